@@ -1,0 +1,45 @@
+// Folders of digits as MNIST is published: images and labels of a training and a test part.
+//
+//   train-images-idx3-ubyte[.gz]   grey pictures (count, height, width)
+//   train-images-idx4-ubyte[.gz]   or colour pictures (count, height, width, 3), R G B
+//   train-labels-idx1-ubyte[.gz]   digits 0 to 9
+//   t10k-*, or test-*              the test part, optional
+//
+// Readers throw DataError if a file is missing, malformed, there twice (say, plain and compressed)
+// or does not go with the others, and IoError if one cannot be read.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+
+#include "models/domain_data.h"
+
+namespace gradflip {
+
+LabelledImages read_train(const std::filesystem::path& folder);
+
+// Does not open the label file, and needs none.
+UnlabelledImages read_train_unlabelled(const std::filesystem::path& folder);
+
+// Whether there are test images.
+bool has_test(const std::filesystem::path& folder);
+LabelledImages read_test(const std::filesystem::path& folder);
+
+// Writes the plain files train-* and t10k-* of both parts; makes the folder if need be. Each file
+// is complete or not there. Throws DataError, before anything is written, if the folder holds files
+// of another form, which would make it ambiguous; those of the same names are replaced.
+void write_digit_folder(const std::filesystem::path& folder, const LabelledImages& train,
+                        const LabelledImages& test);
+
+// The pictures at size x size: the same; 4 larger on each axis is cropped by 2 pixels a side (the
+// frame around digits stored as 32x32), smaller is enlarged bilinearly (half-pixel centres, integer
+// arithmetic). Other sizes are DataErrors that name `what`, both sizes, and --image-size.
+Images fit_to(Images images, std::int64_t size, const std::string& what);
+
+// The SHA-256 of the image file followed by, for labelled ones, that of the labels, as plain IDX:
+// `cat train-images-idx3-ubyte train-labels-idx1-ubyte | sha256sum` of the same pictures.
+std::string content_sha256(const Images& images);
+std::string content_sha256(const LabelledImages& data);
+
+}  // namespace gradflip

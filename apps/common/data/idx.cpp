@@ -1,0 +1,157 @@
+#include "apps/common/data/idx.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <limits>
+
+#include "apps/common/data/gzip.h"
+#include "kernels/require.h"
+#include "runtime/atomic_file.h"
+#include "runtime/errors.h"
+
+namespace gradflip {
+namespace {
+
+constexpr std::size_t kPrefixBytes = 4;  // zero, zero, type, number of dimensions
+constexpr std::size_t kMaxHeaderBytes = kPrefixBytes + 4 * 4;
+constexpr std::byte kUnsignedByte{0x08};
+// Compressed files of noise are a little larger than what they hold.
+constexpr std::uint64_t kMaxIdxFileBytes = kMaxIdxValues + (std::uint64_t{1} << 20U);
+
+bool is_accepted_rank(std::size_t rank) { return rank == 1 || rank == 3 || rank == 4; }
+
+struct IdxHeader {
+  std::vector<std::int64_t> sizes;
+  std::uint64_t bytes = 0;   // of the header
+  std::uint64_t values = 0;  // announced
+};
+
+// `start` holds the first kMaxHeaderBytes of the content, or all of it if that is shorter.
+IdxHeader parse_header(std::span<const std::byte> start, const std::string& name,
+                       std::uint64_t max_values) {
+  const auto truncated = [&] {
+    return DataError(
+        fmt::format("{}: truncated: it ends at byte {}, inside the IDX header; fetch it again",
+                    name, start.size()));
+  };
+  if (start.size() < kPrefixBytes) throw truncated();
+  if (start[0] != std::byte{0} || start[1] != std::byte{0}) {
+    throw DataError(
+        fmt::format("{}: not an IDX file: it starts with bytes {:02x} {:02x} instead of 00 00; "
+                    "check that it is the right file",
+                    name, std::to_integer<int>(start[0]), std::to_integer<int>(start[1])));
+  }
+  if (start[2] != kUnsignedByte) {
+    throw DataError(
+        fmt::format("{}: IDX type {:02x} at byte 2, and only 08 (unsigned bytes) is accepted; "
+                    "convert the values to bytes",
+                    name, std::to_integer<int>(start[2])));
+  }
+  const auto rank = std::to_integer<std::size_t>(start[3]);
+  if (!is_accepted_rank(rank)) {
+    throw DataError(
+        fmt::format("{}: {} dimensions at byte 3, and 1 (labels), 3 (grey pictures) or 4 (colour "
+                    "pictures) are accepted; check that it is the right file",
+                    name, rank));
+  }
+
+  IdxHeader header;
+  header.bytes = kPrefixBytes + 4 * rank;
+  if (start.size() < header.bytes) throw truncated();
+  header.values = 1;
+  for (std::size_t d = 0; d < rank; ++d) {
+    std::uint64_t size = 0;
+    for (std::size_t i = 0; i < 4; ++i) {
+      size = size << 8U | std::to_integer<std::uint64_t>(start[kPrefixBytes + 4 * d + i]);
+    }
+    // Both factors are below 2^32: the product of earlier sizes has passed the check below.
+    header.values *= size;
+    if (header.values > max_values) {
+      throw DataError(
+          fmt::format("{}: the header announces more than {} values (size {} at byte {}); the file "
+                      "is damaged, fetch it again",
+                      name, max_values, size, kPrefixBytes + 4 * d));
+    }
+    header.sizes.push_back(static_cast<std::int64_t>(size));
+  }
+  return header;
+}
+
+void require_exact_length(std::uint64_t length, std::uint64_t announced, const std::string& name) {
+  if (length < announced) {
+    throw DataError(
+        fmt::format("{}: truncated: it ends at byte {}, and its header announces {} bytes; fetch "
+                    "it again",
+                    name, length, announced));
+  }
+  if (length > announced) {
+    throw DataError(
+        fmt::format("{}: data goes on at byte {}, where its header announces the end; fetch it "
+                    "again",
+                    name, announced));
+  }
+}
+
+// The bytes after the header, once their number is known to be right.
+IdxArray with_values(IdxHeader header, std::span<const std::byte> values) {
+  const auto* first = reinterpret_cast<const std::uint8_t*>(values.data());
+  return {std::move(header.sizes), {first, first + values.size()}};
+}
+
+}  // namespace
+
+IdxArray parse_idx(std::span<const std::byte> file, const std::string& name,
+                   std::uint64_t max_values) {
+  GRADFLIP_REQUIRE(max_values < std::numeric_limits<std::uint32_t>::max(),
+                   message("parse_idx: the limit is ", max_values, " values"));
+  if (!is_gzip(file)) {
+    IdxHeader header =
+        parse_header(file.first(std::min(file.size(), kMaxHeaderBytes)), name, max_values);
+    require_exact_length(file.size(), header.bytes + header.values, name);
+    return with_values(std::move(header), file.subspan(header.bytes));
+  }
+  // The start is inflated twice: once to learn how much may come out at all.
+  IdxHeader header = parse_header(gunzip(file, kMaxHeaderBytes, name), name, max_values);
+  const std::uint64_t announced = header.bytes + header.values;
+  const std::vector<std::byte> content = gunzip(file, announced + 1, name);
+  require_exact_length(content.size(), announced, name + " (uncompressed)");
+  return with_values(std::move(header), std::span(content).subspan(header.bytes));
+}
+
+IdxArray read_idx(const std::filesystem::path& path) {
+  if (!std::filesystem::exists(path)) {
+    throw DataError(fmt::format("{}: no such file; check the folder's name", path.string()));
+  }
+  return parse_idx(read_file(path, kMaxIdxFileBytes), path.string());
+}
+
+std::vector<std::byte> idx_header(std::span<const std::int64_t> sizes) {
+  GRADFLIP_REQUIRE(
+      is_accepted_rank(sizes.size()),
+      message("idx_header: ", sizes.size(), " dimensions, and 1, 3 or 4 are accepted"));
+  std::vector<std::byte> header = {std::byte{0}, std::byte{0}, kUnsignedByte,
+                                   static_cast<std::byte>(sizes.size())};
+  for (const std::int64_t size : sizes) {
+    GRADFLIP_REQUIRE(size >= 0 && size <= std::numeric_limits<std::uint32_t>::max(),
+                     message("idx_header: size ", size, " does not fit 32 bits"));
+    for (int shift = 24; shift >= 0; shift -= 8) {
+      header.push_back(static_cast<std::byte>(size >> shift));
+    }
+  }
+  return header;
+}
+
+void write_idx(const std::filesystem::path& path, std::span<const std::int64_t> sizes,
+               std::span<const std::uint8_t> values) {
+  std::vector<std::byte> file = idx_header(sizes);
+  const IdxHeader announced = parse_header(file, path.string(), kMaxIdxValues);
+  GRADFLIP_REQUIRE(announced.values == values.size(),
+                   message("write_idx: the sizes make ", announced.values,
+                           " values, but there are ", values.size()));
+  const auto bytes = std::as_bytes(values);
+  file.insert(file.end(), bytes.begin(), bytes.end());
+  write_file_atomically(path, file);
+}
+
+}  // namespace gradflip

@@ -1,0 +1,75 @@
+#include "apps/common/data/image_file.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+
+#include "apps/common/data/jpeg_check.h"
+#include "apps/common/data/stb_decoder.h"
+#include "runtime/atomic_file.h"
+#include "runtime/errors.h"
+
+namespace gradflip {
+namespace {
+
+constexpr std::array<unsigned char, 8> kPngSignature = {0x89, 'P',  'N',  'G',
+                                                        '\r', '\n', 0x1a, '\n'};
+constexpr std::array<unsigned char, 3> kJpegStart = {0xff, 0xd8, 0xff};
+
+template <std::size_t Size>
+bool starts_with(std::span<const std::byte> file, const std::array<unsigned char, Size>& magic) {
+  return file.size() >= Size &&
+         std::equal(magic.begin(), magic.end(), file.begin(),
+                    [](unsigned char a, std::byte b) { return std::byte{a} == b; });
+}
+
+void require_size(std::span<const std::byte> file, const std::string& name,
+                  const ImageLimits& limits) {
+  if (file.size() > static_cast<std::uint64_t>(limits.max_file_bytes)) {
+    throw DataError(fmt::format("{}: has {} bytes, and pictures may have {}; make it smaller", name,
+                                file.size(), limits.max_file_bytes));
+  }
+}
+
+}  // namespace
+
+Images decode_image(std::span<const std::byte> file, const std::string& name,
+                    const ImageLimits& limits) {
+  require_size(file, name, limits);
+  const bool jpeg = starts_with(file, kJpegStart);
+  if (!jpeg && !starts_with(file, kPngSignature)) {
+    throw DataError(fmt::format("{}: neither a PNG nor a JPEG file; convert or remove it", name));
+  }
+  try {
+    if (jpeg) check_jpeg(file);
+    const stb::PictureSize size = stb::read_size(file);
+    if (size.height < 1 || size.width < 1) throw DataError("no pixels");
+    // Before anything of that size is allocated. Both sides are below 2^31.
+    if (size.height * size.width > limits.max_pixels) {
+      throw DataError(fmt::format("{}x{} pixels, and at most {} in all are accepted", size.height,
+                                  size.width, limits.max_pixels));
+    }
+    Images image = {1, size.height, size.width, 3,
+                    stb::decode_rgb(file, static_cast<std::size_t>(limits.max_memory_bytes))};
+    require_valid(image, name);
+    return image;
+  } catch (const DataError& error) {
+    throw DataError(fmt::format("{}: damaged or unsupported {} ({}); replace or remove it", name,
+                                jpeg ? "JPEG" : "PNG", error.what()));
+  }
+}
+
+Images read_image(const std::filesystem::path& path, const ImageLimits& limits) {
+  if (!std::filesystem::exists(path)) {
+    throw DataError(fmt::format("{}: no such file; check its name", path.string()));
+  }
+  const auto max_bytes = static_cast<std::uint64_t>(limits.max_file_bytes);
+  if (std::filesystem::is_regular_file(path) && std::filesystem::file_size(path) > max_bytes) {
+    throw DataError(fmt::format("{}: has more than {} bytes; make it smaller", path.string(),
+                                limits.max_file_bytes));
+  }
+  return decode_image(read_file(path, max_bytes), path.string(), limits);
+}
+
+}  // namespace gradflip

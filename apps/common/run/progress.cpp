@@ -1,0 +1,136 @@
+#include "apps/common/run/progress.h"
+
+#include <fmt/format.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstdlib>
+#include <string_view>
+#include <vector>
+
+namespace gradflip {
+namespace {
+
+constexpr auto kRedrawInterval = std::chrono::milliseconds(100);
+constexpr const char* kEraseToLineEnd = "\x1b[K";
+constexpr std::string_view kGap = "  ";
+
+struct Field {
+  std::string text;
+  int rank;  // the highest goes first when the line is too long
+};
+
+std::string rate(double images_per_second) {
+  if (images_per_second >= 1e6) return fmt::format("{:.2f}M img/s", images_per_second / 1e6);
+  if (images_per_second >= 1e4) return fmt::format("{:.1f}k img/s", images_per_second / 1e3);
+  return fmt::format("{:.0f} img/s", images_per_second);
+}
+
+std::string duration(double seconds) {
+  if (!std::isfinite(seconds) || seconds < 0.0) return "-:--:--";
+  const auto total = static_cast<std::int64_t>(std::ceil(std::min(seconds, 1e9)));
+  return fmt::format("{}:{:02}:{:02}", total / 3600, total / 60 % 60, total % 60);
+}
+
+std::vector<Field> fields_of(const ProgressState& state) {
+  std::vector<Field> fields;
+  fields.push_back({state.run, 0});
+  fields.push_back({fmt::format("epoch {}/{}", state.epoch, state.epochs), 1});
+  fields.push_back({fmt::format("step {}/{}", state.step, state.steps), 7});
+  fields.push_back({fmt::format("label {:.3f}", state.label_loss), 3});
+  if (state.domain_loss) fields.push_back({fmt::format("domain {:.3f}", *state.domain_loss), 4});
+  if (state.domain_accuracy) {
+    fields.push_back({fmt::format("domain acc {:.2f}", *state.domain_accuracy), 5});
+  }
+  if (state.lambda) fields.push_back({fmt::format("lambda {:.2f}", *state.lambda), 8});
+  fields.push_back({fmt::format("lr {:.1e}", state.learning_rate), 9});
+  fields.push_back({rate(state.images_per_second), 6});
+  fields.push_back({"ETA " + duration(state.seconds_left), 2});
+  return fields;
+}
+
+std::size_t length_of(const std::vector<Field>& fields) {
+  std::size_t length = 0;
+  for (const Field& field : fields) {
+    length += field.text.size() + (length > 0 ? kGap.size() : 0);
+  }
+  return length;
+}
+
+std::string joined(const std::vector<Field>& fields) {
+  std::string line;
+  for (const Field& field : fields) {
+    if (!line.empty()) line += kGap;
+    line += field.text;
+  }
+  return line;
+}
+
+}  // namespace
+
+std::string progress_line(const ProgressState& state, int width) {
+  const auto limit = static_cast<std::size_t>(std::max(width, 0));
+  std::vector<Field> fields = fields_of(state);
+  while (fields.size() > 1 && length_of(fields) > limit) {
+    fields.erase(std::max_element(fields.begin(), fields.end(),
+                                  [](const Field& a, const Field& b) { return a.rank < b.rank; }));
+  }
+  return joined(fields).substr(0, limit);
+}
+
+std::string epoch_line(const ProgressState& state, const EpochResult& result) {
+  std::string line =
+      fmt::format("{}  epoch {}/{}  step {}/{}  label {:.4f}", state.run, result.epoch,
+                  state.epochs, result.steps, state.steps, result.label_loss);
+  if (result.domain_loss) line += fmt::format("  domain {:.4f}", *result.domain_loss);
+  if (result.domain_accuracy) line += fmt::format("  domain acc {:.3f}", *result.domain_accuracy);
+  if (result.lambda) line += fmt::format("  lambda {:.3f}", *result.lambda);
+  return line + fmt::format("  lr {:.2e}  source test {:.2f} %  target test {:.2f} %  {}  ETA {}",
+                            result.learning_rate, 100.0 * result.source_test_accuracy,
+                            100.0 * result.target_test_accuracy, rate(state.images_per_second),
+                            duration(state.seconds_left));
+}
+
+Progress::Progress(std::ostream& out, std::function<int()> width)
+    : out_(out), width_(std::move(width)) {}
+
+Progress::~Progress() { finish_line(); }
+
+void Progress::update(const ProgressState& state, Clock::time_point now) {
+  if (!width_ || (last_draw_ && now - *last_draw_ < kRedrawInterval)) return;
+  last_draw_ = now;
+  // One column stays free: many terminals wrap as soon as the last one is written.
+  draw(progress_line(state, width_() - 1));
+}
+
+void Progress::epoch_done(const ProgressState& state, const EpochResult& result) {
+  if (!width_) out_ << epoch_line(state, result) << '\n' << std::flush;
+}
+
+void Progress::finish_line() {
+  if (line_open_) out_ << '\n' << std::flush;
+  line_open_ = false;
+  last_draw_.reset();
+}
+
+void Progress::draw(const std::string& line) {
+  out_ << '\r' << line << kEraseToLineEnd << std::flush;
+  line_open_ = true;
+}
+
+std::function<int()> stderr_width() {
+  const char* terminal = std::getenv("TERM");
+  const bool redraws =
+      terminal != nullptr && *terminal != '\0' && std::string_view(terminal) != "dumb";
+  if (!redraws || isatty(STDERR_FILENO) == 0) return {};
+  return [] {
+    constexpr int kUsualWidth = 80;
+    winsize size{};
+    if (ioctl(STDERR_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_col == 0) return kUsualWidth;
+    return static_cast<int>(size.ws_col);
+  };
+}
+
+}  // namespace gradflip

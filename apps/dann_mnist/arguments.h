@@ -1,0 +1,58 @@
+// The command line of dann_mnist.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <cstdint>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "apps/common/report/run_result.h"
+#include "apps/common/run/training_arguments.h"
+#include "apps/dann_mnist/data_sources.h"
+#include "models/options.h"
+
+namespace gradflip {
+
+struct Arguments {
+  std::vector<Mode> modes;
+  DataArguments data;
+  TrainingOptions training;
+  std::uint64_t first_seed = 1;
+  std::int64_t seeds = 1;  // runs of each mode, with consecutive seeds
+  std::string device = "auto";
+  std::string precision = "f32";
+  int threads = 1;
+  bool json = false;
+  std::filesystem::path save, save_config;  // empty: not asked for
+};
+
+class CommandLine {
+ public:
+  CommandLine();
+
+  CLI::App& app() { return app_; }
+
+  // After app() has parsed. Throws std::invalid_argument, one line, for values that do not go
+  // together or are out of range.
+  Arguments arguments() const;
+
+ private:
+  void add_experiment();
+  void add_data();
+  void add_machine();
+  void add_output();
+
+  CLI::App app_;
+  TrainingArguments training_;
+  Arguments arguments_;
+  std::string mode_ = "all";
+  std::string data_;
+};
+
+// The effective options by name, as --config reads them and JSON shows them: what decides the
+// result, not where it goes.
+nlohmann::ordered_json config_of(const Arguments& arguments);
+
+}  // namespace gradflip

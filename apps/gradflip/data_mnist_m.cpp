@@ -1,0 +1,68 @@
+#include <fmt/format.h>
+
+#include <iostream>
+#include <limits>
+#include <map>
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "apps/common/data/digit_folder.h"
+#include "apps/common/data/mnist_m.h"
+#include "apps/gradflip/commands.h"
+
+namespace gradflip {
+namespace {
+
+struct MnistMOptions {
+  std::string digits, photos, out;
+  std::string blend;
+  std::int64_t seed = 0;
+};
+
+const std::map<std::string, Blend> kBlends = {{"difference", Blend::kDifference},
+                                              {"invert", Blend::kInvert}};
+
+int build(const MnistMOptions& options) {
+  const Blend blend = kBlends.at(options.blend);
+  const LabelledImages train_digits = read_train(options.digits);
+  const LabelledImages test_digits = read_test(options.digits);
+  const Photographs photographs = read_photographs(options.photos, blend);
+  if (!photographs.note.empty()) std::cerr << "note: " << photographs.note << "\n";
+  const MnistM built = build_mnist_m(train_digits, test_digits, photographs, blend, options.seed);
+  write_digit_folder(options.out, built.train, built.test);
+  for (const auto& [part, data] : {std::pair{"train", &built.train}, {"test", &built.test}}) {
+    std::cout << fmt::format("{:<5}  {} pictures of {}x{}  sha256 {}\n", part, data->images.count,
+                             data->images.height, data->images.width, content_sha256(*data));
+  }
+  return 0;
+}
+
+}  // namespace
+
+void add_data_command(CLI::App& app, Command* chosen) {
+  CLI::App* data = app.add_subcommand("data", "Build data sets");
+  data->require_subcommand(1);
+  CLI::App* mnist_m = data->add_subcommand(
+      "mnist-m", "MNIST-M: digits blended over patches of photographs, as a folder of digits");
+  // The options outlive this function: `chosen` holds them.
+  const auto options = std::make_shared<MnistMOptions>();
+  mnist_m->add_option("--digits", options->digits, "folder with MNIST's four files")->required();
+  mnist_m
+      ->add_option("--photos", options->photos,
+                   "folder of photographs (.jpg, .png), best with subfolders train and test")
+      ->required();
+  mnist_m
+      ->add_option("--blend", options->blend,
+                   "difference: |photo - digit|, the paper's formula; invert: 255 - photo under "
+                   "ink, as in the published files")
+      ->required()
+      ->check(CLI::IsMember(&kBlends));
+  mnist_m->add_option("--out", options->out, "folder to write; made if missing")->required();
+  mnist_m->add_option("--seed", options->seed, "chooses the patches")
+      ->check(CLI::Range(std::int64_t{0}, std::numeric_limits<std::int64_t>::max()).description(""))
+      ->capture_default_str();
+  mnist_m->callback([options, chosen] { *chosen = [options] { return build(*options); }; });
+}
+
+}  // namespace gradflip

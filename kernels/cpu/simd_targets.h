@@ -1,0 +1,14 @@
+// Which instruction sets the CPU kernels are compiled for. Everything that sees Highway includes it
+// through here, as Highway's own inline functions depend on this choice.
+//
+// AVX-512, AVX2 + FMA, SSE4 and the baseline (scalar or SSE2, by Highway's version) on x86; NEON on
+// Arm. SSSE3 would add nothing to SSE4. Vectors of unknown length are off: accumulators are arrays
+// of vectors.
+#pragma once
+
+#ifdef HWY_DISABLED_TARGETS
+#error "Highway came in before its targets were chosen"
+#endif
+#define HWY_DISABLED_TARGETS (HWY_SSSE3 | HWY_SVE | HWY_SVE2 | HWY_SVE_256 | HWY_SVE2_128 | HWY_RVV)
+
+#include "hwy/targets.h"

@@ -1,0 +1,33 @@
+// Pictures and labels of a data set in the context's memory, picked by index.
+//
+//   y[i, pixel, c] = (images[indices[i], pixel, c or 0] - mean[c]) * factor
+// Grey pictures (1 stored channel) are replicated to `channels`.
+#pragma once
+
+#include <cstdint>
+
+#include "kernels/context.h"
+
+namespace gradflip {
+
+struct GatherShape {
+  std::int64_t count = 0;            // pictures to write; may be 0
+  std::int64_t pixels = 0;           // height * width
+  std::int64_t stored_channels = 0;  // 1 or `channels`
+  std::int64_t channels = 0;
+};
+
+// images: (any, pixels, stored_channels) uint8; indices: (count), trusted to be in range; mean:
+// (channels), in units of a stored byte; y: (count, pixels, channels) f32, overwritten.
+void gather_normalize(Cpu ctx, const GatherShape& shape, const std::uint8_t* images,
+                      const std::int64_t* indices, const float* mean, float factor, float* y);
+void gather_normalize(Cuda ctx, const GatherShape& shape, const std::uint8_t* images,
+                      const std::int64_t* indices, const float* mean, float factor, float* y);
+
+// out[i] = labels[indices[i]]
+void gather_labels(Cpu ctx, std::int64_t count, const std::uint8_t* labels,
+                   const std::int64_t* indices, std::int32_t* out);
+void gather_labels(Cuda ctx, std::int64_t count, const std::uint8_t* labels,
+                   const std::int64_t* indices, std::int32_t* out);
+
+}  // namespace gradflip

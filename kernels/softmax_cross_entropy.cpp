@@ -1,0 +1,56 @@
+// Numerics  exponentials, their sum and the loss in double: a row is a handful of classes, and the
+//           gradient of a nearly certain row, p - t, would lose most of its digits in float.
+#include "kernels/softmax_cross_entropy.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "kernels/require.h"
+
+namespace gradflip {
+namespace {
+
+void require_valid(const SoftmaxCrossEntropyShape& shape, float label_smoothing,
+                   const std::int32_t* labels) {
+  GRADFLIP_REQUIRE(shape.N >= 0 && shape.num_classes > 0,
+                   message("softmax_cross_entropy: N is ", shape.N, " (>= 0), num_classes is ",
+                           shape.num_classes, " (> 0)"));
+  GRADFLIP_REQUIRE(label_smoothing >= 0.0F && label_smoothing <= 1.0F,
+                   message("softmax_cross_entropy: label_smoothing is ", label_smoothing,
+                           ", must be in [0, 1]"));
+  for (std::int64_t i = 0; i < shape.N; ++i) {
+    GRADFLIP_REQUIRE(labels[i] >= 0 && labels[i] < shape.num_classes,
+                     message("softmax_cross_entropy: labels[", i, "] is ", labels[i],
+                             ", must be in [0, ", shape.num_classes, ")"));
+  }
+}
+
+}  // namespace
+
+void softmax_cross_entropy(Cpu /*ctx*/, const SoftmaxCrossEntropyShape& shape,
+                           float label_smoothing, Scale scale, const float* logits,
+                           const std::int32_t* labels, Write write, float* loss, float* dlogits) {
+  require_valid(shape, label_smoothing, labels);
+  const std::int64_t num_classes = shape.num_classes;
+  const double factor = value_of(scale);
+  const double smoothed = static_cast<double>(label_smoothing) / static_cast<double>(num_classes);
+  double sum_of_losses = write == Write::kAccumulate ? *loss : 0.0;
+  for (std::int64_t i = 0; i < shape.N; ++i) {
+    const float* row = logits + i * num_classes;
+    const double largest = *std::max_element(row, row + num_classes);
+    double sum = 0.0;
+    for (std::int64_t j = 0; j < num_classes; ++j) sum += std::exp(row[j] - largest);
+    const double log_sum = std::log(sum);
+    for (std::int64_t j = 0; j < num_classes; ++j) {
+      const double log_prob = row[j] - largest - log_sum;
+      const double wanted =
+          smoothed + (j == labels[i] ? 1.0 - static_cast<double>(label_smoothing) : 0.0);
+      sum_of_losses -= wanted * log_prob;
+      if (dlogits == nullptr) continue;
+      dlogits[i * num_classes + j] = static_cast<float>(factor * (std::exp(log_prob) - wanted));
+    }
+  }
+  *loss = static_cast<float>(sum_of_losses);
+}
+
+}  // namespace gradflip

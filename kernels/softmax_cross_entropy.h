@@ -1,0 +1,32 @@
+// Softmax cross-entropy with label smoothing: loss and gradient in one pass over the logits.
+//
+//   t[i,j]       = (1 - s) * (j == labels[i]) + s / num_classes,  s: label_smoothing
+//   loss         (+)= sum over rows of -sum_j t[i,j] * log softmax(logits[i])[j]
+//   dlogits[i,j] = scale * (softmax(logits[i])[j] - t[i,j])
+// The loss is a sum, not a mean.
+// Stable for any finite logits (the row's maximum is subtracted). The loss is summed in double, in
+// row order.
+#pragma once
+
+#include <cstdint>
+
+#include "kernels/context.h"
+#include "kernels/write.h"
+
+namespace gradflip {
+
+struct SoftmaxCrossEntropyShape {
+  std::int64_t N = 0, num_classes = 0;
+};
+
+// logits, dlogits: (N, num_classes) f32; labels: (N) in [0, num_classes), checked on the CPU; loss:
+// one float. dlogits is overwritten and may be logits; it may be null where only the loss is
+// wanted. N = 0 adds no loss.
+void softmax_cross_entropy(Cpu ctx, const SoftmaxCrossEntropyShape& shape, float label_smoothing,
+                           Scale scale, const float* logits, const std::int32_t* labels,
+                           Write write, float* loss, float* dlogits);
+void softmax_cross_entropy(Cuda ctx, const SoftmaxCrossEntropyShape& shape, float label_smoothing,
+                           Scale scale, const float* logits, const std::int32_t* labels,
+                           Write write, float* loss, float* dlogits);
+
+}  // namespace gradflip

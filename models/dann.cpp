@@ -1,0 +1,68 @@
+#include "models/dann.h"
+
+#include <array>
+
+#include "runtime/ops/bce_with_logits.h"
+#include "runtime/ops/constant_rows.h"
+#include "runtime/ops/count_correct.h"
+#include "runtime/ops/grl.h"
+#include "runtime/ops/relu.h"
+#include "runtime/ops/softmax_cross_entropy.h"
+
+namespace gradflip {
+Value feature_extractor(NetworkBuilder& network, Value x) {
+  const Value h = conv_block(network, "feature_extractor.conv1", x, {.filters = 32});
+  return conv_block(network, "feature_extractor.conv2", h, {.filters = 48});
+}
+
+Value label_predictor(NetworkBuilder& network, Value features, std::int64_t num_classes) {
+  Graph& graph = network.graph();
+  Value h = ops::relu(graph, linear(network, "label_predictor.fc1", features, 100));
+  h = ops::relu(graph, linear(network, "label_predictor.fc2", h, 100));
+  return linear(network, "label_predictor.fc3", h, num_classes);
+}
+
+Value domain_classifier(NetworkBuilder& network, Value features, Value lambda,
+                        std::int64_t num_logits) {
+  Graph& graph = network.graph();
+  const Value reversed = ops::grl(graph, features, lambda);
+  const Value h = ops::relu(graph, linear(network, "domain_classifier.fc1", reversed, 100));
+  return linear(network, "domain_classifier.fc2", h, num_logits);
+}
+
+DomainWeights domain_weights(const TrainingOptions& options) {
+  const double w = options.domain_weight;
+  switch (options.domain_reduction) {
+    case DomainReduction::kSumOfMeans:
+      break;
+    case DomainReduction::kHalf:
+      return {static_cast<float>(w / 2), static_cast<float>(w / 2)};
+    case DomainReduction::kMean: {
+      const auto source = static_cast<double>(options.source_batch);
+      const auto target = static_cast<double>(options.target_batch);
+      return {static_cast<float>(w * source / (source + target)),
+              static_cast<float>(w * target / (source + target))};
+    }
+  }
+  return {static_cast<float>(w), static_cast<float>(w)};
+}
+
+DomainLoss domain_loss(Graph& graph, Value domain_logits, const TrainingOptions& options,
+                       Value lambda) {
+  const DomainWeights weights = domain_weights(options);
+  ops::LossOptions loss;
+  loss.weights[kSource] = weights.source;
+  loss.weights[kTarget] = weights.target;
+  if (options.lambda_applies_to == LambdaAppliesTo::kBoth) loss.times = lambda;
+  constexpr std::array<ops::SegmentNumber, 2> kDomains{{{kSource, 0}, {kTarget, 1}}};
+  if (graph.type(domain_logits).shape[0] == 1) {
+    const Value labels = ops::constant_rows(graph, kDomains);
+    return {ops::bce_with_logits(graph, domain_logits, labels, loss),
+            ops::count_correct_binary(graph, domain_logits, labels)};
+  }
+  const Value labels = ops::constant_labels(graph, kDomains);
+  return {ops::softmax_cross_entropy(graph, domain_logits, labels, /*label_smoothing=*/0.0F, loss),
+          ops::count_correct(graph, domain_logits, labels)};
+}
+
+}  // namespace gradflip

@@ -1,0 +1,49 @@
+// The paper's network for digits (Ganin et al., JMLR 17 (2016), figure 4a) in its three parts, and
+// what joins them. For 3x28x28 pictures, 'valid' convolutions:
+//
+//   feature_extractor   conv 5x5 x 32, ReLU, max pool 2; conv 5x5 x 48, ReLU, max pool 2
+//   label_predictor     100, ReLU; 100, ReLU; num_classes logits
+//   domain_classifier   GRL; 100, ReLU; 1 logit (or 2)
+#pragma once
+
+#include <cstdint>
+
+#include "models/layers.h"
+#include "models/options.h"
+#include "runtime/graph.h"
+
+namespace gradflip {
+
+inline constexpr std::int64_t kImageSize = 28;
+inline constexpr std::int64_t kImageChannels = 3;
+inline constexpr std::int64_t kNumClasses = 10;
+
+// The batch's segments: source pictures first, then target pictures.
+inline constexpr int kSource = 0;
+inline constexpr int kTarget = 1;
+
+// x: rows x (28, 28, 3) -> features
+Value feature_extractor(NetworkBuilder& network, Value x);
+// -> rows x (num_classes) logits
+Value label_predictor(NetworkBuilder& network, Value features, std::int64_t num_classes);
+// -> rows x (num_logits) logits. The gradient that reaches the features is reversed and scaled by
+// lambda.
+Value domain_classifier(NetworkBuilder& network, Value features, Value lambda,
+                        std::int64_t num_logits);
+
+// The domain loss of a step: source is domain 0, target 1.
+struct DomainLoss {
+  Value loss;  // f32 scalar: the unweighted sum over all rows; its gradient carries domain_weight,
+               // the reduction and, where lambda applies to both, lambda
+  Value correct;  // f32 scalar: rows that the domain classifier gets right
+};
+DomainLoss domain_loss(Graph& graph, Value domain_logits, const TrainingOptions& options,
+                       Value lambda);
+
+// The factor of each domain's mean loss in the total, by the options' reduction.
+struct DomainWeights {
+  float source = 1.0F, target = 1.0F;
+};
+DomainWeights domain_weights(const TrainingOptions& options);
+
+}  // namespace gradflip

@@ -1,0 +1,43 @@
+// Pictures of a domain. What training may see is a matter of type: a target's training set is
+// UnlabelledImages, which has no labels to leak; only evaluation and the train-on-target bound take
+// LabelledImages.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace gradflip {
+
+// count pictures of height x width x channels bytes, NHWC, channels 1 (grey) or 3 (R, G, B).
+struct Images {
+  std::int64_t count = 0, height = 0, width = 0, channels = 0;
+  std::vector<std::uint8_t> pixels;
+
+  std::int64_t pixels_per_image() const { return height * width; }
+  std::int64_t bytes_per_image() const { return height * width * channels; }
+};
+
+struct UnlabelledImages {
+  Images images;
+};
+
+struct LabelledImages {
+  Images images;
+  std::vector<std::uint8_t> labels;  // (count), each below num_classes
+  std::int64_t num_classes = 10;
+
+  // The same pictures for training that must not know the labels.
+  UnlabelledImages without_labels() const { return {images}; }
+};
+
+// Throws std::invalid_argument, naming `what`, if sizes and contents disagree or a label is out of
+// range.
+void require_valid(const Images& images, const std::string& what);
+void require_valid(const LabelledImages& data, const std::string& what);
+
+// The mean of each of `channels` channels over all pixels of all the sets together, in units of a
+// byte. A grey set counts for every channel. Exact: sums are integers.
+std::vector<float> channel_means(const std::vector<const Images*>& sets, std::int64_t channels);
+
+}  // namespace gradflip

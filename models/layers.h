@@ -1,0 +1,46 @@
+// Layers: functions from value to value that declare their parameters. A parameter's name is
+// <layer>.weight or <layer>.bias; initial values are uniform in +-1/sqrt(fan_in), weights and
+// biases alike, as torch.nn initialises its own.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "runtime/graph.h"
+#include "runtime/parameters.h"
+
+namespace gradflip {
+
+// Where layers put their nodes and parameters. The same name twice is the same parameter, so a
+// network can be applied to several inputs in one graph.
+class NetworkBuilder {
+ public:
+  NetworkBuilder(Graph& graph, Parameters& parameters) : graph_(graph), parameters_(parameters) {}
+
+  Graph& graph() { return graph_; }
+  // The parameter called `name`, declared on first use. Throws std::invalid_argument if it exists
+  // with another shape.
+  Value parameter(const std::string& name, const Shape& shape, const FileLayout& file, float bound);
+
+ private:
+  Graph& graph_;
+  Parameters& parameters_;
+  std::vector<Value> values_;  // by parameter index; none() until this graph uses it
+};
+
+// x weight^T + bias: x rows x any shape (pictures are flattened), -> rows x (out_features). In
+// memory the weight's columns follow x's own order (H, W, C for pictures); in files C, H, W.
+Value linear(NetworkBuilder& network, const std::string& name, Value x, std::int64_t out_features);
+
+struct ConvBlockOptions {
+  std::int64_t filters = 0;
+  std::int64_t kernel = 5;  // square
+  std::int64_t pad = 0;
+  std::int64_t pool = 2;  // square, not overlapping
+};
+
+// max_pool2d(relu(conv2d(x) + bias)): x rows x (H, W, C) -> rows x (PP, PQ, filters).
+Value conv_block(NetworkBuilder& network, const std::string& name, Value x,
+                 const ConvBlockOptions& options);
+
+}  // namespace gradflip

@@ -1,0 +1,171 @@
+#include "models/options.h"
+
+#include <fmt/format.h>
+
+#include <array>
+#include <cmath>
+#include <utility>
+
+#include "kernels/require.h"
+
+namespace gradflip {
+namespace {
+
+template <typename Enum, std::size_t N>
+using Names = std::array<std::pair<Enum, const char*>, N>;
+
+constexpr Names<LambdaSchedule, 2> kLambdaSchedules{
+    {{LambdaSchedule::kRamp, "ramp"}, {LambdaSchedule::kConstant, "constant"}}};
+constexpr Names<LambdaAppliesTo, 2> kLambdaAppliesTo{
+    {{LambdaAppliesTo::kFeatures, "features"}, {LambdaAppliesTo::kBoth, "both"}}};
+constexpr Names<DomainReduction, 3> kDomainReductions{
+    {{DomainReduction::kSumOfMeans, "sum_of_means"},
+     {DomainReduction::kHalf, "half"},
+     {DomainReduction::kMean, "mean"}}};
+constexpr Names<LearningRateSchedule, 3> kLearningRateSchedules{
+    {{LearningRateSchedule::kProgress, "progress"},
+     {LearningRateSchedule::kStep, "step"},
+     {LearningRateSchedule::kConstant, "constant"}}};
+
+template <typename Enum, std::size_t N>
+std::string name_in(const Names<Enum, N>& names, Enum value) {
+  for (const auto& [known, name] : names) {
+    if (known == value) return name;
+  }
+  throw std::invalid_argument(message("options: no name for value ", static_cast<int>(value)));
+}
+
+template <typename Enum, std::size_t N>
+Enum value_in(const Names<Enum, N>& names, const std::string& option, const std::string& wanted) {
+  std::string choices;
+  for (const auto& [value, name] : names) {
+    if (wanted == name) return value;
+    if (!choices.empty()) choices += ", ";
+    choices += name;
+  }
+  throw std::invalid_argument(option + ": there is no \"" + wanted + "\"; choose one of " +
+                              choices);
+}
+
+// Bounds that keep epochs * steps_per_epoch and batch * pixels far inside 64 bits.
+constexpr std::int64_t kMaxBatch = 1 << 20;
+constexpr std::int64_t kMaxEpochs = 1'000'000;
+constexpr std::int64_t kMaxSteps = 1'000'000'000'000;
+
+void require_between(const char* option, std::int64_t value, std::int64_t low, std::int64_t high) {
+  GRADFLIP_REQUIRE(value >= low && value <= high,
+                   message(option, ": ", value, " is not between ", low, " and ", high));
+}
+
+// The comparisons are written so that NaN fails them.
+void require_at_least_zero(const char* option, double value) {
+  GRADFLIP_REQUIRE(value >= 0.0 && std::isfinite(value),
+                   fmt::format("{}: {} is not a finite number of at least 0", option, value));
+}
+
+void require_positive(const char* option, double value) {
+  GRADFLIP_REQUIRE(value > 0.0 && std::isfinite(value),
+                   fmt::format("{}: {} is not a finite number above 0", option, value));
+}
+
+void require_below_one(const char* option, double value) {
+  GRADFLIP_REQUIRE(value >= 0.0 && value < 1.0,
+                   fmt::format("{}: {} is not at least 0 and below 1", option, value));
+}
+
+TrainingOptions deepda() {
+  TrainingOptions options;
+  options.preset = "deepda";
+  options.gamma = 1.0;
+  options.domain_weight = 1.0;
+  options.domain_reduction = DomainReduction::kHalf;
+  options.learning_rate = 0.01;
+  options.learning_rate_schedule = LearningRateSchedule::kStep;
+  options.decay_gamma = 1e-3;
+  options.decay_power = 0.75;
+  options.weight_decay = 1e-3;
+  options.label_smoothing = 0.1;
+  return options;
+}
+
+}  // namespace
+
+void require_valid(const TrainingOptions& options) {
+  require_between("--source-batch", options.source_batch, 1, kMaxBatch);
+  require_between("--target-batch", options.target_batch, 1, kMaxBatch);
+  require_between("--epochs", options.epochs, 1, kMaxEpochs);
+  require_between("--steps", options.steps, 0, kMaxSteps);
+  require_positive("--learning-rate", options.learning_rate);
+  require_at_least_zero("--learning-rate-alpha", options.learning_rate_alpha);
+  require_at_least_zero("--learning-rate-beta", options.learning_rate_beta);
+  require_at_least_zero("--decay-gamma", options.decay_gamma);
+  require_at_least_zero("--decay-power", options.decay_power);
+  require_below_one("--momentum", options.momentum);
+  require_at_least_zero("--weight-decay", options.weight_decay);
+  require_below_one("--label-smoothing", options.label_smoothing);
+  require_at_least_zero("--lambda", options.lambda);
+  require_positive("--gamma", options.gamma);
+  require_at_least_zero("--domain-weight", options.domain_weight);
+  require_between("--domain-logits", options.domain_logits, 1, 2);
+}
+
+TrainingOptions preset(const std::string& name) {
+  if (name == "paper") return {};
+  if (name == "deepda") return deepda();
+  throw std::invalid_argument("--preset: there is no \"" + name +
+                              "\"; choose one of paper, deepda");
+}
+
+std::vector<std::string> preset_names() { return {"paper", "deepda"}; }
+
+Schedule lambda_schedule(const TrainingOptions& options, std::int64_t total_steps) {
+  Schedule schedule;
+  schedule.kind = options.lambda_schedule == LambdaSchedule::kRamp ? Schedule::Kind::kSigmoidRamp
+                                                                   : Schedule::Kind::kConstant;
+  schedule.start = options.lambda;
+  schedule.gamma = options.gamma;
+  schedule.total_steps = total_steps;
+  return schedule;
+}
+
+Schedule learning_rate_schedule(const TrainingOptions& options, std::int64_t total_steps) {
+  Schedule schedule;
+  schedule.start = options.learning_rate;
+  schedule.total_steps = total_steps;
+  switch (options.learning_rate_schedule) {
+    case LearningRateSchedule::kProgress:
+      schedule.kind = Schedule::Kind::kProgressDecay;
+      schedule.alpha = options.learning_rate_alpha;
+      schedule.beta = options.learning_rate_beta;
+      break;
+    case LearningRateSchedule::kStep:
+      schedule.kind = Schedule::Kind::kStepDecay;
+      schedule.gamma = options.decay_gamma;
+      schedule.beta = options.decay_power;
+      break;
+    case LearningRateSchedule::kConstant:
+      schedule.kind = Schedule::Kind::kConstant;
+      break;
+  }
+  return schedule;
+}
+
+std::string name_of(LambdaSchedule value) { return name_in(kLambdaSchedules, value); }
+std::string name_of(LambdaAppliesTo value) { return name_in(kLambdaAppliesTo, value); }
+std::string name_of(DomainReduction value) { return name_in(kDomainReductions, value); }
+std::string name_of(LearningRateSchedule value) { return name_in(kLearningRateSchedules, value); }
+
+LambdaSchedule lambda_schedule_from_name(const std::string& name) {
+  return value_in(kLambdaSchedules, "--lambda-schedule", name);
+}
+LambdaAppliesTo lambda_applies_to_from_name(const std::string& name) {
+  return value_in(kLambdaAppliesTo, "--lambda-applies-to", name);
+}
+DomainReduction domain_reduction_from_name(const std::string& name) {
+  return value_in(kDomainReductions, "--domain-reduction", name);
+}
+LearningRateSchedule learning_rate_schedule_from_name(const std::string& name) {
+  return value_in(kLearningRateSchedules, "--learning-rate-schedule", name);
+}
+
+}  // namespace gradflip

@@ -1,0 +1,84 @@
+// Every number of a training recipe, and the named recipes. Public DANN implementations differ
+// silently in these; here each is an option with the paper's name. Sources: Ganin et al., JMLR 17
+// (2016), eq. 10 and section 5.2.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "kernels/schedule.h"
+
+namespace gradflip {
+
+enum class LambdaSchedule {
+  kRamp,      // lambda * (2 / (1 + exp(-gamma * p)) - 1)
+  kConstant,  // lambda
+};
+
+enum class LambdaAppliesTo {
+  kFeatures,  // feature extractor -lambda, domain classifier 1 (the paper's choice)
+  kBoth,      // feature extractor -lambda, domain classifier lambda
+};
+
+enum class DomainReduction {
+  kSumOfMeans,  // mean over source + mean over target (eq. 10)
+  kHalf,        // half of that
+  kMean,        // mean over all images of the step
+};
+
+enum class LearningRateSchedule {
+  kProgress,  // learning_rate / (1 + alpha * p)^beta
+  kStep,      // learning_rate * (1 + decay_gamma * step)^-decay_power
+  kConstant,  // learning_rate
+};
+
+struct TrainingOptions {
+  std::string preset = "paper";
+
+  std::int64_t source_batch = 64;  // images per step; also the batch of a run on one domain
+  std::int64_t target_batch = 64;
+  std::int64_t epochs = 20;  // one epoch is floor(source size / source_batch) steps
+  std::int64_t steps = 0;    // > 0: so many steps, whatever `epochs` says
+
+  LearningRateSchedule learning_rate_schedule = LearningRateSchedule::kProgress;
+  double learning_rate = 0.01;
+  double learning_rate_alpha = 10.0, learning_rate_beta = 0.75;
+  double decay_gamma = 1e-3, decay_power = 0.75;
+  double momentum = 0.9;
+  double weight_decay = 0.0;
+  double label_smoothing = 0.0;
+
+  LambdaSchedule lambda_schedule = LambdaSchedule::kRamp;
+  double lambda = 1.0;  // the value that the ramp tends to, or the constant
+  double gamma = 10.0;  // steepness of the ramp
+  LambdaAppliesTo lambda_applies_to = LambdaAppliesTo::kFeatures;
+  double domain_weight = 1.0;  // of the domain loss, for both parts that it reaches
+  DomainReduction domain_reduction = DomainReduction::kSumOfMeans;
+  std::int64_t domain_logits = 1;  // 1: binary cross-entropy; 2: softmax cross-entropy
+};
+
+// Throws std::invalid_argument, one line, naming the option as the command line spells it, if a
+// value is out of range.
+void require_valid(const TrainingOptions& options);
+
+// The recipe called `name` ("paper", "deepda"); throws std::invalid_argument naming the known ones.
+TrainingOptions preset(const std::string& name);
+std::vector<std::string> preset_names();
+
+// The schedules that the options describe, over a run of total_steps.
+Schedule lambda_schedule(const TrainingOptions& options, std::int64_t total_steps);
+Schedule learning_rate_schedule(const TrainingOptions& options, std::int64_t total_steps);
+
+// The names that the command line and saved configurations use: "ramp", "features", "sum_of_means",
+// "progress", ... from_name throws std::invalid_argument that lists the choices.
+std::string name_of(LambdaSchedule value);
+std::string name_of(LambdaAppliesTo value);
+std::string name_of(DomainReduction value);
+std::string name_of(LearningRateSchedule value);
+LambdaSchedule lambda_schedule_from_name(const std::string& name);
+LambdaAppliesTo lambda_applies_to_from_name(const std::string& name);
+DomainReduction domain_reduction_from_name(const std::string& name);
+LearningRateSchedule learning_rate_schedule_from_name(const std::string& name);
+
+}  // namespace gradflip

@@ -1,0 +1,86 @@
+// Trains the paper's network, on one domain or as a DANN, and measures it. Builds the step's graph
+// once; after the first step, training allocates nothing.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "models/domain_data.h"
+#include "models/options.h"
+#include "runtime/device.h"
+
+namespace gradflip {
+
+// What a run learns from. A DANN has both parts; source-only and train-on-target have `labelled`
+// alone. The pictures must outlive the trainer.
+struct TrainingData {
+  const LabelledImages* labelled = nullptr;
+  const UnlabelledImages* unlabelled = nullptr;  // null: no domain classifier
+  std::vector<float> channel_means;  // subtracted from every picture, in units of a byte; 3 of them
+};
+
+// Means over the steps since the last report; learning_rate and lambda are the last step's.
+struct StepReport {
+  std::int64_t steps = 0;  // how many steps the means cover
+  double label_loss = 0.0;
+  double domain_loss =
+      0.0;  // mean binary cross-entropy per image whatever the reduction: ln 2 means chance
+  double domain_accuracy = 0.0;
+  double learning_rate = 0.0;
+  double lambda = 0.0;
+};
+
+struct NamedTensor {
+  std::string name;  // "feature_extractor.conv1.weight"
+  std::vector<std::int64_t> shape;
+  std::vector<float> values;
+};
+
+class Trainer {
+ public:
+  // Throws std::invalid_argument for options out of range, DataError for pictures that do not fit
+  // the network (28x28, 1 or 3 channels) or are fewer than a batch.
+  Trainer(const TrainingOptions& options, const TrainingData& data, std::uint64_t seed,
+          const Device& device, int threads);
+  ~Trainer();
+  Trainer(const Trainer&) = delete;
+  Trainer& operator=(const Trainer&) = delete;
+
+  std::int64_t total_steps() const;
+  std::int64_t steps_done() const;
+  std::int64_t steps_per_epoch() const;
+  std::int64_t images_per_step() const;  // through the feature extractor
+
+  // The next `count` steps (fewer at the end of the run). Throws DivergedError, naming step and
+  // quantity, when a loss or a gradient is no longer finite; the weights are then those of the last
+  // finite step.
+  StepReport run(std::int64_t count);
+
+  // Share of pictures whose label the label predictor gets right. Does not touch the training
+  // state.
+  double evaluate(const LabelledImages& data);
+
+  // All weights in PyTorch's conventions: KCRS filters, (out, in) matrices, features flattened C,
+  // H, W.
+  std::vector<NamedTensor> parameters() const;
+  // Replaces all weights; the optimizer's state stays. Throws std::invalid_argument unless names
+  // and shapes are exactly those of parameters().
+  void set_parameters(const std::vector<NamedTensor>& tensors);
+
+  // All weights as one safetensors file in PyTorch's conventions (KCRS, (out, in), features
+  // flattened C, H, W), with the means and the options as metadata. Atomic; IoError.
+  void save(const std::filesystem::path& path) const;
+
+  // The flat weights in the layout that kernels read, for comparisons bit by bit.
+  std::vector<float> weights() const;
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace gradflip

@@ -1,0 +1,164 @@
+#include "models/training_graph.h"
+
+#include <array>
+
+#include "models/dann.h"
+#include "models/layers.h"
+#include "runtime/fusion.h"
+#include "runtime/ops/count_correct.h"
+#include "runtime/ops/gather.h"
+#include "runtime/ops/sample.h"
+#include "runtime/ops/schedule.h"
+#include "runtime/ops/slice_rows.h"
+#include "runtime/ops/softmax_cross_entropy.h"
+
+namespace gradflip {
+namespace {
+
+// Pictures reach the network as x/255 minus the channel means.
+constexpr float kByteScale = 1.0F / 255.0F;
+
+ValueType images_type(const DatasetShape& data) {
+  return {Dtype::kU8, {data.count, data.height, data.width, data.channels}, {}};
+}
+
+// Every value that the trainer reads, in one list, so that a rewrite can carry them over.
+std::vector<Value*> values_of(TrainingGraph& t) {
+  ops::TrainingState& state = t.update.state;
+  return {&t.labelled_images,
+          &t.labels,
+          &t.unlabelled_images,
+          &t.channel_means,
+          &state.weights,
+          &state.gradients,
+          &state.velocity,
+          &state.step,
+          &state.guard,
+          &t.label_loss,
+          &t.domain_loss,
+          &t.domain_correct,
+          &t.lambda,
+          &t.update.learning_rate};
+}
+
+using Rewrite = Rewritten (*)(const Graph&, std::span<const Value>);
+
+// Applies a rewrite and follows the values to where they are now.
+void apply(Rewrite rewrite, TrainingGraph& training) {
+  std::vector<Value> keep;
+  for (const Value* value : values_of(training)) keep.push_back(*value);
+  Rewritten rewritten = rewrite(training.graph, keep);
+  for (Value* value : values_of(training)) *value = rewritten(*value);
+  training.graph = std::move(rewritten.graph);
+}
+
+void declare_inputs(TrainingGraph& t, const DatasetShape& labelled,
+                    const DatasetShape& unlabelled) {
+  t.update.state.step = t.graph.external("step", {Dtype::kI64, {}, {}});
+  t.labelled_images = t.graph.external("labelled images", images_type(labelled));
+  t.labels = t.graph.external("labels", {Dtype::kU8, {labelled.count}, {}});
+  t.channel_means = t.graph.external("channel means", {Dtype::kF32, {kImageChannels}, {}});
+  if (unlabelled.count > 0) {
+    t.unlabelled_images = t.graph.external("unlabelled images", images_type(unlabelled));
+  }
+}
+
+// Pictures in, losses out: the forward half of a step.
+void append_forward(TrainingGraph& t, const TrainingOptions& options, const DatasetShape& labelled,
+                    std::int64_t num_classes, const DatasetShape& unlabelled, std::uint64_t seed,
+                    std::int64_t total_steps, Parameters& parameters) {
+  Graph& graph = t.graph;
+  NetworkBuilder network(graph, parameters);
+  const auto sample = [&](int domain, std::int64_t size, std::int64_t batch) {
+    return ops::sample_indices(
+        graph, t.update.state.step, domain,
+        {.seed = seed, .stream = static_cast<std::uint32_t>(domain), .size = size, .batch = batch});
+  };
+  const Value source_indices = sample(kSource, labelled.count, options.source_batch);
+  std::vector<ops::ImageSource> sources{{t.labelled_images, source_indices}};
+  if (unlabelled.count > 0) {
+    sources.push_back(
+        {t.unlabelled_images, sample(kTarget, unlabelled.count, options.target_batch)});
+  }
+  const Value x = ops::gather_normalize(graph, sources, t.channel_means, kByteScale);
+  const Value labels = ops::gather_labels(graph, t.labels, source_indices);
+
+  const Value features = feature_extractor(network, x);
+  const Value source_features =
+      unlabelled.count > 0 ? ops::slice_rows(graph, features, segment_rows(kSource)) : features;
+  const Value label_logits = label_predictor(network, source_features, num_classes);
+  t.label_loss = ops::softmax_cross_entropy(graph, label_logits, labels,
+                                            static_cast<float>(options.label_smoothing));
+  if (unlabelled.count == 0) return;
+
+  t.lambda =
+      ops::evaluate_schedule(graph, t.update.state.step, lambda_schedule(options, total_steps));
+  // Where lambda weighs the classifier's own loss, the reversal must not apply it a second time.
+  const Value reversal =
+      options.lambda_applies_to == LambdaAppliesTo::kBoth
+          ? ops::evaluate_schedule(graph, t.update.state.step,
+                                   {.kind = Schedule::Kind::kConstant, .start = 1.0})
+          : t.lambda;
+  const Value domain_logits = domain_classifier(network, features, reversal, options.domain_logits);
+  const DomainLoss loss = domain_loss(graph, domain_logits, options, t.lambda);
+  t.domain_loss = loss.loss;
+  t.domain_correct = loss.correct;
+}
+
+}  // namespace
+
+TrainingGraph build_training_graph(const TrainingOptions& options, const DatasetShape& labelled,
+                                   std::int64_t num_classes, const DatasetShape& unlabelled,
+                                   std::uint64_t seed, std::int64_t total_steps,
+                                   Parameters& parameters,
+                                   const TrainingGraphOptions& graph_options) {
+  TrainingGraph training;
+  declare_inputs(training, labelled, unlabelled);
+  append_forward(training, options, labelled, num_classes, unlabelled, seed, total_steps,
+                 parameters);
+  if (graph_options.fuse) apply(fuse_conv_blocks, training);
+  std::vector<Value> losses{training.label_loss};
+  if (!training.domain_loss.none()) losses.push_back(training.domain_loss);
+  training.update = append_training_step(
+      training.graph, training.update.state.step, losses, parameters,
+      {static_cast<float>(options.momentum), static_cast<float>(options.weight_decay)},
+      learning_rate_schedule(options, total_steps));
+  if (graph_options.fuse) apply(fuse_linear_merges, training);
+  return training;
+}
+
+const char* guarded_quantity(std::int32_t quantity, bool has_domain_classifier) {
+  if (quantity == 0) return "label loss";
+  return has_domain_classifier && quantity == 1 ? "domain loss" : "gradient";
+}
+
+EvaluationGraph build_evaluation_graph(const DatasetShape& data, std::int64_t num_classes,
+                                       std::int64_t batch, Parameters& parameters) {
+  EvaluationGraph evaluation;
+  Graph& graph = evaluation.graph;
+  evaluation.step = graph.external("step", {Dtype::kI64, {}, {}});
+  evaluation.images = graph.external("images", images_type(data));
+  evaluation.labels = graph.external("labels", {Dtype::kU8, {data.count}, {}});
+  evaluation.channel_means = graph.external("channel means", {Dtype::kF32, {kImageChannels}, {}});
+  NetworkBuilder network(graph, parameters);
+  const Value indices = ops::sample_indices(graph, evaluation.step, kSource,
+                                            {.size = data.count, .batch = batch, .shuffle = false});
+  const std::array<ops::ImageSource, 1> sources{{{evaluation.images, indices}}};
+  const Value x = ops::gather_normalize(graph, sources, evaluation.channel_means, kByteScale);
+  const Value logits = label_predictor(network, feature_extractor(network, x), num_classes);
+  evaluation.correct =
+      ops::count_correct(graph, logits, ops::gather_labels(graph, evaluation.labels, indices));
+  ops::advance_step(graph, evaluation.step);
+
+  const std::array<Value, 5> keep{evaluation.step, evaluation.images, evaluation.labels,
+                                  evaluation.channel_means, evaluation.correct};
+  Rewritten fused = fuse_conv_blocks(graph, keep);
+  for (Value* value : {&evaluation.step, &evaluation.images, &evaluation.labels,
+                       &evaluation.channel_means, &evaluation.correct}) {
+    *value = fused(*value);
+  }
+  evaluation.graph = std::move(fused.graph);
+  return evaluation;
+}
+
+}  // namespace gradflip

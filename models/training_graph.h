@@ -1,0 +1,62 @@
+// One training step as a graph: sampling, pictures, the network, losses, gradients, the guard and
+// the update.
+#pragma once
+
+#include <cstdint>
+
+#include "models/options.h"
+#include "models/training_step.h"
+#include "runtime/graph.h"
+#include "runtime/parameters.h"
+
+namespace gradflip {
+
+// A data set as the graph sees it.
+struct DatasetShape {
+  std::int64_t count = 0, height = 0, width = 0, channels = 0;
+};
+
+struct TrainingGraph {
+  Graph graph;
+
+  // External values, to be bound; TrainingMemory binds those of `update`.
+  Value labelled_images, labels;  // u8
+  Value unlabelled_images;        // u8; none() without a domain classifier
+  Value channel_means;            // f32 (3)
+  TrainingStep update;
+
+  // Results of a step, f32 scalars; the domain's are none() without a domain classifier.
+  Value label_loss;      // sum over the labelled rows
+  Value domain_loss;     // sum over all rows
+  Value domain_correct;  // rows that the domain classifier gets right
+  Value lambda;
+};
+
+struct TrainingGraphOptions {
+  bool fuse = true;  // false: the reference that fusion is tested against
+};
+
+// unlabelled.count = 0: no domain classifier. Declares the parameters in `parameters`, which starts
+// empty. total_steps is the length of the run that the schedules span.
+TrainingGraph build_training_graph(const TrainingOptions& options, const DatasetShape& labelled,
+                                   std::int64_t num_classes, const DatasetShape& unlabelled,
+                                   std::uint64_t seed, std::int64_t total_steps,
+                                   Parameters& parameters,
+                                   const TrainingGraphOptions& graph_options = {});
+
+// The quantity that FiniteGuard::quantity = i names: "label loss", "source domain loss", ...,
+// "gradients".
+const char* guarded_quantity(std::int32_t quantity, bool has_domain_classifier);
+
+// A pass over labelled pictures in their own order, `batch` at a time, that counts correct
+// predictions. Uses parameters that a training graph declared.
+struct EvaluationGraph {
+  Graph graph;
+  Value step, images, labels, channel_means;  // external
+  Value correct;                              // f32 scalar
+};
+
+EvaluationGraph build_evaluation_graph(const DatasetShape& data, std::int64_t num_classes,
+                                       std::int64_t batch, Parameters& parameters);
+
+}  // namespace gradflip

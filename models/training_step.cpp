@@ -1,0 +1,80 @@
+#include "models/training_step.h"
+
+#include <vector>
+
+#include "kernels/require.h"
+#include "runtime/autodiff.h"
+#include "runtime/ops/schedule.h"
+
+namespace gradflip {
+namespace {
+
+std::vector<Value> append_gradients(Graph& graph, std::span<const Value> losses,
+                                    const Parameters& parameters) {
+  std::vector<Value> in_graph;
+  for (std::int32_t id = 0; id < graph.num_values(); ++id) {
+    if (graph.info({id}).kind == ValueKind::kParameter) in_graph.push_back({id});
+  }
+  GRADFLIP_REQUIRE(in_graph.size() == parameters.list().size(),
+                   message("training step: the graph uses ", in_graph.size(), " of ",
+                           parameters.list().size(), " parameters"));
+  const std::vector<Value> dparameters = gradients(graph, losses, in_graph);
+  for (std::size_t i = 0; i < in_graph.size(); ++i) {
+    const ValueInfo& info = graph.info(in_graph[i]);
+    GRADFLIP_REQUIRE(!dparameters[i].none(),
+                     message("training step: no loss depends on ", info.name));
+    graph.mark_gradient(dparameters[i], info.parameter);
+  }
+  return dparameters;
+}
+
+}  // namespace
+
+TrainingStep append_training_step(Graph& graph, Value step, std::span<const Value> losses,
+                                  const Parameters& parameters, const SgdOptions& options,
+                                  const Schedule& learning_rate) {
+  const std::vector<Value> dparameters = append_gradients(graph, losses, parameters);
+  const ValueType flat{Dtype::kF32, {parameters.flat_size()}, {}};
+  TrainingStep training;
+  training.state = {.weights = graph.external("weights", flat),
+                    .gradients = graph.external("gradients", flat),
+                    .velocity = graph.external("velocity", flat),
+                    .step = step,
+                    .guard = graph.external("guard", {Dtype::kU8, {sizeof(FiniteGuard)}, {}})};
+  training.learning_rate = ops::evaluate_schedule(graph, step, learning_rate);
+
+  std::vector<Value> quantities(losses.begin(), losses.end());
+  quantities.push_back(training.state.gradients);
+  ops::check_finite(graph, training.state, quantities, dparameters);
+  ops::sgd(graph, training.state, 0, parameters.flat_size(), options, training.learning_rate,
+           dparameters);
+  ops::advance_step(graph, step);
+  return training;
+}
+
+TrainingMemory::TrainingMemory(const Context& context, const Parameters& parameters,
+                               std::uint64_t seed)
+    : context_(context),
+      blocks_(context, parameters),
+      step_(context, sizeof(std::int64_t)),
+      guard_(context, sizeof(FiniteGuard)) {
+  initialize(context, parameters, seed, blocks_.weights);
+  const FiniteGuard open;
+  copy_from_host(context, guard_.data(), &open, sizeof(open));
+}
+
+void TrainingMemory::bind(Executor& executor, const TrainingStep& step) const {
+  executor.bind(step.state.weights, blocks_.weights.data());
+  executor.bind(step.state.gradients, blocks_.gradients.data());
+  executor.bind(step.state.velocity, blocks_.velocity.data());
+  executor.bind(step.state.step, step_.data());
+  executor.bind(step.state.guard, guard_.data());
+}
+
+FiniteGuard TrainingMemory::guard() const {
+  FiniteGuard guard;
+  copy_to_host(context_, &guard, guard_.data(), sizeof(guard));
+  return guard;
+}
+
+}  // namespace gradflip

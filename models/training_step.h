@@ -1,0 +1,49 @@
+// From losses to a training step, for any network: gradients, the guard against values that are not
+// finite, the update, and the memory that these keep from step to step.
+#pragma once
+
+#include <cstdint>
+#include <span>
+
+#include "kernels/finite_guard.h"
+#include "kernels/schedule.h"
+#include "kernels/sgd.h"
+#include "runtime/executor.h"
+#include "runtime/graph.h"
+#include "runtime/ops/sgd.h"
+#include "runtime/parameters.h"
+
+namespace gradflip {
+
+struct TrainingStep {
+  ops::TrainingState state;  // external values that TrainingMemory binds
+  Value learning_rate;
+};
+
+// Appends the gradients of the sum of `losses` to the graph, and one SGD update of every parameter
+// in `parameters`, all of which must be in the graph and reached by a loss. step: the external i64
+// counter; the update raises it by one. Guarded quantities are the losses, in order, then the
+// gradients: FiniteGuard::quantity counts them so. Throws std::invalid_argument for a parameter
+// that no loss depends on.
+TrainingStep append_training_step(Graph& graph, Value step, std::span<const Value> losses,
+                                  const Parameters& parameters, const SgdOptions& options,
+                                  const Schedule& learning_rate);
+
+// What a training run owns besides its data. Must outlive the executor that it is bound to.
+class TrainingMemory {
+ public:
+  // Weights get their initial values from the seed; everything else starts at zero.
+  TrainingMemory(const Context& context, const Parameters& parameters, std::uint64_t seed);
+
+  void bind(Executor& executor, const TrainingStep& step) const;
+  const ParameterBlocks& blocks() const { return blocks_; }
+  // The guard as it stands.
+  FiniteGuard guard() const;
+
+ private:
+  Context context_;
+  ParameterBlocks blocks_;
+  Buffer step_, guard_;
+};
+
+}  // namespace gradflip

@@ -1,0 +1,19 @@
+// Reverse-mode differentiation, graph to graph: appends the nodes that compute gradients. The
+// executor has never heard of them.
+#pragma once
+
+#include <span>
+#include <vector>
+
+#include "runtime/graph.h"
+
+namespace gradflip {
+
+// The gradient of the sum of `losses` with respect to each value of `wrt`: a new value of the same
+// type, or none() where no loss depends on it. A value that needs no gradient gets no node;
+// contributions of several uses are added in the order in which autodiff meets them, last use
+// first. Every loss must be the first output of a loss op; throws std::invalid_argument otherwise.
+std::vector<Value> gradients(Graph& graph, std::span<const Value> losses,
+                             std::span<const Value> wrt);
+
+}  // namespace gradflip

@@ -1,0 +1,35 @@
+// What can go wrong outside the program. Each type is one documented exit code of the apps
+// (docs/exit-codes.md); a message is one line: what, where (file, byte, step), and how to mend it.
+// A caller's own mistake is std::invalid_argument (kernels/require.h).
+#pragma once
+
+#include <stdexcept>
+
+namespace gradflip {
+
+// 3: a data file or folder is missing, truncated, malformed or does not fit the task.
+struct DataError : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+
+// 4: a model or checkpoint file is invalid or does not fit the network.
+struct ModelFileError : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+
+// 5: no usable device of the kind that was asked for.
+struct DeviceError : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+
+// 6: the operating system refused to read or write.
+struct IoError : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+
+// 7: training produced a NaN or an infinity.
+struct DivergedError : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+
+}  // namespace gradflip

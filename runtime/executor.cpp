@@ -1,0 +1,252 @@
+#include "runtime/executor.h"
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+#include <numeric>
+
+#include "kernels/elementwise.h"
+#include "kernels/require.h"
+#include "runtime/op.h"
+#include "runtime/sharding.h"
+
+namespace gradflip {
+namespace {
+
+// Sums and updates are shared out in chunks of this many elements: two of them fit a core's first
+// cache.
+constexpr std::int64_t kChunkElements = 4096;
+
+std::size_t at(Value value) { return static_cast<std::size_t>(value.id); }
+
+// Where the current rows of an external value lie: it holds the whole batch of its one segment.
+std::int64_t external_offset(const ValueType& type, std::span<const SegmentRange> segments) {
+  for (std::size_t segment = 0; segment < segments.size(); ++segment) {
+    if (type.rows.contains_segment(static_cast<int>(segment))) {
+      return segments[segment].begin * type.shape.size() * bytes_of(type.dtype);
+    }
+  }
+  return 0;
+}
+
+}  // namespace
+
+Executor::Executor(const Graph& graph, const Parameters& parameters, const ParameterBlocks& blocks,
+                   const Context& context, Workers& workers, std::span<const std::int64_t> max_rows)
+    : graph_(graph),
+      parameters_(parameters),
+      blocks_(blocks),
+      context_(context),
+      workers_(workers),
+      max_rows_(max_rows.begin(), max_rows.end()),
+      plan_(plan_memory(graph, parameters, max_rows)),
+      shared_(context, plan_.shared_bytes),
+      sums_(context,
+            plan_.sums_bytes *
+                sharding_of(std::accumulate(max_rows.begin(), max_rows.end(), std::int64_t{0}))
+                    .shards),
+      bound_(static_cast<std::size_t>(graph.num_values()), nullptr),
+      whole_batch_(max_rows.size()) {
+  GRADFLIP_REQUIRE(max_rows.size() <= kMaxSegments,
+                   message("executor: ", max_rows.size(), " segments"));
+  std::size_t most_values = 0;
+  for (const Node& node : graph.nodes()) {
+    most_values = std::max({most_values, node.inputs.size(), node.outputs.size()});
+  }
+  for (int worker = 0; worker < workers.count(); ++worker) {
+    Scratch scratch{
+        Buffer(context, plan_.worker_bytes), Buffer(context, plan_.workspace_bytes), {}, {}, {}};
+    scratch.inputs.reserve(most_values);
+    scratch.outputs.reserve(most_values);
+    scratch.segments.resize(max_rows.size());
+    scratch_.push_back(std::move(scratch));
+  }
+  for (const Phase& phase : plan_.phases) {
+    std::vector<Chunk> chunks;
+    for (const Value sum : phase.sums) {
+      const std::int64_t size = graph.type(sum).shape.size();
+      std::byte* total = memory_of(sum, {}, /*partial=*/false);
+      for (std::int64_t begin = 0; begin < size; begin += kChunkElements) {
+        chunks.push_back({plan_.placements[at(sum)].sum_offset + begin * 4,
+                          std::min(kChunkElements, size - begin), total + begin * 4});
+      }
+    }
+    chunks_.push_back(std::move(chunks));
+  }
+}
+
+void Executor::bind(Value external, const void* memory) {
+  GRADFLIP_REQUIRE(graph_.info(external).kind == ValueKind::kExternal,
+                   message("executor: ", graph_.info(external).name, " is not an external value"));
+  // State that operations update in place comes in through the same door as data that they only
+  // read.
+  bound_[at(external)] = static_cast<std::byte*>(const_cast<void*>(memory));
+}
+
+void Executor::run(std::span<const std::int64_t> rows) {
+  GRADFLIP_REQUIRE(rows.size() == max_rows_.size(), "executor: wrong number of segments");
+  for (std::size_t segment = 0; segment < rows.size(); ++segment) {
+    GRADFLIP_REQUIRE(rows[segment] >= 0 && rows[segment] <= max_rows_[segment],
+                     message("executor: segment ", segment, " has ", rows[segment],
+                             " rows; planned for ", max_rows_[segment]));
+    whole_batch_[segment] = {0, rows[segment], rows[segment]};
+  }
+  for (std::int32_t id = 0; id < graph_.num_values(); ++id) {
+    GRADFLIP_REQUIRE(graph_.info({id}).kind != ValueKind::kExternal ||
+                         bound_[static_cast<std::size_t>(id)] != nullptr,
+                     message("executor: ", graph_.info({id}).name, " is not bound"));
+  }
+  const std::int64_t images = std::accumulate(rows.begin(), rows.end(), std::int64_t{0});
+  for (std::size_t number = 0; number < plan_.phases.size(); ++number) {
+    const Phase& phase = plan_.phases[number];
+    if (phase.sharded) {
+      run_sharded(phase, rows);
+      reduce_sums(phase, sharding_of(images).shards);
+    } else {
+      run_whole(phase, rows);
+    }
+  }
+}
+
+void Executor::run_sharded(const Phase& phase, std::span<const std::int64_t> rows) {
+  if (phase.nodes.empty()) return;
+  const Sharding sharding = sharding_of(std::accumulate(rows.begin(), rows.end(), std::int64_t{0}));
+  workers_.for_each(sharding.shards, [&](int worker, std::int64_t shard) {
+    std::vector<SegmentRange>& segments = scratch_[static_cast<std::size_t>(worker)].segments;
+    for (std::int64_t micro = 0; micro < sharding.micro_batches; ++micro) {
+      const std::int64_t piece = shard * sharding.micro_batches + micro;
+      for (std::size_t segment = 0; segment < rows.size(); ++segment) {
+        segments[segment] = piece_of(rows[segment], piece, sharding.pieces());
+      }
+      const Position position{worker, shard, piece, segments};
+      const Write write = micro == 0 ? Write::kOverwrite : Write::kAccumulate;
+      for (const std::int32_t node : phase.nodes) {
+        launch(graph_.nodes()[static_cast<std::size_t>(node)], position, write, 0, 0);
+      }
+    }
+  });
+}
+
+void Executor::run_whole(const Phase& phase, std::span<const std::int64_t> /*rows*/) {
+  for (const std::int32_t index : phase.nodes) {
+    const Node& node = graph_.nodes()[static_cast<std::size_t>(index)];
+    std::array<ValueType, 2> types;  // what an op needs to know its work
+    std::size_t count = 0;
+    for (; count < types.size() && count < node.inputs.size(); ++count) {
+      types[count] = graph_.type(node.inputs[count]);
+    }
+    const std::int64_t work = node.op->divisible_work(std::span(types.data(), count));
+    if (work == 0) {
+      launch(node, {0, 0, 0, whole_batch_}, Write::kOverwrite, 0, 0);
+      continue;
+    }
+    workers_.for_each(
+        (work + kChunkElements - 1) / kChunkElements, [&](int worker, std::int64_t chunk) {
+          launch(node, {worker, 0, 0, whole_batch_}, Write::kOverwrite, chunk * kChunkElements,
+                 std::min(work, (chunk + 1) * kChunkElements));
+        });
+  }
+}
+
+// Adds the shards' partial sums as a balanced tree: (0+1)+(2+3), whatever the number of workers.
+// The partial sums are spent.
+void Executor::reduce_sums(const Phase& phase, std::int64_t shards) {
+  const std::vector<Chunk>& chunks =
+      chunks_[static_cast<std::size_t>(&phase - plan_.phases.data())];
+  workers_.for_each(static_cast<std::int64_t>(chunks.size()), [&](int /*worker*/,
+                                                                  std::int64_t index) {
+    const Chunk& chunk = chunks[static_cast<std::size_t>(index)];
+    const auto partial = [&](std::int64_t shard) {
+      return reinterpret_cast<float*>(sums_.data() + shard * plan_.sums_bytes + chunk.sum_offset);
+    };
+    std::visit(
+        [&](auto ctx) {
+          for (std::int64_t step = 1; step < shards; step *= 2) {
+            for (std::int64_t shard = 0; shard + step < shards; shard += 2 * step) {
+              add(ctx, chunk.size, partial(shard), partial(shard + step), partial(shard));
+            }
+          }
+          scale(ctx, chunk.size, {}, partial(0), reinterpret_cast<float*>(chunk.total));
+        },
+        context_);
+  });
+}
+
+void Executor::launch(const Node& node, const Position& position, Write write,
+                      std::int64_t work_begin, std::int64_t work_end) {
+  if (node.op->view()) return;
+  Scratch& scratch = scratch_[static_cast<std::size_t>(position.worker)];
+  scratch.inputs.clear();
+  scratch.outputs.clear();
+  for (const Value value : node.inputs) scratch.inputs.push_back(view_of(value, position, false));
+  for (const Value value : node.outputs) scratch.outputs.push_back(view_of(value, position, true));
+  node.op->run({.context = context_,
+                .inputs = scratch.inputs,
+                .outputs = scratch.outputs,
+                .workspace = scratch.workspace.data(),
+                .write = write,
+                .segments = position.segments,
+                .work_begin = work_begin,
+                .work_end = work_end});
+}
+
+TensorView Executor::view_of(Value value, const Position& position, bool partial) const {
+  const ValueType& type = graph_.type(value);
+  const Value root = plan_.placements[at(value)].root;
+  TensorView view{memory_of(root, position, partial), type.dtype, 1, type.shape};
+  if (type.rows.none()) return view;
+
+  view.rows = 0;
+  std::int64_t before = 0;  // rows of the root ahead of this view's
+  const Rows root_rows = graph_.type(root).rows;
+  for (std::size_t index = 0; index < position.segments.size(); ++index) {
+    const auto segment = static_cast<int>(index);
+    const std::int64_t count = position.segments[index].count;
+    if (type.rows.contains_segment(segment)) {
+      view.rows += count;
+    } else if (view.rows == 0 && root_rows.contains_segment(segment) &&
+               segment_rows(segment).mask < (type.rows.mask & (~type.rows.mask + 1U))) {
+      before += count;
+    }
+  }
+  view.data =
+      static_cast<std::byte*>(view.data) + before * type.shape.size() * bytes_of(type.dtype);
+  return view;
+}
+
+std::byte* Executor::memory_of(Value root, const Position& position, bool partial) const {
+  const Placement& placement = plan_.placements[at(root)];
+  if (partial && placement.sum_offset >= 0) {
+    return sums_.data() + position.shard * plan_.sums_bytes + placement.sum_offset;
+  }
+  switch (placement.space) {
+    case Space::kExternal:
+      return bound_[at(root)] + external_offset(graph_.type(root), position.segments);
+    case Space::kWeights:
+      return blocks_.weights.data() + placement.offset;
+    case Space::kGradients:
+      return blocks_.gradients.data() + placement.offset;
+    case Space::kShared:
+      return shared_.data() + placement.offset;
+    case Space::kWorker:
+      return scratch_[static_cast<std::size_t>(position.worker)].arena.data() + placement.offset;
+    case Space::kBatch:
+      break;
+  }
+  return shared_.data() + placement.offset + position.piece * placement.stride;
+}
+
+void Executor::read(Value value, void* to, std::int64_t bytes) const {
+  const ValueType& type = graph_.type(value);
+  GRADFLIP_REQUIRE(type.rows.none() && bytes == type.shape.size() * bytes_of(type.dtype),
+                   message("executor: cannot read ", bytes, " bytes of ", type.text()));
+  copy_to_host(context_, to, memory_of(plan_.placements[at(value)].root, {}, false), bytes);
+}
+
+float Executor::read_scalar(Value value) const {
+  float scalar = 0.0F;
+  read(value, &scalar, sizeof(scalar));
+  return scalar;
+}
+
+}  // namespace gradflip

@@ -1,0 +1,87 @@
+// Runs a graph on a context: nodes in order, in the memory that the plan gave them. Has never heard
+// of gradients.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "kernels/context.h"
+#include "runtime/graph.h"
+#include "runtime/memory.h"
+#include "runtime/memory_plan.h"
+#include "runtime/op.h"
+#include "runtime/parameters.h"
+#include "runtime/tensor.h"
+#include "runtime/workers.h"
+
+namespace gradflip {
+
+class Executor {
+ public:
+  // max_rows: rows of each segment that a run may have at most. Everything passed must outlive the
+  // executor; several executors may share workers and blocks. All memory is allocated here.
+  Executor(const Graph& graph, const Parameters& parameters, const ParameterBlocks& blocks,
+           const Context& context, Workers& workers, std::span<const std::int64_t> max_rows);
+
+  // Where an external value lies, in the context's memory. Throws std::invalid_argument for another
+  // kind of value.
+  void bind(Value external, const void* memory);
+
+  // Runs every node once, over rows[segment] <= max_rows[segment] rows. Throws
+  // std::invalid_argument if an external value is not bound. Same inputs, same bits, for any number
+  // of workers. Allocates nothing after the first run.
+  void run(std::span<const std::int64_t> rows);
+
+  // Copies a computed value without rows to the host: the total, where it is a sum over the batch.
+  // Type and size must be the value's own.
+  void read(Value value, void* to, std::int64_t bytes) const;
+  float read_scalar(Value value) const;
+
+  const MemoryPlan& plan() const { return plan_; }
+
+ private:
+  // Where in the batch a launch stands.
+  struct Position {
+    int worker = 0;
+    std::int64_t shard = 0, piece = 0;
+    std::span<const SegmentRange> segments;
+  };
+
+  struct Scratch {  // of one worker
+    Buffer arena, workspace;
+    std::vector<TensorView> inputs, outputs;
+    std::vector<SegmentRange> segments;
+  };
+
+  void run_sharded(const Phase& phase, std::span<const std::int64_t> rows);
+  void run_whole(const Phase& phase, std::span<const std::int64_t> rows);
+  void reduce_sums(const Phase& phase, std::int64_t shards);
+  void launch(const Node& node, const Position& position, Write write, std::int64_t work_begin,
+              std::int64_t work_end);
+  TensorView view_of(Value value, const Position& position, bool partial) const;
+  std::byte* memory_of(Value root, const Position& position, bool partial) const;
+
+  const Graph& graph_;
+  const Parameters& parameters_;
+  const ParameterBlocks& blocks_;
+  Context context_;
+  Workers& workers_;
+  std::vector<std::int64_t> max_rows_;
+  MemoryPlan plan_;
+  Buffer shared_, sums_;
+  std::vector<Scratch> scratch_;
+  std::vector<std::byte*> bound_;          // by value id; null where not external
+  std::vector<SegmentRange> whole_batch_;  // segments as whole nodes see them
+
+  // Chunks of sums to combine, per phase, made once.
+  struct Chunk {
+    std::int64_t sum_offset;  // bytes within a shard's block
+    std::int64_t size;        // elements
+    std::byte* total;
+  };
+  std::vector<std::vector<Chunk>> chunks_;
+};
+
+}  // namespace gradflip

@@ -1,0 +1,50 @@
+#include "runtime/fusion.h"
+#include "runtime/graph_rewrite.h"
+#include "runtime/op.h"
+#include "runtime/ops/conv2d.h"
+#include "runtime/ops/conv_block.h"
+#include "runtime/ops/max_pool2d.h"
+
+namespace gradflip {
+namespace {
+
+bool fits_conv_block(const ops::Pool2dGeometry& pool) {
+  return pool.window_h == pool.stride_h && pool.window_w == pool.stride_w && pool.pad_h == 0 &&
+         pool.pad_w == 0 && pool.window_h * pool.window_w < kDeadWinner;
+}
+
+}  // namespace
+
+Rewritten fuse_conv_blocks(const Graph& graph, std::span<const Value> keep) {
+  GraphRewrite rewrite(graph, keep);
+  // The producer of `value`, if it is an op of this name and nothing else reads the value.
+  const auto only = [&](Value value, std::string_view op) -> const Node* {
+    const Node* node = rewrite.producer(value);
+    return node != nullptr && node->op->name() == op && rewrite.readers(value) == 1 ? node
+                                                                                    : nullptr;
+  };
+  std::int32_t index = -1;
+  for (const Node& node : graph.nodes()) {
+    ++index;
+    const ops::Pool2dGeometry* pool = ops::max_pool2d_geometry(*node.op);
+    if (pool == nullptr || !fits_conv_block(*pool) || rewrite.readers(node.outputs[1]) != 0)
+      continue;
+    const Node* relu = only(node.inputs[0], "relu");
+    const Node* bias = relu == nullptr ? nullptr : only(relu->inputs[0], "bias");
+    const Node* conv = bias == nullptr ? nullptr : only(bias->inputs[0], "conv2d");
+    if (conv == nullptr) continue;
+    const ops::ConvBlockGeometry geometry{*ops::conv2d_geometry(*conv->op), pool->window_h,
+                                          pool->window_w};
+    rewrite.replace(
+        index,
+        {rewrite.producer_index(node.inputs[0]), rewrite.producer_index(relu->inputs[0]),
+         rewrite.producer_index(bias->inputs[0])},
+        [x = conv->inputs[0], filter = conv->inputs[1], b = bias->inputs[1], geometry](
+            Graph& fused, const auto& now) {
+          return ops::conv_block(fused, now(x), now(filter), now(b), geometry);
+        });
+  }
+  return rewrite.apply();
+}
+
+}  // namespace gradflip

@@ -1,0 +1,79 @@
+#include "runtime/fusion.h"
+#include "runtime/graph_rewrite.h"
+#include "runtime/op.h"
+#include "runtime/ops/grl.h"
+#include "runtime/ops/linear.h"
+#include "runtime/ops/linear_merge.h"
+#include "runtime/ops/slice_rows.h"
+
+namespace gradflip {
+namespace {
+
+// A sum of (reversed, placed) linear input gradients, as found below one value.
+struct Match {
+  std::vector<ops::LinearGradientTerm> terms;  // in old values
+  std::vector<std::int32_t> nodes;             // all of them, the anchor included
+};
+
+class Matcher {
+ public:
+  explicit Matcher(const GraphRewrite& rewrite) : rewrite_(rewrite) {}
+
+  // Reads the expression that makes `value`; false if it is no such sum. `reversal` is the lambda
+  // met on the way.
+  bool match(Value value, Value reversal, bool anchor, Match& match) const {
+    const Node* node = rewrite_.producer(value);
+    if (node == nullptr || (!anchor && rewrite_.readers(value) != 1)) return false;
+    const std::int32_t index = rewrite_.producer_index(value);
+    if (rewrite_.is_absorbed(index)) return false;
+    match.nodes.push_back(index);
+    if (ops::is_linear_backward_data(*node->op)) {
+      match.terms.push_back({node->inputs[0], node->inputs[1], reversal});
+      return true;
+    }
+    if (ops::is_grl_backward(*node->op)) {
+      return reversal.none() && this->match(node->inputs[0], node->inputs[1], false, match);
+    }
+    if (ops::is_place_rows(*node->op)) return this->match(node->inputs[0], reversal, false, match);
+    if (node->op->name() == "add") {
+      return this->match(node->inputs[0], reversal, false, match) &&
+             this->match(node->inputs[1], reversal, false, match);
+    }
+    return false;
+  }
+
+ private:
+  const GraphRewrite& rewrite_;
+};
+
+}  // namespace
+
+Rewritten fuse_linear_merges(const Graph& graph, std::span<const Value> keep) {
+  GraphRewrite rewrite(graph, keep);
+  const Matcher matcher(rewrite);
+  const auto nodes = graph.nodes();
+  for (auto index = static_cast<std::int32_t>(nodes.size()) - 1; index >= 0; --index) {
+    const Node& node = nodes[static_cast<std::size_t>(index)];
+    if (rewrite.is_absorbed(index)) continue;
+    if (node.op->name() == "grl") {  // autodiff has read it; what is left is the identity
+      rewrite.replace(index, {}, [x = node.inputs[0]](Graph&, const auto& now) { return now(x); });
+      continue;
+    }
+    const bool candidate = node.op->name() == "add" || ops::is_grl_backward(*node.op);
+    Match match;
+    if (!candidate || !matcher.match(node.outputs[0], {}, true, match)) continue;
+    const ValueType& type = graph.type(node.outputs[0]);
+    rewrite.replace(index, match.nodes,
+                    [terms = std::move(match.terms), type](Graph& fused, const auto& now) {
+                      std::vector<ops::LinearGradientTerm> mapped;
+                      for (const ops::LinearGradientTerm& term : terms) {
+                        mapped.push_back({now(term.dy), now(term.weight),
+                                          term.reversal.none() ? Value{} : now(term.reversal)});
+                      }
+                      return ops::linear_merge(fused, mapped, type.rows, type.shape);
+                    });
+  }
+  return rewrite.apply();
+}
+
+}  // namespace gradflip

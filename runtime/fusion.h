@@ -1,0 +1,32 @@
+// Rewrites of a graph into an equal one that costs less. Each is small and stands alone; the
+// unfused graph stays the reference in their tests.
+#pragma once
+
+#include <span>
+#include <vector>
+
+#include "runtime/graph.h"
+
+namespace gradflip {
+
+struct Rewritten {
+  Graph graph;
+  std::vector<Value>
+      values;  // by the old value's id: what it is now; none() where fusion absorbed it
+
+  Value operator()(Value old) const {
+    return old.none() ? Value{} : values[static_cast<std::size_t>(old.id)];
+  }
+};
+
+// conv2d + bias + relu + max_pool2d -> conv_block, where nothing else reads the values between and
+// the pool's windows neither overlap nor are padded. Run it before autodiff: the fused operation
+// has its own gradient. `keep`: values that someone outside the graph wants.
+Rewritten fuse_conv_blocks(const Graph& graph, std::span<const Value> keep);
+
+// A sum of input gradients of linear layers, some of them reversed, some of them over some rows
+// only -> linear_merge; and grl's forward, an identity, disappears. Run it after autodiff. No pass
+// over memory is left of gradient reversal.
+Rewritten fuse_linear_merges(const Graph& graph, std::span<const Value> keep);
+
+}  // namespace gradflip

@@ -1,0 +1,59 @@
+// Decides, before the first step, the order of phases and where every value lives.
+//
+// Phases alternate: in a sharded phase, threads take shards of the batch through all of its nodes
+// without meeting; in a whole phase, nodes outside the batch run one after another. A sum over the
+// batch ends a sharded phase: its readers come later. Nodes that update state run after everything
+// else.
+//
+// Values of the batch that live in one phase share one arena per worker, by liveness; the few that
+// cross phases get memory of their own for every piece of the batch. Views (reshapes, slices, the
+// forward of grl) own nothing.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "runtime/graph.h"
+#include "runtime/parameters.h"
+
+namespace gradflip {
+
+enum class Space {
+  kExternal,   // bound by the graph's user
+  kWeights,    // the flat weights
+  kGradients,  // the flat gradients; partial sums lie at the same place of each shard's block
+  kShared,     // one place for all; partial sums lie in each shard's block
+  kWorker,     // an arena per worker, reused from piece to piece
+  kBatch,      // memory for every piece of the batch
+};
+
+struct Placement {
+  Space space = Space::kShared;
+  std::int64_t offset = 0;  // bytes within the space
+  std::int64_t stride = 0;  // kBatch: bytes from one piece to the next
+  std::int64_t sum_offset =
+      -1;      // a sum over the batch: bytes within a shard's block of partial sums
+  Value root;  // a view: the value whose memory it shows; otherwise the value itself
+};
+
+struct Phase {
+  bool sharded = false;
+  std::vector<std::int32_t> nodes;
+  std::vector<Value> sums;  // that end this phase
+};
+
+struct MemoryPlan {
+  std::vector<Phase> phases;
+  std::vector<Placement> placements;  // by value id
+  std::int64_t shared_bytes = 0;
+  std::int64_t worker_bytes = 0;
+  std::int64_t sums_bytes = 0;  // of one shard's block
+  std::int64_t workspace_bytes = 0;
+};
+
+// max_rows: rows of each segment that a run may have at most.
+MemoryPlan plan_memory(const Graph& graph, const Parameters& parameters,
+                       std::span<const std::int64_t> max_rows);
+
+}  // namespace gradflip

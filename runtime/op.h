@@ -1,0 +1,103 @@
+// One operation of the graph: its shape rule, its gradient rule and its kernel call. One level
+// deep; leaves are final and live in runtime/ops, one file each. Forward, data gradient and filter
+// gradient are operations of their own.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "kernels/context.h"
+#include "kernels/require.h"
+#include "kernels/write.h"
+#include "runtime/graph.h"
+#include "runtime/tensor.h"
+
+namespace gradflip {
+
+// The rows of one segment that a launch covers: [begin, begin + count) of `total`.
+struct SegmentRange {
+  std::int64_t begin = 0, count = 0, total = 0;
+};
+
+// Everything a running operation may touch.
+struct Launch {
+  Context context;
+  std::span<const TensorView> inputs, outputs;
+  void* workspace = nullptr;                  // at least workspace_bytes(rows)
+  Write write = Write::kOverwrite;            // for outputs that are sums over the batch
+  std::span<const SegmentRange> segments;     // all segments of the batch
+  std::int64_t work_begin = 0, work_end = 0;  // the share of divisible_work()
+
+  template <typename T>
+  const T* in(std::size_t index) const {
+    return static_cast<const T*>(inputs[index].data);
+  }
+  template <typename T>
+  T* out(std::size_t index) const {
+    return static_cast<T*>(outputs[index].data);
+  }
+};
+
+// Calls kernel(ctx) with the context's own type, so that overload resolution picks the backend.
+template <typename Kernel>
+void dispatch(const Launch& launch, Kernel&& kernel) {
+  std::visit(kernel, launch.context);
+}
+
+struct GradientRequest {
+  Graph& graph;                     // gradient nodes are appended here
+  const Node& node;                 // whose inputs' gradients are wanted
+  std::span<const Value> doutputs;  // what arrives at each output; none() where nothing does
+  std::span<const char> wanted;     // for each input: is its gradient wanted at all?
+};
+
+class Op {
+ public:
+  Op() = default;
+  Op(const Op&) = delete;
+  Op& operator=(const Op&) = delete;
+  virtual ~Op() = default;
+
+  virtual std::string_view name() const = 0;
+
+  // The outputs' types for these inputs; throws std::invalid_argument where they do not fit.
+  virtual std::vector<ValueType> infer(std::span<const ValueType> inputs) const = 0;
+
+  // The gradient of each input, none() where not wanted or zero. The default knows none.
+  virtual std::vector<Value> gradient(const GradientRequest& request) const {
+    return std::vector<Value>(request.node.inputs.size());
+  }
+  // False stops gradients at this op altogether.
+  virtual bool differentiable() const { return false; }
+  // A loss ends the graph: its gradient rule is asked although nothing arrives.
+  virtual bool is_loss() const { return false; }
+
+  // The output is a view of an input: same memory, no launch. Its rows are all of the input's, or
+  // some neighbouring segments of them.
+  struct View {
+    std::size_t input = 0;
+  };
+  virtual std::optional<View> view() const { return std::nullopt; }
+
+  // Changes its external inputs in place (weights, counters): runs after everything that reads
+  // them.
+  virtual bool updates_state() const { return false; }
+
+  // Scratch that one launch over `rows` rows needs (rows of the first input that has any).
+  virtual std::int64_t workspace_bytes(std::span<const ValueType> /*inputs*/,
+                                       std::int64_t /*rows*/) const {
+    return 0;
+  }
+
+  // For operations outside the batch: how many independent pieces the work has, so that threads can
+  // share it without changing a bit of the result. 0: indivisible.
+  virtual std::int64_t divisible_work(std::span<const ValueType> /*inputs*/) const { return 0; }
+
+  // Not called for views.
+  virtual void run(const Launch& launch) const = 0;
+};
+
+}  // namespace gradflip

@@ -1,0 +1,10 @@
+// y = x + bias along the last axis: x rows x (..., C), bias (C).
+#pragma once
+
+#include "runtime/graph.h"
+
+namespace gradflip::ops {
+
+Value bias(Graph& graph, Value x, Value bias);
+
+}  // namespace gradflip::ops

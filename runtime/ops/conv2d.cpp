@@ -1,0 +1,136 @@
+#include "runtime/ops/conv2d.h"
+
+namespace gradflip::ops {
+namespace {
+
+// dx of conv2d, from dy and the filter.
+class Conv2dBackwardData final : public Op {
+ public:
+  Conv2dBackwardData(const Conv2dGeometry& geometry, const Shape& x) : geometry_(geometry), x_(x) {}
+
+  std::string_view name() const override { return "conv2d_backward_data"; }
+
+  std::vector<ValueType> infer(std::span<const ValueType> inputs) const override {
+    return {{Dtype::kF32, x_, inputs[0].rows}};
+  }
+
+  void run(const Launch& launch) const override {
+    const Conv2dShape shape =
+        conv2d_shape(geometry_, launch.inputs[0].rows, x_, launch.inputs[1].shape);
+    dispatch(launch, [&](auto ctx) {
+      conv2d_backward_data(ctx, shape, launch.in<float>(0), launch.in<float>(1),
+                           launch.out<float>(0));
+    });
+  }
+
+ private:
+  Conv2dGeometry geometry_;
+  Shape x_;
+};
+
+// dfilter of conv2d, from x and dy: a sum over the batch.
+class Conv2dBackwardFilter final : public Op {
+ public:
+  Conv2dBackwardFilter(const Conv2dGeometry& geometry, const Shape& filter)
+      : geometry_(geometry), filter_(filter) {}
+
+  std::string_view name() const override { return "conv2d_backward_filter"; }
+
+  std::vector<ValueType> infer(std::span<const ValueType> /*inputs*/) const override {
+    return {{Dtype::kF32, filter_, {}}};
+  }
+
+  void run(const Launch& launch) const override {
+    const TensorView& x = launch.inputs[0];
+    const Conv2dShape shape = conv2d_shape(geometry_, x.rows, x.shape, filter_);
+    dispatch(launch, [&](auto ctx) {
+      conv2d_backward_filter(ctx, shape, launch.in<float>(0), launch.in<float>(1), launch.write,
+                             launch.out<float>(0));
+    });
+  }
+
+ private:
+  Conv2dGeometry geometry_;
+  Shape filter_;
+};
+
+class Conv2d final : public Op {
+ public:
+  explicit Conv2d(const Conv2dGeometry& geometry) : geometry_(geometry) {}
+
+  std::string_view name() const override { return "conv2d"; }
+  bool differentiable() const override { return true; }
+  const Conv2dGeometry& geometry() const { return geometry_; }
+
+  std::vector<ValueType> infer(std::span<const ValueType> inputs) const override {
+    GRADFLIP_REQUIRE(inputs.size() == 2 && inputs[0].shape.rank() == 3 &&
+                         inputs[1].shape.rank() == 4 && !inputs[0].rows.none() &&
+                         inputs[1].rows.none(),
+                     message("conv2d: x ", inputs[0].text(), ", filter ", inputs[1].text(),
+                             "; expected rows x (H, W, C) and (R, S, C, K)"));
+    GRADFLIP_REQUIRE(inputs[0].shape[2] == inputs[1].shape[2],
+                     message("conv2d: x has ", inputs[0].shape[2], " channels, filter expects ",
+                             inputs[1].shape[2]));
+    const Conv2dShape shape = conv2d_shape(geometry_, 0, inputs[0].shape, inputs[1].shape);
+    require_valid(shape);
+    return {{Dtype::kF32, {shape.P(), shape.Q(), shape.K}, inputs[0].rows}};
+  }
+
+  std::vector<Value> gradient(const GradientRequest& request) const override {
+    Graph& graph = request.graph;
+    const Value x = request.node.inputs[0], filter = request.node.inputs[1];
+    const Value dy = request.doutputs[0];
+    std::vector<Value> dinputs(2);
+    if (request.wanted[0] != 0) {
+      dinputs[0] = graph.append_one(
+          std::make_shared<const Conv2dBackwardData>(geometry_, graph.type(x).shape), {dy, filter});
+    }
+    if (request.wanted[1] != 0) {
+      dinputs[1] = graph.append_one(
+          std::make_shared<const Conv2dBackwardFilter>(geometry_, graph.type(filter).shape),
+          {x, dy});
+    }
+    return dinputs;
+  }
+
+  void run(const Launch& launch) const override {
+    const TensorView& x = launch.inputs[0];
+    const Conv2dShape shape = conv2d_shape(geometry_, x.rows, x.shape, launch.inputs[1].shape);
+    dispatch(launch, [&](auto ctx) {
+      conv2d_forward(ctx, shape, launch.in<float>(0), launch.in<float>(1), launch.out<float>(0));
+    });
+  }
+
+ private:
+  Conv2dGeometry geometry_;
+};
+
+}  // namespace
+
+Value conv2d(Graph& graph, Value x, Value filter, const Conv2dGeometry& geometry) {
+  return graph.append_one(std::make_shared<const Conv2d>(geometry), {x, filter});
+}
+
+const Conv2dGeometry* conv2d_geometry(const Op& op) {
+  const auto* conv = dynamic_cast<const Conv2d*>(&op);
+  return conv == nullptr ? nullptr : &conv->geometry();
+}
+
+Conv2dShape conv2d_shape(const Conv2dGeometry& geometry, std::int64_t N, const Shape& x,
+                         const Shape& filter) {
+  return {.N = N,
+          .H = x[0],
+          .W = x[1],
+          .C = x[2],
+          .K = filter[3],
+          .R = filter[0],
+          .S = filter[1],
+          .stride_h = geometry.stride_h,
+          .stride_w = geometry.stride_w,
+          .pad_h = geometry.pad_h,
+          .pad_w = geometry.pad_w,
+          .dilation_h = geometry.dilation_h,
+          .dilation_w = geometry.dilation_w};
+}
+
+}  // namespace gradflip::ops

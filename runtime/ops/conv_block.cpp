@@ -1,0 +1,144 @@
+#include "runtime/ops/conv_block.h"
+
+#include "runtime/op.h"
+
+namespace gradflip::ops {
+namespace {
+
+ConvBlockShape block_shape(const ConvBlockGeometry& geometry, std::int64_t N, const Shape& x,
+                           const Shape& filter) {
+  return {.conv = conv2d_shape(geometry.conv, N, x, filter),
+          .pool_h = geometry.pool_h,
+          .pool_w = geometry.pool_w};
+}
+
+// dx, from dpooled, the winners and the filter.
+class ConvBlockBackwardData final : public Op {
+ public:
+  ConvBlockBackwardData(const ConvBlockGeometry& geometry, const Shape& x)
+      : geometry_(geometry), x_(x) {}
+
+  std::string_view name() const override { return "conv_block_backward_data"; }
+
+  std::vector<ValueType> infer(std::span<const ValueType> inputs) const override {
+    return {{Dtype::kF32, x_, inputs[0].rows}};
+  }
+
+  std::int64_t workspace_bytes(std::span<const ValueType> inputs,
+                               std::int64_t rows) const override {
+    return conv_block_workspace_bytes(block_shape(geometry_, rows, x_, inputs[2].shape));
+  }
+
+  void run(const Launch& launch) const override {
+    dispatch(launch, [&](auto ctx) {
+      conv_block_backward_data(
+          ctx, block_shape(geometry_, launch.inputs[0].rows, x_, launch.inputs[2].shape),
+          launch.in<float>(0), launch.in<std::uint8_t>(1), launch.in<float>(2),
+          launch.out<float>(0), launch.workspace);
+    });
+  }
+
+ private:
+  ConvBlockGeometry geometry_;
+  Shape x_;
+};
+
+// dfilter and dbias, from x, dpooled and the winners: sums over the batch.
+class ConvBlockBackwardFilter final : public Op {
+ public:
+  ConvBlockBackwardFilter(const ConvBlockGeometry& geometry, const Shape& filter)
+      : geometry_(geometry), filter_(filter) {}
+
+  std::string_view name() const override { return "conv_block_backward_filter"; }
+
+  std::vector<ValueType> infer(std::span<const ValueType> /*inputs*/) const override {
+    return {{Dtype::kF32, filter_, {}}, {Dtype::kF32, {filter_[3]}, {}}};
+  }
+
+  std::int64_t workspace_bytes(std::span<const ValueType> inputs,
+                               std::int64_t rows) const override {
+    return conv_block_workspace_bytes(block_shape(geometry_, rows, inputs[0].shape, filter_));
+  }
+
+  void run(const Launch& launch) const override {
+    const TensorView& x = launch.inputs[0];
+    dispatch(launch, [&](auto ctx) {
+      conv_block_backward_filter(ctx, block_shape(geometry_, x.rows, x.shape, filter_),
+                                 launch.in<float>(0), launch.in<float>(1),
+                                 launch.in<std::uint8_t>(2), launch.write, launch.out<float>(0),
+                                 launch.out<float>(1), launch.workspace);
+    });
+  }
+
+ private:
+  ConvBlockGeometry geometry_;
+  Shape filter_;
+};
+
+class ConvBlock final : public Op {
+ public:
+  explicit ConvBlock(const ConvBlockGeometry& geometry) : geometry_(geometry) {}
+
+  std::string_view name() const override { return "conv_block"; }
+  bool differentiable() const override { return true; }
+
+  std::vector<ValueType> infer(std::span<const ValueType> inputs) const override {
+    GRADFLIP_REQUIRE(inputs.size() == 3 && inputs[0].shape.rank() == 3 &&
+                         inputs[1].shape.rank() == 4 &&
+                         inputs[2].shape == Shape{inputs[1].shape[3]} && !inputs[0].rows.none() &&
+                         inputs[0].shape[2] == inputs[1].shape[2],
+                     message("conv_block: x ", inputs[0].text(), ", filter ", inputs[1].text(),
+                             ", bias ", inputs[2].text(), " do not fit"));
+    const ConvBlockShape shape = block_shape(geometry_, 0, inputs[0].shape, inputs[1].shape);
+    require_valid(shape);
+    const Shape pooled{shape.PP(), shape.PQ(), shape.conv.K};
+    return {{Dtype::kF32, pooled, inputs[0].rows}, {Dtype::kU8, pooled, inputs[0].rows}};
+  }
+
+  std::vector<Value> gradient(const GradientRequest& request) const override {
+    Graph& graph = request.graph;
+    const Value x = request.node.inputs[0], filter = request.node.inputs[1];
+    const Value winner = request.node.outputs[1], dpooled = request.doutputs[0];
+    std::vector<Value> dinputs(3);
+    if (request.wanted[0] != 0) {
+      dinputs[0] = graph.append_one(
+          std::make_shared<const ConvBlockBackwardData>(geometry_, graph.type(x).shape),
+          {dpooled, winner, filter});
+    }
+    if (request.wanted[1] != 0 || request.wanted[2] != 0) {
+      const std::vector<Value> sums = graph.append(
+          std::make_shared<const ConvBlockBackwardFilter>(geometry_, graph.type(filter).shape),
+          {x, dpooled, winner});
+      dinputs[1] = sums[0];
+      dinputs[2] = sums[1];
+    }
+    return dinputs;
+  }
+
+  std::int64_t workspace_bytes(std::span<const ValueType> inputs,
+                               std::int64_t rows) const override {
+    return conv_block_workspace_bytes(
+        block_shape(geometry_, rows, inputs[0].shape, inputs[1].shape));
+  }
+
+  void run(const Launch& launch) const override {
+    const TensorView& x = launch.inputs[0];
+    dispatch(launch, [&](auto ctx) {
+      conv_block_forward(ctx, block_shape(geometry_, x.rows, x.shape, launch.inputs[1].shape),
+                         launch.in<float>(0), launch.in<float>(1), launch.in<float>(2),
+                         launch.out<float>(0), launch.out<std::uint8_t>(1), launch.workspace);
+    });
+  }
+
+ private:
+  ConvBlockGeometry geometry_;
+};
+
+}  // namespace
+
+Value conv_block(Graph& graph, Value x, Value filter, Value bias,
+                 const ConvBlockGeometry& geometry) {
+  return graph.append(std::make_shared<const ConvBlock>(geometry), {x, filter, bias})[0];
+}
+
+}  // namespace gradflip::ops

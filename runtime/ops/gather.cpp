@@ -1,0 +1,92 @@
+#include "runtime/ops/gather.h"
+
+#include "kernels/gather.h"
+#include "runtime/op.h"
+
+namespace gradflip::ops {
+namespace {
+
+// Inputs: mean, then images and indices of each source.
+class GatherNormalize final : public Op {
+ public:
+  explicit GatherNormalize(float factor) : factor_(factor) {}
+
+  std::string_view name() const override { return "gather_normalize"; }
+
+  std::vector<ValueType> infer(std::span<const ValueType> inputs) const override {
+    const Shape& mean = inputs[0].shape;
+    GRADFLIP_REQUIRE(mean.rank() == 1 && inputs.size() >= 3,
+                     "gather_normalize: no source or no mean");
+    const Shape y{inputs[1].shape[1], inputs[1].shape[2], mean[0]};
+    Rows rows;
+    for (std::size_t i = 1; i + 1 < inputs.size(); i += 2) {
+      const Shape& images = inputs[i].shape;
+      GRADFLIP_REQUIRE(
+          inputs[i].dtype == Dtype::kU8 && images.rank() == 4 && images[1] == y[0] &&
+              images[2] == y[1] && (images[3] == 1 || images[3] == y[2]),
+          message("gather_normalize: images ", images.text(), " do not give ", y.text()));
+      GRADFLIP_REQUIRE(inputs[i + 1].dtype == Dtype::kI64 && !inputs[i + 1].rows.none() &&
+                           inputs[i + 1].rows.mask > rows.mask,
+                       "gather_normalize: the sources' segments must ascend");
+      rows = rows | inputs[i + 1].rows;
+    }
+    return {{Dtype::kF32, y, rows}};
+  }
+
+  void run(const Launch& launch) const override {
+    const Shape& y = launch.outputs[0].shape;
+    float* out = launch.out<float>(0);
+    for (std::size_t i = 1; i + 1 < launch.inputs.size(); i += 2) {
+      const GatherShape shape{.count = launch.inputs[i + 1].rows,
+                              .pixels = y[0] * y[1],
+                              .stored_channels = launch.inputs[i].shape[3],
+                              .channels = y[2]};
+      dispatch(launch, [&](auto ctx) {
+        gather_normalize(ctx, shape, launch.in<std::uint8_t>(i), launch.in<std::int64_t>(i + 1),
+                         launch.in<float>(0), factor_, out);
+      });
+      out += shape.count * y.size();
+    }
+  }
+
+ private:
+  float factor_;
+};
+
+class GatherLabels final : public Op {
+ public:
+  std::string_view name() const override { return "gather_labels"; }
+
+  std::vector<ValueType> infer(std::span<const ValueType> inputs) const override {
+    GRADFLIP_REQUIRE(inputs[0].dtype == Dtype::kU8 && inputs[0].shape.rank() == 1 &&
+                         inputs[1].dtype == Dtype::kI64 && !inputs[1].rows.none(),
+                     message("gather_labels: labels ", inputs[0].text(), ", indices ",
+                             inputs[1].text(), "; expected u8 (count) and i64 rows"));
+    return {{Dtype::kI32, {}, inputs[1].rows}};
+  }
+
+  void run(const Launch& launch) const override {
+    dispatch(launch, [&](auto ctx) {
+      gather_labels(ctx, launch.inputs[1].rows, launch.in<std::uint8_t>(0),
+                    launch.in<std::int64_t>(1), launch.out<std::int32_t>(0));
+    });
+  }
+};
+
+}  // namespace
+
+Value gather_normalize(Graph& graph, std::span<const ImageSource> sources, Value mean,
+                       float factor) {
+  std::vector<Value> inputs{mean};
+  for (const ImageSource& source : sources) {
+    inputs.push_back(source.images);
+    inputs.push_back(source.indices);
+  }
+  return graph.append_one(std::make_shared<const GatherNormalize>(factor), std::move(inputs));
+}
+
+Value gather_labels(Graph& graph, Value labels, Value indices) {
+  return graph.append_one(std::make_shared<const GatherLabels>(), {labels, indices});
+}
+
+}  // namespace gradflip::ops

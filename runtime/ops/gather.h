@@ -1,0 +1,24 @@
+// Pictures and labels of data sets in the context's memory, picked by index and made ready for the
+// network.
+#pragma once
+
+#include <span>
+
+#include "runtime/graph.h"
+
+namespace gradflip::ops {
+
+struct ImageSource {
+  Value images;   // u8 (count, H, W, 1 or C), without rows
+  Value indices;  // i64 rows x (), one segment
+};
+
+// (images[indices] - mean) * factor, f32 rows x (H, W, C), the rows of all sources in ascending
+// segments; C is the number of means. mean: f32 (C), in units of a byte.
+Value gather_normalize(Graph& graph, std::span<const ImageSource> sources, Value mean,
+                       float factor);
+
+// labels[indices], i32 rows x (). labels: u8 (count), without rows.
+Value gather_labels(Graph& graph, Value labels, Value indices);
+
+}  // namespace gradflip::ops

@@ -1,0 +1,102 @@
+#include "runtime/ops/linear.h"
+
+#include "kernels/gemm.h"
+
+namespace gradflip::ops {
+namespace {
+
+class LinearBackwardData final : public Op {
+ public:
+  explicit LinearBackwardData(const Shape& x) : x_(x) {}
+
+  std::string_view name() const override { return "linear_backward_data"; }
+
+  std::vector<ValueType> infer(std::span<const ValueType> inputs) const override {
+    return {{Dtype::kF32, x_, inputs[0].rows}};
+  }
+
+  void run(const Launch& launch) const override {
+    const TensorView& dy = launch.inputs[0];
+    dispatch(launch, [&](auto ctx) {
+      gemm(ctx, {.M = dy.rows, .N = x_.size(), .K = dy.shape.size()}, {}, launch.in<float>(0),
+           launch.in<float>(1), Write::kOverwrite, launch.out<float>(0));
+    });
+  }
+
+ private:
+  Shape x_;
+};
+
+// dweight = dy^T x, a sum over the batch.
+class LinearBackwardWeight final : public Op {
+ public:
+  explicit LinearBackwardWeight(const Shape& weight) : weight_(weight) {}
+
+  std::string_view name() const override { return "linear_backward_weight"; }
+
+  std::vector<ValueType> infer(std::span<const ValueType> /*inputs*/) const override {
+    return {{Dtype::kF32, weight_, {}}};
+  }
+
+  void run(const Launch& launch) const override {
+    dispatch(launch, [&](auto ctx) {
+      gemm(ctx, {.M = weight_[0], .N = weight_[1], .K = launch.inputs[0].rows, .transpose_a = true},
+           {}, launch.in<float>(0), launch.in<float>(1), launch.write, launch.out<float>(0));
+    });
+  }
+
+ private:
+  Shape weight_;
+};
+
+class Linear final : public Op {
+ public:
+  std::string_view name() const override { return "linear"; }
+  bool differentiable() const override { return true; }
+
+  std::vector<ValueType> infer(std::span<const ValueType> inputs) const override {
+    GRADFLIP_REQUIRE(inputs.size() == 2 && !inputs[0].rows.none() && inputs[1].rows.none() &&
+                         inputs[1].shape.rank() == 2 &&
+                         inputs[0].shape.size() == inputs[1].shape[1],
+                     message("linear: x ", inputs[0].text(),
+                             " does not have the in_features of weight ", inputs[1].text()));
+    return {{Dtype::kF32, {inputs[1].shape[0]}, inputs[0].rows}};
+  }
+
+  std::vector<Value> gradient(const GradientRequest& request) const override {
+    Graph& graph = request.graph;
+    const Value x = request.node.inputs[0], weight = request.node.inputs[1];
+    const Value dy = request.doutputs[0];
+    std::vector<Value> dinputs(2);
+    if (request.wanted[0] != 0) {
+      dinputs[0] = graph.append_one(std::make_shared<const LinearBackwardData>(graph.type(x).shape),
+                                    {dy, weight});
+    }
+    if (request.wanted[1] != 0) {
+      dinputs[1] = graph.append_one(
+          std::make_shared<const LinearBackwardWeight>(graph.type(weight).shape), {dy, x});
+    }
+    return dinputs;
+  }
+
+  void run(const Launch& launch) const override {
+    const TensorView& x = launch.inputs[0];
+    const Shape& weight = launch.inputs[1].shape;
+    dispatch(launch, [&](auto ctx) {
+      gemm(ctx, {.M = x.rows, .N = weight[0], .K = weight[1], .transpose_b = true}, {},
+           launch.in<float>(0), launch.in<float>(1), Write::kOverwrite, launch.out<float>(0));
+    });
+  }
+};
+
+}  // namespace
+
+Value linear(Graph& graph, Value x, Value weight) {
+  return graph.append_one(std::make_shared<const Linear>(), {x, weight});
+}
+
+bool is_linear_backward_data(const Op& op) {
+  return dynamic_cast<const LinearBackwardData*>(&op) != nullptr;
+}
+
+}  // namespace gradflip::ops

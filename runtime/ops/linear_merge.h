@@ -1,0 +1,22 @@
+// The input gradient of several linear layers on one value, in one launch: dx = sum of scale_i *
+// dy_i weight_i, each term over its own rows. A gradient reversal on a branch is that term's scale.
+// Made by fusion.
+#pragma once
+
+#include <span>
+
+#include "runtime/graph.h"
+
+namespace gradflip::ops {
+
+struct LinearGradientTerm {
+  Value dy;        // rows x (out_features), segments among those of the result
+  Value weight;    // (out_features, in_features)
+  Value reversal;  // none(): scale 1; an f32 scalar lambda: scale -lambda
+};
+
+// -> f32 `rows` x shape, shape of in_features elements. Rows that no term covers become zero.
+Value linear_merge(Graph& graph, std::span<const LinearGradientTerm> terms, Rows rows,
+                   const Shape& shape);
+
+}  // namespace gradflip::ops

@@ -1,0 +1,10 @@
+// y = max(0, x), elementwise; NaN stays NaN.
+#pragma once
+
+#include "runtime/graph.h"
+
+namespace gradflip::ops {
+
+Value relu(Graph& graph, Value x);
+
+}  // namespace gradflip::ops

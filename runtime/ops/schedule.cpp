@@ -1,0 +1,59 @@
+#include "runtime/ops/schedule.h"
+
+#include "kernels/advance_step.h"
+#include "runtime/op.h"
+
+namespace gradflip::ops {
+namespace {
+
+class EvaluateSchedule final : public Op {
+ public:
+  explicit EvaluateSchedule(const Schedule& schedule) : schedule_(schedule) {}
+
+  std::string_view name() const override { return "evaluate_schedule"; }
+
+  std::vector<ValueType> infer(std::span<const ValueType> inputs) const override {
+    GRADFLIP_REQUIRE(inputs[0] == (ValueType{Dtype::kI64, {}, {}}),
+                     "evaluate_schedule: step must be an i64 scalar");
+    return {{Dtype::kF32, {}, {}}};
+  }
+
+  void run(const Launch& launch) const override {
+    dispatch(launch, [&](auto ctx) {
+      evaluate_schedule(ctx, schedule_, launch.in<std::int64_t>(0), launch.out<float>(0));
+    });
+  }
+
+ private:
+  Schedule schedule_;
+};
+
+class AdvanceStep final : public Op {
+ public:
+  std::string_view name() const override { return "advance_step"; }
+  bool updates_state() const override { return true; }
+
+  std::vector<ValueType> infer(std::span<const ValueType> inputs) const override {
+    GRADFLIP_REQUIRE(inputs[0] == (ValueType{Dtype::kI64, {}, {}}),
+                     "advance_step: step must be an i64 scalar");
+    return {};
+  }
+
+  void run(const Launch& launch) const override {
+    dispatch(launch, [&](auto ctx) {
+      advance_step(ctx, static_cast<std::int64_t*>(launch.inputs[0].data));
+    });
+  }
+};
+
+}  // namespace
+
+Value evaluate_schedule(Graph& graph, Value step, const Schedule& schedule) {
+  return graph.append_one(std::make_shared<const EvaluateSchedule>(schedule), {step});
+}
+
+void advance_step(Graph& graph, Value step) {
+  graph.append(std::make_shared<const AdvanceStep>(), {step});
+}
+
+}  // namespace gradflip::ops

@@ -1,0 +1,90 @@
+#include "runtime/ops/sgd.h"
+
+#include "runtime/op.h"
+
+namespace gradflip::ops {
+namespace {
+
+// Inputs: weights, gradients, velocity, guard, learning rate, then what must be complete.
+class Sgd final : public Op {
+ public:
+  Sgd(std::int64_t begin, std::int64_t end, const SgdOptions& options)
+      : begin_(begin), end_(end), options_(options) {}
+
+  std::string_view name() const override { return "sgd"; }
+  bool updates_state() const override { return true; }
+
+  std::vector<ValueType> infer(std::span<const ValueType> inputs) const override {
+    GRADFLIP_REQUIRE(begin_ >= 0 && begin_ <= end_ && end_ <= inputs[0].shape.size() &&
+                         inputs[1] == inputs[0] && inputs[2] == inputs[0],
+                     message("sgd: elements [", begin_, ", ", end_, ") of ", inputs[0].text()));
+    return {};
+  }
+
+  std::int64_t divisible_work(std::span<const ValueType> /*inputs*/) const override {
+    return end_ - begin_;
+  }
+
+  void run(const Launch& launch) const override {
+    const std::int64_t begin = begin_ + launch.work_begin;
+    dispatch(launch, [&](auto ctx) {
+      sgd(ctx, launch.work_end - launch.work_begin, options_, launch.in<float>(4),
+          &launch.in<FiniteGuard>(3)->frozen, launch.in<float>(1) + begin,
+          static_cast<float*>(launch.inputs[0].data) + begin,
+          static_cast<float*>(launch.inputs[2].data) + begin);
+    });
+  }
+
+ private:
+  std::int64_t begin_, end_;
+  SgdOptions options_;
+};
+
+// Inputs: guard, step, the quantities, then what must be complete.
+class CheckFinite final : public Op {
+ public:
+  explicit CheckFinite(std::int32_t quantities) : quantities_(quantities) {}
+
+  std::string_view name() const override { return "check_finite"; }
+  bool updates_state() const override { return true; }
+
+  std::vector<ValueType> infer(std::span<const ValueType> inputs) const override {
+    GRADFLIP_REQUIRE(inputs[0].shape == Shape{static_cast<std::int64_t>(sizeof(FiniteGuard))},
+                     "check_finite: the guard has the wrong size");
+    return {};
+  }
+
+  void run(const Launch& launch) const override {
+    for (std::int32_t i = 0; i < quantities_; ++i) {
+      const auto input = static_cast<std::size_t>(i) + 2;
+      dispatch(launch, [&](auto ctx) {
+        check_finite(ctx, launch.inputs[input].size(), launch.in<float>(input), i,
+                     launch.in<std::int64_t>(1), static_cast<FiniteGuard*>(launch.inputs[0].data));
+      });
+    }
+  }
+
+ private:
+  std::int32_t quantities_;
+};
+
+}  // namespace
+
+void sgd(Graph& graph, const TrainingState& state, std::int64_t begin, std::int64_t end,
+         const SgdOptions& options, Value learning_rate, std::span<const Value> after) {
+  std::vector<Value> inputs{state.weights, state.gradients, state.velocity, state.guard,
+                            learning_rate};
+  inputs.insert(inputs.end(), after.begin(), after.end());
+  graph.append(std::make_shared<const Sgd>(begin, end, options), std::move(inputs));
+}
+
+void check_finite(Graph& graph, const TrainingState& state, std::span<const Value> quantities,
+                  std::span<const Value> after) {
+  std::vector<Value> inputs{state.guard, state.step};
+  inputs.insert(inputs.end(), quantities.begin(), quantities.end());
+  inputs.insert(inputs.end(), after.begin(), after.end());
+  graph.append(std::make_shared<const CheckFinite>(static_cast<std::int32_t>(quantities.size())),
+               std::move(inputs));
+}
+
+}  // namespace gradflip::ops

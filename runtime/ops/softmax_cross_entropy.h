@@ -1,0 +1,16 @@
+// Softmax cross-entropy: loss and gradient together, because the logits are read once for both.
+#pragma once
+
+#include "runtime/graph.h"
+#include "runtime/ops/loss_options.h"
+
+namespace gradflip::ops {
+
+// The f32 scalar that comes back is the unweighted sum of the rows' losses, for display: divide by
+// the rows. Its gradient is that of the weighted loss (loss_options.h).
+//
+// logits: rows x (num_classes) f32; labels: rows x () i32, the same rows.
+Value softmax_cross_entropy(Graph& graph, Value logits, Value labels, float label_smoothing,
+                            const LossOptions& options = {});
+
+}  // namespace gradflip::ops

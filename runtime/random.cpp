@@ -1,0 +1,34 @@
+#include "runtime/random.h"
+
+#include <cmath>
+
+#include "kernels/philox.h"
+#include "kernels/require.h"
+
+namespace gradflip {
+namespace {
+
+constexpr std::uint32_t kInitialisers = 0x696E6974U;  // "init"
+
+}  // namespace
+
+std::uint32_t random_bits(std::uint64_t seed, std::uint32_t stream, std::uint64_t index) {
+  const std::uint64_t block = index / 4;
+  const PhiloxCounter counter = {static_cast<std::uint32_t>(block),
+                                 static_cast<std::uint32_t>(block >> 32U), stream, kInitialisers};
+  const PhiloxKey key = {static_cast<std::uint32_t>(seed), static_cast<std::uint32_t>(seed >> 32U)};
+  return philox4x32(counter, key)[index % 4];
+}
+
+float uniform01(std::uint64_t seed, std::uint32_t stream, std::uint64_t index) {
+  return static_cast<float>(random_bits(seed, stream, index) >> 8U) * 0x1p-24F;
+}
+
+float uniform(std::uint64_t seed, std::uint32_t stream, std::uint64_t index, float low,
+              float high) {
+  GRADFLIP_REQUIRE(std::isfinite(low) && std::isfinite(high) && low <= high,
+                   message("uniform: the interval is from ", low, " to ", high));
+  return low + (high - low) * uniform01(seed, stream, index);
+}
+
+}  // namespace gradflip

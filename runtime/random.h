@@ -1,0 +1,25 @@
+// Random numbers as pure functions of (seed, stream, index), for initialisers: the number at an
+// index does not depend on which others were asked for, in which order, or on which thread.
+//
+// bits     word index % 4 of philox4x32 with
+//            counter = {index / 4 low, index / 4 high, stream, 0x696E6974}
+//            key     = {seed low, seed high}
+//          the last counter word keeps these apart from the other uses of the same seed.
+// uniform  the upper 24 bits times 2^-24: every multiple of 2^-24 in [0, 1) is equally likely, and
+//          exact in a float.
+#pragma once
+
+#include <cstdint>
+
+namespace gradflip {
+
+std::uint32_t random_bits(std::uint64_t seed, std::uint32_t stream, std::uint64_t index);
+
+// In [0, 1).
+float uniform01(std::uint64_t seed, std::uint32_t stream, std::uint64_t index);
+
+// low + (high - low) * uniform01(...), in float; rounding may reach high. low <= high, and both
+// finite.
+float uniform(std::uint64_t seed, std::uint32_t stream, std::uint64_t index, float low, float high);
+
+}  // namespace gradflip

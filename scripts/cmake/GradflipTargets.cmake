@@ -1,0 +1,34 @@
+# What every target of the project shares: C++20, include paths from the repository root, warnings as errors.
+
+add_library(gradflip_warnings INTERFACE)
+target_compile_options(gradflip_warnings INTERFACE
+  $<$<COMPILE_LANGUAGE:CXX>:-Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wno-sign-conversion -Werror>)
+
+add_library(gradflip_sanitizers INTERFACE)
+if(GRADFLIP_SANITIZE)
+  target_compile_options(gradflip_sanitizers INTERFACE
+    -fsanitize=${GRADFLIP_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
+  target_link_options(gradflip_sanitizers INTERFACE -fsanitize=${GRADFLIP_SANITIZE})
+endif()
+
+# gradflip_settings(<target>): for executables and test support; gradflip_library() calls it for the layers.
+function(gradflip_settings target)
+  target_compile_features(${target} PUBLIC cxx_std_20)
+  set_target_properties(${target} PROPERTIES CXX_EXTENSIONS OFF POSITION_INDEPENDENT_CODE ON)
+  target_link_libraries(${target} PRIVATE
+    $<BUILD_INTERFACE:gradflip_warnings> $<BUILD_INTERFACE:gradflip_sanitizers>)
+  # No contraction that depends on the optimisation level: the same source gives the same bits.
+  target_compile_options(${target} PRIVATE $<$<COMPILE_LANGUAGE:CXX>:-ffp-contract=off>)
+endfunction()
+
+# gradflip_library(<layer> SOURCES ... DEPENDS ...): the static library gradflip_<layer>, alias gradflip::<layer>.
+function(gradflip_library layer)
+  cmake_parse_arguments(PARSE_ARGV 1 ARG "" "" "SOURCES;DEPENDS")
+  add_library(gradflip_${layer} STATIC ${ARG_SOURCES})
+  add_library(gradflip::${layer} ALIAS gradflip_${layer})
+  set_target_properties(gradflip_${layer} PROPERTIES EXPORT_NAME ${layer})
+  target_include_directories(gradflip_${layer} PUBLIC
+    $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}> $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}/gradflip>)
+  target_link_libraries(gradflip_${layer} PUBLIC ${ARG_DEPENDS})
+  gradflip_settings(gradflip_${layer})
+endfunction()

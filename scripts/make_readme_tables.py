@@ -1,0 +1,150 @@
+#!/usr/bin/env python3
+"""Writes README.md's result tables from docs/results/*.json (made by scripts/record_result.sh).
+
+usage: scripts/make_readme_tables.py [--check] [--root FOLDER]
+
+Each table stands between <!-- NAME:begin --> and <!-- NAME:end -->, NAME being `accuracy` or `speed`.
+--check writes nothing and exits 1 if README.md is not what it would write.
+"""
+
+import argparse
+import json
+import pathlib
+import re
+import sys
+
+MODES = ("source-only", "dann", "target-only")
+
+
+def load(path):
+    with open(path, encoding="utf-8") as text:
+        document = json.load(text)
+    if "result" not in document:
+        document = {"command": None, "machine": None, "date": None, "result": document}
+    return document
+
+
+def percent(fraction):
+    return f"{100 * fraction:.1f} %"
+
+
+def deviation(summary):
+    """Mean and sample deviation over the seeds, the latter only where there are several."""
+    if summary is None or summary.get("mean") is None:
+        return "–"
+    text = f"{100 * summary['mean']:.1f}"
+    if summary.get("std") is not None:
+        text += f" ± {100 * summary['std']:.1f}"
+    return text + " %"
+
+
+def mean(values):
+    values = [value for value in values if value is not None]
+    return sum(values) / len(values) if values else None
+
+
+def duration(seconds):
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    if seconds < 90 * 60:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.1f} h"
+
+
+def domain(description):
+    if isinstance(description, str):
+        return description
+    return description.get("name") or description.get("kind") or "sha256 " + description["sha256"][:8]
+
+
+def task(result):
+    data = result["data"]
+    return f"{domain(data['source'])} → {domain(data['target'])}"
+
+
+def machine(document):
+    result = document["result"]
+    name = document["machine"] or result["device"]
+    threads = "" if result["device"].startswith("cuda") else f", {result['threads']} threads"
+    return name + threads
+
+
+def runs_of(result, mode):
+    return [run for run in result["runs"] if run["mode"] == mode]
+
+
+def row(cells):
+    return "| " + " | ".join(cells) + " |"
+
+
+def table(header, rows):
+    return [row(header), "|---" * len(header) + "|", *map(row, rows)]
+
+
+def accuracy_table(documents):
+    rows = []
+    for document in documents:
+        result = document["result"]
+        summary = result["summary"]
+        accuracies = [deviation(summary.get(mode, {}).get("target_test_accuracy")) for mode in MODES]
+        gap_closed = summary.get("gap_closed")
+        source = summary.get("dann", {}).get("source_test_accuracy")
+        seeds = len({run["seed"] for run in result["runs"]})
+        rows.append([
+            task(result),
+            f"{result['preset']}, {seeds} seed{'s' if seeds > 1 else ''}",
+            *accuracies,
+            "–" if gap_closed is None else percent(gap_closed),
+            deviation(source),
+            f"{machine(document)}; {duration(sum(run['seconds'] for run in result['runs']))}",
+        ])
+    header = ["source → target", "recipe", "source-only", "DANN", "train-on-target", "gap closed",
+              "source test under DANN", "machine; training time of all runs"]
+    return table(header, rows)
+
+
+def speed_table(documents):
+    rows = []
+    for document in documents:
+        result = document["result"]
+        speeds = [mean([run["images_per_second"] for run in runs_of(result, mode)]) for mode in MODES]
+        rows.append([
+            machine(document),
+            result["precision"],
+            task(result),
+            *("–" if speed is None else f"{speed:,.0f}" for speed in speeds),
+        ])
+    return table(["machine", "precision", "source → target", "source-only", "DANN", "train-on-target"], rows)
+
+
+def replace_table(readme, name, lines):
+    pattern = re.compile(rf"(<!-- {name}:begin[^>]*-->\n).*?(<!-- {name}:end -->)", re.DOTALL)
+    text = "".join(line + "\n" for line in lines)
+    replaced, count = pattern.subn(lambda match: match[1] + text + match[2], readme)
+    if count != 1:
+        sys.exit(f"make_readme_tables: README.md has {count} places for the table '{name}', expected 1")
+    return replaced
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--check", action="store_true", help="only tell whether README.md is current")
+    parser.add_argument("--root", type=pathlib.Path, default=pathlib.Path(__file__).parent.parent,
+                        help="the repository's root")
+    arguments = parser.parse_args()
+
+    documents = [load(path) for path in sorted((arguments.root / "docs" / "results").glob("*.json"))]
+    readme_path = arguments.root / "README.md"
+    old = readme_path.read_text(encoding="utf-8")
+    new = old
+    for name, make in (("accuracy", accuracy_table), ("speed", speed_table)):
+        new = replace_table(new, name, make(documents) if documents else ["No results are recorded yet."])
+    if arguments.check:
+        if new != old:
+            sys.exit("make_readme_tables: README.md is out of date; run scripts/make_readme_tables.py")
+    elif new != old:
+        readme_path.write_text(new, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

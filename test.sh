@@ -1,0 +1,140 @@
+#!/bin/sh
+# Installs what is missing, builds, and runs every check and test that this machine can run.
+set -eu
+cd "$(dirname "$0")"
+. scripts/setup.sh
+
+usage() {
+  cat <<TEXT
+usage: ./test.sh [--no-install] [--cpu] [--lint]
+
+Installs missing Debian/Ubuntu packages, then runs every test three times: optimised, under
+AddressSanitizer and UndefinedBehaviorSanitizer, and (those that use threads) under ThreadSanitizer.
+
+  --no-install   install nothing
+  --cpu          build without the CUDA backend, whether there is a CUDA toolkit or not
+  --lint         also run clang-format and clang-tidy; CI=true in the environment does so, too
+  --help         show this text
+
+GRADFLIP_DATA names a folder with real data sets; tests that need them are skipped without it,
+and fail with CI=true.
+TEXT
+}
+
+install=1
+cuda=AUTO
+lint=0
+[ "${CI:-}" != true ] || lint=1
+while [ $# -gt 0 ]; do
+  case $1 in
+    --no-install) install=0 ;;
+    --cpu) cuda=OFF ;;
+    --lint) lint=1 ;;
+    --help | -h) usage && exit ;;
+    *) usage_error "unknown option $1" ;;
+  esac
+  shift
+done
+
+if [ -z "${GRADFLIP_DATA:-}" ] && [ "${CI:-}" = true ] && [ -d ../shared/data ]; then
+  GRADFLIP_DATA=$(cd ../shared/data && pwd)
+  export GRADFLIP_DATA
+fi
+
+packages="$GRADFLIP_BUILD_PACKAGES $GRADFLIP_TEST_PACKAGES $GRADFLIP_SCRIPT_TEST_PACKAGES"
+[ "$lint" -eq 0 ] || packages="$packages $GRADFLIP_CHECK_PACKAGES"
+# shellcheck disable=SC2086  # a list of words
+[ "$install" -eq 0 ] || install_packages $packages
+
+passed=0
+failed=0
+skipped=0
+times=
+
+# stage NAME COMMAND...: runs the command, notes how long it took; a failure counts and the next stage follows.
+stage() {
+  name=$1
+  shift
+  say ''
+  say "== $name"
+  begin=$(date +%s)
+  result=0
+  "$@" >&2 || result=$?
+  times="$times$(printf '%6d s  %s' $(($(date +%s) - begin)) "$name")
+"
+  return $result
+}
+
+# check NAME COMMAND...: a stage that is one test.
+check() {
+  if stage "$@"; then
+    passed=$((passed + 1))
+  else
+    say "FAILED: $1"
+    failed=$((failed + 1))
+  fi
+}
+
+# attribute NAME FILE: of the one <testsuite> that ctest writes.
+attribute() {
+  tr '\n' ' ' <"$2" | sed -n "s/.*<testsuite [^>]*[[:space:]]$1=\"\([0-9]*\)\".*/\1/p"
+}
+
+# tests PRESET CTEST-OPTION...: runs the tests and adds their numbers up.
+tests() {
+  preset=$1
+  shift
+  report=$PWD/build/$preset/tests.xml
+  rm -f "$report"
+  result=0
+  # shellcheck disable=SC2086  # nothing or several words
+  stage "tests: $preset" run $launcher ctest --preset "$preset" --parallel "$(nproc)" \
+    --output-junit "$report" "$@" || result=$?
+  if [ -s "$report" ]; then
+    total=$(attribute tests "$report")
+    bad=$(attribute failures "$report")
+    left_out=$(($(attribute skipped "$report") + $(attribute disabled "$report")))
+    passed=$((passed + total - bad - left_out))
+    failed=$((failed + bad))
+    skipped=$((skipped + left_out))
+    [ "$result" -eq 0 ] || [ "$bad" -gt 0 ] || failed=$((failed + 1))
+  else
+    failed=$((failed + 1))
+  fi
+}
+
+# configure_and_build PRESET MIB_PER_JOB TARGET...: the build also starts test programs, to list their tests.
+configure_and_build() {
+  preset=$1
+  mib_per_job=$2
+  shift 2
+  configure "$preset" -DGRADFLIP_CUDA=$cuda -DGRADFLIP_TESTS=ON || return 1
+  # shellcheck disable=SC2086  # nothing or several words
+  run $launcher cmake --build --preset "$preset" --parallel "$(build_jobs "$mib_per_job")" "$@"
+}
+
+launcher=
+check 'layers' scripts/check_layers.sh
+[ "$lint" -eq 0 ] || check 'clang-format' scripts/check_format.sh
+
+check 'build: release' configure_and_build release $GRADFLIP_MIB_PER_JOB
+[ "$lint" -eq 0 ] || check 'clang-tidy' scripts/check_tidy.sh build/release
+tests release
+
+check 'build: asan' configure_and_build asan $((2 * GRADFLIP_MIB_PER_JOB))
+tests asan
+
+# ThreadSanitizer of older compilers cannot live with as many random address bits as newer kernels use.
+if setarch "$(uname -m)" -R true 2>/dev/null; then
+  launcher="setarch $(uname -m) -R"
+fi
+check 'build: tsan' configure_and_build tsan $((2 * GRADFLIP_MIB_PER_JOB)) \
+  --target runtime_test --target models_test
+tests tsan --tests-regex '^(Workers|Executor|Trainer|AtomicFile)'
+
+say ''
+say "$times"
+summary="$passed passed, $failed failed"
+[ "$skipped" -eq 0 ] || summary="$summary, $skipped skipped"
+echo "$summary"
+[ "$failed" -eq 0 ]

@@ -1,0 +1,312 @@
+// The built program, from the command line to exit code, streams and files.
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <signal.h>
+
+#include <algorithm>
+#include <cmath>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "apps/common/data/digit_folder.h"
+#include "apps/common/data/drawn_digits.h"
+#include "apps/common/run/signals.h"
+#include "runtime/safetensors.h"
+#include "tests/apps/program.h"
+#include "tests/support/temporary_folder.h"
+
+namespace gradflip {
+namespace {
+
+using ::testing::EndsWith;
+using ::testing::HasSubstr;
+using ::testing::Not;
+using Json = nlohmann::json;
+using Words = std::vector<std::string>;
+
+ProgramResult dann_mnist(const Words& words) { return run_program(GRADFLIP_DANN_MNIST, words); }
+
+// Everything in a report but times, which no two runs share.
+Json without_times(Json report) {
+  for (Json& run : report["runs"]) {
+    for (const char* key : {"seconds", "evaluation_seconds", "images_per_second"}) run.erase(key);
+    for (Json& epoch : run["history"]) epoch.erase("seconds");
+  }
+  return report;
+}
+
+// Digit folders that train in a moment.
+class DannMnistTest : public ::testing::Test {
+ protected:
+  static void SetUpTestSuite() {
+    folder_ = new TemporaryFolder;
+    DrawnDigitsOptions options;
+    options.train_count = 96;
+    options.test_count = 40;
+    const DrawnDigits digits = draw_digits(options);
+    write_digit_folder(source(), digits.source_train, digits.source_test);
+    write_digit_folder(target(), digits.target_train, digits.target_test);
+  }
+  static void TearDownTestSuite() {
+    delete folder_;
+    folder_ = nullptr;
+  }
+
+  static std::filesystem::path source() { return *folder_ / "source"; }
+  static std::filesystem::path target() { return *folder_ / "target"; }
+
+  // The command line of a run on those folders.
+  static Words on_folders(const Words& more) {
+    Words words = {"--source", source().string(), "--target", target().string(), "--batch",
+                   "32",       "--device",        "cpu"};
+    words.insert(words.end(), more.begin(), more.end());
+    return words;
+  }
+
+  // A copy of the target's folder that a test may spoil.
+  std::filesystem::path copy_of_target() const {
+    const auto copy = own_ / "target";
+    std::filesystem::copy(target(), copy, std::filesystem::copy_options::recursive);
+    return copy;
+  }
+
+  TemporaryFolder own_;
+
+ private:
+  static TemporaryFolder* folder_;
+};
+
+TemporaryFolder* DannMnistTest::folder_ = nullptr;
+
+TEST_F(DannMnistTest, BuiltinDataGivesOneJsonDocument) {
+  const ProgramResult result =
+      dann_mnist({"--data", "builtin", "--steps", "3", "--json", "--device", "cpu"});
+  ASSERT_EQ(result.exit_code, 0) << result.err;
+  const Json json = Json::parse(result.out);  // throws for anything around the document
+  EXPECT_EQ(json["config"]["data"], "builtin");
+  EXPECT_EQ(json["config"]["steps"], 3);
+  EXPECT_TRUE(json["config"]["epochs"].is_null());
+  EXPECT_EQ(json["config"]["gamma"], 10.0);
+  EXPECT_EQ(json["preset"], "paper");
+  EXPECT_EQ(json["precision"], "f32");
+  for (const char* domain : {"source", "target"}) {
+    EXPECT_EQ(json["data"][domain]["sha256"].get<std::string>().size(), 64U);
+  }
+  EXPECT_NE(json["data"]["source"]["sha256"], json["data"]["target"]["sha256"]);
+  EXPECT_EQ(json["data"]["target"]["channels"], 3);
+  EXPECT_EQ(json["data"]["target"]["transductive"], false);
+
+  ASSERT_EQ(json["runs"].size(), 3U);
+  const Words modes = {"source-only", "dann", "target-only"};
+  for (std::size_t i = 0; i < modes.size(); ++i) {
+    const Json& run = json["runs"][i];
+    EXPECT_EQ(run["mode"], modes[i]);
+    EXPECT_EQ(run["steps"], 3);
+    EXPECT_GT(run["seconds"].get<double>(), 0.0);
+    EXPECT_GT(run["images_per_second"].get<double>(), 0.0);
+    EXPECT_GT(run["final_label_loss"].get<double>(), 0.0);
+    ASSERT_EQ(run["history"].size(), 1U);
+    EXPECT_EQ(run["history"][0]["target_test_accuracy"], run["target_test_accuracy"]);
+    EXPECT_EQ(run["oracle_target_test_accuracy"], run["target_test_accuracy"]);
+    for (const char* key : {"source_test_accuracy", "target_test_accuracy"}) {
+      EXPECT_GE(run[key].get<double>(), 0.0);
+      EXPECT_LE(run[key].get<double>(), 1.0);
+    }
+    EXPECT_EQ(run["final_domain_loss"].is_null(), modes[i] != "dann");
+    EXPECT_EQ(json["summary"][modes[i]]["target_test_accuracy"]["mean"],
+              run["target_test_accuracy"]);
+  }
+}
+
+TEST_F(DannMnistTest, TheTableIsAllThatStdoutHolds) {
+  const ProgramResult result = dann_mnist(on_folders({"--epochs", "2"}));
+  ASSERT_EQ(result.exit_code, 0) << result.err;
+  for (const char* part : {"source-only", "DANN", "train-on-target", "gap closed", "oracle"}) {
+    EXPECT_THAT(result.out, HasSubstr(part));
+  }
+  EXPECT_THAT(result.out, Not(HasSubstr("epoch 1/2")));
+  for (const char* line : {"source-only seed 1  epoch 1/2", "dann seed 1  epoch 2/2",
+                           "target-only seed 1  epoch 2/2"}) {
+    EXPECT_THAT(result.err, HasSubstr(line));
+  }
+  EXPECT_EQ(result.err.find_first_of("\r\x1b"), std::string::npos) << "stderr is no terminal here";
+}
+
+TEST_F(DannMnistTest, SeedsAreConsecutiveAndSummarised) {
+  const ProgramResult result = dann_mnist(
+      on_folders({"--mode", "dann", "--epochs", "2", "--seed", "5", "--seeds", "2", "--json"}));
+  ASSERT_EQ(result.exit_code, 0) << result.err;
+  const Json json = Json::parse(result.out);
+  ASSERT_EQ(json["runs"].size(), 2U);
+  EXPECT_EQ(json["runs"][0]["seed"], 5);
+  EXPECT_EQ(json["runs"][1]["seed"], 6);
+  EXPECT_NE(json["runs"][0]["final_label_loss"], json["runs"][1]["final_label_loss"]);
+  const Json& history = json["runs"][0]["history"];
+  ASSERT_EQ(history.size(), 2U);
+  EXPECT_EQ(history[1]["steps"], 12);  // 96 pictures, 16 of each domain a step
+  const double a = json["runs"][0]["target_test_accuracy"];
+  const double b = json["runs"][1]["target_test_accuracy"];
+  const Json& accuracy = json["summary"]["dann"]["target_test_accuracy"];
+  EXPECT_NEAR(accuracy["mean"].get<double>(), (a + b) / 2.0, 1e-12);
+  EXPECT_NEAR(accuracy["std"].get<double>(), std::abs(a - b) / std::sqrt(2.0), 1e-12);
+  EXPECT_TRUE(json["summary"]["gap_closed"].is_null());
+}
+
+TEST_F(DannMnistTest, ResultsDoNotDependOnTheNumberOfThreads) {
+  Json reports[2];
+  for (int i = 0; i < 2; ++i) {
+    const ProgramResult result =
+        dann_mnist(on_folders({"--epochs", "1", "--json", "--threads", std::to_string(i + 1)}));
+    ASSERT_EQ(result.exit_code, 0) << result.err;
+    reports[i] = without_times(Json::parse(result.out));
+  }
+  EXPECT_EQ(reports[0]["runs"], reports[1]["runs"]);
+}
+
+TEST_F(DannMnistTest, ASavedConfigurationRepeatsTheRun) {
+  const auto file = (own_ / "run.toml").string();
+  const ProgramResult first = dann_mnist(on_folders(
+      {"--mode", "dann", "--preset", "deepda", "--steps", "4", "--json", "--save-config", file}));
+  ASSERT_EQ(first.exit_code, 0) << first.err;
+  const ProgramResult second = dann_mnist({"--config", file, "--json"});
+  ASSERT_EQ(second.exit_code, 0) << second.err;
+  EXPECT_EQ(without_times(Json::parse(first.out)), without_times(Json::parse(second.out)));
+}
+
+TEST_F(DannMnistTest, DannNeedsNoTargetLabelsForTraining) {
+  const auto unlabelled = copy_of_target();
+  ASSERT_TRUE(std::filesystem::remove(unlabelled / "train-labels-idx1-ubyte"));
+  const Words words = {
+      "--source", source().string(), "--target", unlabelled.string(), "--steps", "2", "--batch",
+      "32",       "--mode"};
+  Words dann = words, bound = words;
+  dann.push_back("dann");
+  bound.push_back("target-only");
+  EXPECT_EQ(dann_mnist(dann).exit_code, 0);
+  const ProgramResult refused = dann_mnist(bound);
+  EXPECT_EQ(refused.exit_code, 3);
+  EXPECT_THAT(refused.err, HasSubstr("train-labels"));
+}
+
+TEST_F(DannMnistTest, SaysWhenTheTargetIsScoredOnItsTrainingPictures) {
+  const auto folder = copy_of_target();
+  for (const char* name : {"t10k-images-idx4-ubyte", "t10k-labels-idx1-ubyte"}) {
+    ASSERT_TRUE(std::filesystem::remove(folder / name));
+  }
+  const Words words = {"--source", source().string(), "--target", folder.string(), "--mode",
+                       "dann",     "--steps",         "2",        "--batch",       "32"};
+  const ProgramResult plain = dann_mnist(words);
+  ASSERT_EQ(plain.exit_code, 0) << plain.err;
+  EXPECT_THAT(plain.out, HasSubstr("transductive"));
+
+  Words as_json = words;
+  as_json.push_back("--json");
+  const Json transductive = Json::parse(dann_mnist(as_json).out);
+  EXPECT_EQ(transductive["data"]["target"]["transductive"], true);
+  EXPECT_EQ(transductive["data"]["target"]["test_images"], 96);
+
+  as_json.insert(as_json.end(), {"--target-test", target().string()});
+  const Json measured = Json::parse(dann_mnist(as_json).out);
+  EXPECT_EQ(measured["data"]["target"]["transductive"], false);
+  EXPECT_EQ(measured["data"]["target"]["test_images"], 40);
+}
+
+TEST_F(DannMnistTest, SavesTheWeightsOfEveryRunUnderItsName) {
+  const auto file = own_ / "model.safetensors";
+  const ProgramResult one =
+      dann_mnist(on_folders({"--mode", "dann", "--steps", "2", "--save", file.string()}));
+  ASSERT_EQ(one.exit_code, 0) << one.err;
+  const SafetensorsFile model = read_safetensors(file);
+  EXPECT_GT(model.content.tensors.size(), 8U);
+
+  const ProgramResult all =
+      dann_mnist(on_folders({"--steps", "2", "--seed", "3", "--save", file.string()}));
+  ASSERT_EQ(all.exit_code, 0) << all.err;
+  for (const char* name : {"model-source-only-seed3.safetensors", "model-dann-seed3.safetensors",
+                           "model-target-only-seed3.safetensors"}) {
+    EXPECT_TRUE(std::filesystem::exists(own_ / name)) << name;
+  }
+}
+
+struct Failure {
+  Words words;
+  int exit_code;
+  const char* says;
+};
+
+TEST_F(DannMnistTest, FailuresAreOneLineAndADocumentedExitCode) {
+  const auto large = own_ / "large";
+  LabelledImages digits;
+  digits.images = {64, 40, 40, 1, std::vector<std::uint8_t>(64 * 40 * 40)};
+  digits.labels.resize(64);
+  write_digit_folder(large, digits, digits);
+  const std::string missing = (own_ / "missing").string();
+  const std::vector<Failure> cases = {
+      {{"--epoch", "3"}, 2, "did you mean --epochs?"},
+      {{"--lamda=1"}, 2, "did you mean --lambda?"},
+      {{"--steps", "0"}, 2, "--steps"},
+      {{"--epochs", "2", "--steps", "2"}, 2, "--epochs"},
+      {{"--batch", "7"}, 2, "--batch"},
+      {{"--device", "gpu"}, 2, "gpu"},
+      {{"--source", missing, "--target", missing}, 3, "missing"},
+      {{"--source", large.string(), "--target", target().string()}, 3, "40x40"},
+      {on_folders({"--source-batch", "16", "--target-batch", "97"}), 2, "--batch"},
+      {{"--source", source().string(), "--target", target().string(), "--batch", "1024"},
+       3,
+       "smaller --batch"},
+      {{"--device", "cuda:99"}, 5, "cuda:99"},
+      {on_folders({"--save", missing + "/model.safetensors"}), 6, "model.safetensors"},
+      {on_folders({"--save", own_.path().string()}), 6, "it is a folder"},
+      {on_folders({"--save-config", missing + "/run.toml"}), 6, "run.toml"},
+      {on_folders({"--mode", "dann", "--learning-rate", "1e30", "--epochs", "2"}), 7, "diverged"},
+  };
+  for (const Failure& failure : cases) {
+    SCOPED_TRACE(::testing::PrintToString(failure.words));
+    const ProgramResult result = dann_mnist(failure.words);
+    EXPECT_EQ(result.exit_code, failure.exit_code) << result.err;
+    EXPECT_EQ(result.out, "");
+    const auto error = result.err.find("dann_mnist: error: ");
+    ASSERT_NE(error, std::string::npos) << result.err;
+    EXPECT_THAT(result.err.substr(error), HasSubstr(failure.says));
+    EXPECT_EQ(
+        std::count(result.err.begin() + static_cast<std::ptrdiff_t>(error), result.err.end(), '\n'),
+        1);
+  }
+}
+
+TEST_F(DannMnistTest, ASignalEndsTheRunInOrder) {
+  for (const int signal : {SIGINT, SIGTERM}) {
+    SCOPED_TRACE(signal);
+    const auto file = own_ / ("stopped" + std::to_string(signal) + ".safetensors");
+    const ProgramResult result = signal_program(
+        GRADFLIP_DANN_MNIST,
+        on_folders({"--mode", "dann", "--epochs", "100000", "--save", file.string()}),
+        "epoch 1/100000", signal);
+    EXPECT_EQ(result.exit_code, 128 + signal);
+    EXPECT_EQ(result.out, "");
+    EXPECT_THAT(result.err, HasSubstr("stopped early: dann seed 1"));
+    EXPECT_GT(read_safetensors(file).content.tensors.size(), 8U);
+  }
+}
+
+TEST(StopRequestTest, NotesTheFirstSignalAndEndsAtTheSecond) {
+  {
+    const StopRequest stop;
+    EXPECT_EQ(stop.signal(), 0);
+    raise(SIGTERM);
+    EXPECT_EQ(stop.signal(), SIGTERM);
+  }
+  const auto twice = [] {
+    const StopRequest stop;
+    raise(SIGINT);
+    raise(SIGTERM);
+    _exit(0);
+  };
+  EXPECT_EXIT(twice(), ::testing::ExitedWithCode(128 + SIGTERM), "");
+}
+
+}  // namespace
+}  // namespace gradflip

@@ -1,0 +1,273 @@
+#include "apps/common/data/digit_folder.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <filesystem>
+#include <numeric>
+#include <string>
+#include <vector>
+
+#include "apps/common/data/sha256.h"
+#include "runtime/atomic_file.h"
+#include "runtime/errors.h"
+#include "tests/apps/bytes.h"
+#include "tests/support/temporary_folder.h"
+
+namespace gradflip {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::ThrowsMessage;
+
+auto data_error(const std::string& a, const std::string& b = "") {
+  return ThrowsMessage<DataError>(AllOf(HasSubstr(a), HasSubstr(b)));
+}
+
+// Six grey digits of 2x3 to train on.
+void write_train(const TemporaryFolder& folder) {
+  write(folder / "train-images-idx3-ubyte", idx_file({6, 2, 3}, 36));
+  write(folder / "train-labels-idx1-ubyte", idx_file({6}, 6));
+}
+
+TEST(DigitFolder, GreyDigitsAreRead) {
+  const TemporaryFolder folder;
+  write_train(folder);
+  const LabelledImages data = read_train(folder.path());
+  EXPECT_EQ(data.images.count, 6);
+  EXPECT_EQ(data.images.height, 2);
+  EXPECT_EQ(data.images.width, 3);
+  EXPECT_EQ(data.images.channels, 1);
+  EXPECT_EQ(data.images.pixels[35], 35);
+  EXPECT_THAT(data.labels, ElementsAre(0, 1, 2, 3, 4, 5));
+  EXPECT_EQ(data.num_classes, 10);
+  EXPECT_NO_THROW(require_valid(data, "data"));
+}
+
+TEST(DigitFolder, ColourCompressedDigitsAreRead) {
+  const TemporaryFolder folder;
+  write(folder / "train-images-idx4-ubyte.gz", gzip(idx_file({4, 1, 2, 3}, 24)));
+  write(folder / "train-labels-idx1-ubyte.gz", gzip(idx_file({4}, 4)));
+  const LabelledImages data = read_train(folder.path());
+  EXPECT_EQ(data.images.channels, 3);
+  EXPECT_EQ(data.images.width, 2);
+  EXPECT_EQ(data.images.pixels.size(), 24U);
+}
+
+TEST(DigitFolder, ReadingWithoutLabelsDoesNotOpenThem) {
+  const TemporaryFolder folder;
+  write(folder / "train-images-idx3-ubyte", idx_file({6, 2, 3}, 36));
+  EXPECT_EQ(read_train_unlabelled(folder.path()).images.count, 6);  // there are none
+  write(folder / "train-labels-idx1-ubyte", bytes_of({'n', 'o'}));
+  EXPECT_EQ(read_train_unlabelled(folder.path()).images.count, 6);  // they are broken
+  EXPECT_THAT([&] { read_train(folder.path()); }, data_error("train-labels-idx1-ubyte"));
+}
+
+TEST(DigitFolder, TheTestPartHasEitherName) {
+  for (const std::string part : {"t10k", "test"}) {
+    SCOPED_TRACE(part);
+    const TemporaryFolder folder;
+    write_train(folder);
+    EXPECT_FALSE(has_test(folder.path()));
+    EXPECT_THAT([&] { read_test(folder.path()); }, data_error("holds no t10k-labels-idx1-ubyte"));
+    write(folder / (part + "-images-idx3-ubyte"), idx_file({2, 2, 3}, 12));
+    write(folder / (part + "-labels-idx1-ubyte"), idx_file({2}, 2));
+    EXPECT_TRUE(has_test(folder.path()));
+    EXPECT_EQ(read_test(folder.path()).images.count, 2);
+  }
+}
+
+TEST(DigitFolder, MissingThingsAreNamed) {
+  const TemporaryFolder folder;
+  EXPECT_THAT([&] { read_train(folder / "absent"); }, data_error("absent: no such folder"));
+  EXPECT_FALSE(has_test(folder / "absent"));
+  EXPECT_THAT([&] { read_train_unlabelled(folder.path()); },
+              data_error("holds no train-images-idx3-ubyte[.gz]"));
+  write(folder / "train-images-idx3-ubyte", idx_file({6, 2, 3}, 36));
+  EXPECT_THAT([&] { read_train(folder.path()); },
+              data_error("holds no train-labels-idx1-ubyte[.gz]"));
+}
+
+TEST(DigitFolder, AmbiguousFoldersAreRejected) {
+  const TemporaryFolder folder;
+  write_train(folder);
+  write(folder / "train-labels-idx1-ubyte.gz", gzip(idx_file({6}, 6)));
+  EXPECT_THAT([&] { read_train(folder.path()); },
+              data_error("both train-labels-idx1-ubyte and train-labels-idx1-ubyte.gz"));
+  write(folder / "train-images-idx4-ubyte", idx_file({6, 2, 3, 3}, 108));
+  EXPECT_THAT([&] { read_train_unlabelled(folder.path()); },
+              data_error("both train-images-idx3-ubyte and train-images-idx4-ubyte"));
+}
+
+struct BadPair {
+  std::string images_name;
+  Bytes images, labels;
+  std::string message;
+};
+
+TEST(DigitFolder, FilesThatDoNotFitAreRejected) {
+  const Bytes images = idx_file({6, 2, 3}, 36);
+  const std::string grey = "train-images-idx3-ubyte", colour = "train-images-idx4-ubyte";
+  const std::vector<BadPair> cases = {
+      {grey, images, idx_file({5}, 5), "5 labels, but train-images-idx3-ubyte has 6 pictures"},
+      {grey, images, idx_file({7}, 7), "7 labels"},
+      {grey, images, idx_file({0}, 0), "0 labels"},
+      {grey, images, with_byte(idx_file({6}, 6), 8 + 4, 10), "label 4 is 10, and digits end at 9"},
+      {grey, images, with_byte(idx_file({6}, 6), 8, 255), "label 0 is 255"},
+      {grey, images, idx_file({6, 1, 1}, 6), "has 3 dimensions, and labels have 1"},
+      {grey, idx_file({6}, 6), idx_file({6}, 6), "has 1 dimensions, and its name says 3"},
+      {grey, idx_file({6, 2, 3, 3}, 108), idx_file({6}, 6), "has 4 dimensions"},
+      {colour, images, idx_file({6}, 6), "has 3 dimensions, and its name says 4"},
+      {colour, idx_file({6, 2, 3, 1}, 36), idx_file({6}, 6), "has 1 channels"},
+      {colour, idx_file({6, 2, 3, 4}, 144), idx_file({6}, 6), "has 4 channels"},
+      {grey, idx_file({0, 28, 28}, 0), idx_file({0}, 0), "holds no pictures (0 of 28x28)"},
+      {grey, idx_file({6, 0, 28}, 0), idx_file({6}, 6), "holds no pictures (6 of 0x28)"},
+      {grey, idx_file({6, 28, 0}, 0), idx_file({6}, 6), "holds no pictures (6 of 28x0)"},
+      {grey, idx_file({6, 2, 3}, 35), idx_file({6}, 6), "truncated"},
+      {grey, images, idx_file({6}, 5), "truncated"},
+  };
+  for (const auto& [name, image_file, label_file, message] : cases) {
+    SCOPED_TRACE(message);
+    const TemporaryFolder folder;
+    write(folder / name, image_file);
+    write(folder / "train-labels-idx1-ubyte", label_file);
+    EXPECT_THAT([&] { read_train(folder.path()); }, data_error(message, folder.path().string()));
+  }
+}
+
+LabelledImages some_digits(std::int64_t count, std::int64_t channels) {
+  LabelledImages data;
+  data.images = {count, 2, 2, channels, {}};
+  data.images.pixels.resize(static_cast<std::size_t>(count * 4 * channels));
+  std::iota(data.images.pixels.begin(), data.images.pixels.end(), std::uint8_t{1});
+  for (std::int64_t n = 0; n < count; ++n) data.labels.push_back(static_cast<std::uint8_t>(n % 10));
+  return data;
+}
+
+TEST(DigitFolder, WrittenFoldersAreReadBack) {
+  const TemporaryFolder folder;
+  const LabelledImages train = some_digits(12, 3), test = some_digits(5, 3);
+  for (int time = 0; time < 2; ++time) {  // the second replaces the first
+    write_digit_folder(folder / "a" / "b", train, test);
+    EXPECT_EQ(read_train(folder / "a/b").images.pixels, train.images.pixels);
+    EXPECT_EQ(read_train(folder / "a/b").labels, train.labels);
+    EXPECT_EQ(read_test(folder / "a/b").images.pixels, test.images.pixels);
+    EXPECT_EQ(read_test(folder / "a/b").labels, test.labels);
+  }
+}
+
+TEST(DigitFolder, NothingIsWrittenBesideFilesOfAnotherForm) {
+  const TemporaryFolder folder;
+  const LabelledImages digits = some_digits(3, 3);
+  for (const std::string other : {"train-images-idx3-ubyte", "train-labels-idx1-ubyte.gz",
+                                  "test-images-idx4-ubyte", "t10k-images-idx4-ubyte.gz"}) {
+    SCOPED_TRACE(other);
+    write(folder / other, {});
+    EXPECT_THAT([&] { write_digit_folder(folder.path(), digits, digits); },
+                data_error(other, "remove it or choose another folder"));
+    std::filesystem::remove(folder / other);
+    EXPECT_TRUE(std::filesystem::is_empty(folder.path()));
+  }
+}
+
+TEST(DigitFolder, AFolderThatCannotBeMadeIsAnIoError) {
+  const TemporaryFolder folder;
+  write(folder / "file", {});
+  const LabelledImages digits = some_digits(3, 1);
+  EXPECT_THROW(write_digit_folder(folder / "file" / "inside", digits, digits), IoError);
+}
+
+TEST(DigitFolder, TheContentSumIsThatOfTheFiles) {
+  const TemporaryFolder folder;
+  for (const std::int64_t channels : {1, 3}) {
+    SCOPED_TRACE(channels);
+    const LabelledImages digits = some_digits(7, channels);
+    const std::filesystem::path written = folder / std::to_string(channels);
+    write_digit_folder(written, digits, digits);
+    const std::string name = channels == 1 ? "train-images-idx3-ubyte" : "train-images-idx4-ubyte";
+    const Bytes images = read_file(written / name, 1000);
+    const Bytes labels = read_file(written / "train-labels-idx1-ubyte", 1000);
+    EXPECT_EQ(content_sha256(digits.images), sha256_hex(images));
+    EXPECT_EQ(content_sha256(digits), sha256_hex(joined({images, labels})));
+  }
+}
+
+Images grey(std::int64_t height, std::int64_t width, std::vector<std::uint8_t> pixels) {
+  return {1, height, width, 1, std::move(pixels)};
+}
+
+TEST(FitTo, TheSameSizeStays) {
+  EXPECT_THAT(fit_to(grey(2, 2, {1, 2, 3, 4}), 2, "x").pixels, ElementsAre(1, 2, 3, 4));
+}
+
+TEST(FitTo, AFrameOfTwoPixelsIsCropped) {
+  Images images = {2, 6, 6, 3, {}};
+  for (int n = 0; n < 2; ++n) {
+    for (int h = 0; h < 6; ++h) {
+      for (int w = 0; w < 6; ++w) {
+        for (int c = 0; c < 3; ++c) {
+          images.pixels.push_back(static_cast<std::uint8_t>(100 * n + 10 * h + w + 60 * (c == 2)));
+        }
+      }
+    }
+  }
+  const Images cropped = fit_to(images, 2, "x");
+  EXPECT_EQ(cropped.height, 2);
+  EXPECT_EQ(cropped.width, 2);
+  EXPECT_EQ(cropped.channels, 3);
+  EXPECT_THAT(cropped.pixels,
+              ElementsAre(22, 22, 82, 23, 23, 83, 32, 32, 92, 33, 33, 93,  //
+                          122, 122, 182, 123, 123, 183, 132, 132, 192, 133, 133, 193));
+}
+
+TEST(FitTo, SmallerPicturesAreEnlargedBilinearly) {
+  // Half-pixel centres: output w lies at (w + 0.5) / 2 - 0.5 of the input: -0.25, 0.25, 0.75, 1.25.
+  EXPECT_THAT(fit_to(grey(1, 2, {0, 100}), 4, "x").pixels,
+              ElementsAre(0, 25, 75, 100, 0, 25, 75, 100, 0, 25, 75, 100, 0, 25, 75, 100));
+  // 2 to 3: -1/6, 1/2, 7/6.
+  EXPECT_THAT(fit_to(grey(2, 2, {0, 100, 50, 250}), 3, "x").pixels,
+              ElementsAre(0, 50, 100, 25, 100, 175, 50, 150, 250));
+}
+
+TEST(FitTo, EnlargingAgreesWithDoubles) {
+  Images small = grey(5, 3, {});
+  for (int i = 0; i < 15; ++i) small.pixels.push_back(static_cast<std::uint8_t>(i * 67 % 256));
+  const Images large = fit_to(small, 7, "x");
+  const auto at = [&](double h, double w) {
+    const int y = static_cast<int>(std::clamp(h, 0.0, 4.0)),
+              x = static_cast<int>(std::clamp(w, 0.0, 2.0));
+    return static_cast<double>(small.pixels[static_cast<std::size_t>(y * 3 + x)]);
+  };
+  for (int p = 0; p < 7; ++p) {
+    for (int q = 0; q < 7; ++q) {
+      const double h = std::clamp((p + 0.5) * 5 / 7 - 0.5, 0.0, 4.0);
+      const double w = std::clamp((q + 0.5) * 3 / 7 - 0.5, 0.0, 2.0);
+      const double y = h - std::floor(h), x = w - std::floor(w);
+      const double want = (1 - y) * ((1 - x) * at(h, w) + x * at(h, w + 1)) +
+                          y * ((1 - x) * at(h + 1, w) + x * at(h + 1, w + 1));
+      EXPECT_NEAR(large.pixels[static_cast<std::size_t>(p * 7 + q)], want, 0.5 + 1e-9);
+    }
+  }
+}
+
+TEST(FitTo, OtherSizesNameTheOption) {
+  for (const std::int64_t size : {29, 31, 33, 64, 224}) {
+    Images large = {0, size, size, 1, {}};
+    EXPECT_THAT([&] { fit_to(large, 28, "the target"); },
+                data_error("the target: pictures are " + std::to_string(size), "--image-size"));
+  }
+  EXPECT_THAT(
+      [] {
+        fit_to(Images{0, 32, 30, 1, {}}, 28, "the target");
+      },
+      data_error("32x30", "28x28"));
+  EXPECT_EQ(fit_to(Images{0, 32, 32, 1, {}}, 28, "x").height, 28);
+  EXPECT_EQ(fit_to(Images{0, 16, 16, 1, {}}, 28, "x").height, 28);
+}
+
+}  // namespace
+}  // namespace gradflip

@@ -1,0 +1,151 @@
+#include "apps/common/run/progress.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <chrono>
+#include <limits>
+#include <sstream>
+#include <string>
+
+namespace gradflip {
+namespace {
+
+using std::chrono::milliseconds;
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+ProgressState dann_state() {
+  ProgressState state;
+  state.run = "dann seed 1";
+  state.epoch = 3;
+  state.epochs = 20;
+  state.step = 812;
+  state.steps = 18740;
+  state.label_loss = 0.4123;
+  state.domain_loss = 0.6881;
+  state.domain_accuracy = 0.531;
+  state.lambda = 0.712;
+  state.learning_rate = 7.1e-3;
+  state.images_per_second = 19423.0;
+  state.seconds_left = 3725.0;
+  return state;
+}
+
+// What a terminal shows: the text between carriage return and the erase sequence.
+std::string last_drawn(const std::string& output) {
+  const auto begin = output.rfind('\r');
+  return output.substr(begin + 1, output.rfind("\x1b[K") - begin - 1);
+}
+
+TEST(ProgressLineTest, ShowsEverythingWhereItFits) {
+  const std::string line = progress_line(dann_state(), 200);
+  for (const char* part :
+       {"dann seed 1", "epoch 3/20", "step 812/18740", "label 0.412", "domain 0.688",
+        "domain acc 0.53", "lambda 0.71", "lr 7.1e-03", "19.4k img/s", "ETA 1:02:05"}) {
+    EXPECT_THAT(line, HasSubstr(part));
+  }
+  EXPECT_EQ(line.find('\n'), std::string::npos);
+}
+
+TEST(ProgressLineTest, NeverExceedsTheWidth) {
+  for (int width = 0; width <= 200; ++width) {
+    EXPECT_LE(progress_line(dann_state(), width).size(), static_cast<std::size_t>(width));
+  }
+  EXPECT_EQ(progress_line(dann_state(), -1), "");
+}
+
+TEST(ProgressLineTest, DropsWhatMattersLeastFirst) {
+  const std::string line = progress_line(dann_state(), 60);
+  EXPECT_THAT(line, HasSubstr("epoch 3/20"));
+  EXPECT_THAT(line, HasSubstr("ETA 1:02:05"));
+  EXPECT_THAT(line, HasSubstr("label 0.412"));
+  EXPECT_THAT(line, Not(HasSubstr("lr ")));
+  EXPECT_THAT(line, Not(HasSubstr("lambda")));
+}
+
+TEST(ProgressLineTest, RunsOnOneDomainHaveNoDomainFields) {
+  ProgressState state = dann_state();
+  state.domain_loss.reset();
+  state.domain_accuracy.reset();
+  state.lambda.reset();
+  const std::string line = progress_line(state, 200);
+  EXPECT_THAT(line, Not(HasSubstr("domain")));
+  EXPECT_THAT(line, Not(HasSubstr("lambda")));
+}
+
+TEST(ProgressLineTest, AnUnknownRestHasNoTime) {
+  ProgressState state = dann_state();
+  for (const double seconds :
+       {std::numeric_limits<double>::infinity(), std::numeric_limits<double>::quiet_NaN(), -1.0}) {
+    state.seconds_left = seconds;
+    EXPECT_THAT(progress_line(state, 200), HasSubstr("ETA -:--:--"));
+  }
+}
+
+TEST(ProgressTest, DrawsAtMostTenTimesASecond) {
+  std::ostringstream out;
+  Progress progress(out, [] { return 80; });
+  const auto start = Progress::Clock::now();
+  for (int ms = 0; ms < 1000; ++ms) progress.update(dann_state(), start + milliseconds(ms));
+  const std::string text = out.str();
+  EXPECT_EQ(std::count(text.begin(), text.end(), '\r'), 10);
+  EXPECT_EQ(text.find('\n'), std::string::npos);
+}
+
+TEST(ProgressTest, FollowsTheWidthOfTheTerminal) {
+  std::ostringstream out;
+  int width = 120;
+  Progress progress(out, [&] { return width; });
+  const auto start = Progress::Clock::now();
+  for (const int wanted : {120, 40, 12}) {
+    width = wanted;
+    progress.update(dann_state(), start + milliseconds(200 * (121 - wanted)));
+    EXPECT_LT(last_drawn(out.str()).size(), static_cast<std::size_t>(wanted));
+  }
+}
+
+TEST(ProgressTest, EndsAnOpenLineOnce) {
+  std::ostringstream out;
+  {
+    Progress progress(out, [] { return 80; });
+    progress.update(dann_state());
+    progress.finish_line();
+  }
+  const std::string text = out.str();
+  EXPECT_EQ(std::count(text.begin(), text.end(), '\n'), 1);
+}
+
+TEST(ProgressTest, ALiveTerminalGetsNoPlainLines) {
+  std::ostringstream out;
+  Progress progress(out, [] { return 80; });
+  progress.epoch_done(dann_state(), {});
+  EXPECT_EQ(out.str(), "");
+}
+
+TEST(ProgressTest, WithoutATerminalThereIsOnePlainLinePerEpoch) {
+  std::ostringstream out;
+  {
+    Progress progress(out, {});
+    EpochResult epoch;
+    epoch.epoch = 3;
+    epoch.steps = 2811;
+    epoch.label_loss = 0.5;
+    epoch.domain_loss = 0.69;
+    epoch.source_test_accuracy = 0.98;
+    epoch.target_test_accuracy = 0.7123;
+    for (int i = 0; i < 50; ++i) progress.update(dann_state());
+    progress.epoch_done(dann_state(), epoch);
+  }
+  const std::string text = out.str();
+  EXPECT_EQ(std::count(text.begin(), text.end(), '\n'), 1);
+  EXPECT_EQ(text.find_first_of("\r\x1b"), std::string::npos);
+  for (const char* part : {"dann seed 1", "epoch 3/20", "step 2811/18740", "label 0.5000",
+                           "domain 0.6900", "source test 98.00 %", "target test 71.23 %"}) {
+    EXPECT_THAT(text, HasSubstr(part));
+  }
+}
+
+}  // namespace
+}  // namespace gradflip

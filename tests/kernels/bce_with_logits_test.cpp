@@ -1,0 +1,134 @@
+#include "kernels/bce_with_logits.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <stdexcept>
+
+#include "tests/support/backends.h"
+#include "tests/support/compare.h"
+#include "tests/support/gradcheck.h"
+#include "tests/support/random_data.h"
+#include "tests/support/reference/bce_with_logits.h"
+
+namespace gradflip {
+namespace {
+
+using reference::widen;
+
+constexpr std::int64_t kSizes[] = {0, 1, 2, 3, 7, 8, 9, 128, 1021};
+
+// Domain labels are 0 and 1; anything between is allowed.
+std::vector<float> labels_between(std::int64_t size) {
+  std::vector<float> labels = random_floats(size, 1);
+  for (std::size_t i = 0; i < labels.size(); ++i) {
+    labels[i] = i % 3 == 2 ? std::abs(labels[i]) : static_cast<float>(i % 3);
+  }
+  return labels;
+}
+
+std::vector<float> logits_up_to(float magnitude, std::int64_t size) {
+  std::vector<float> logits = random_floats(size, 2);
+  for (float& logit : logits) logit *= magnitude;
+  return logits;
+}
+
+TEST(BceWithLogitsReferenceTest, GradientIsTheDerivative) {
+  const std::vector<double> logits = widen(logits_up_to(4.0F, 9));
+  const std::vector<double> labels = widen(labels_between(9));
+  const auto loss_of = [&](const std::vector<double>& changed) {
+    return reference::bce_with_logits(1.0, changed, labels).loss.value;
+  };
+  EXPECT_TRUE(gradients_match(reference::bce_with_logits(0.25, logits, labels).dlogits.value,
+                              central_differences(loss_of, logits, {0.25})));
+}
+
+template <typename Ctx>
+class BceWithLogitsTest : public BackendTest<Ctx> {
+ protected:
+  struct Output {
+    std::vector<float> loss, dlogits;
+  };
+  Output run(Scale scale, const std::vector<float>& logits, const std::vector<float>& labels) {
+    const auto input = this->upload(logits, Base::kOffByOne);
+    const auto wanted = this->upload(labels);
+    auto loss = this->poisoned(1);
+    auto dlogits = this->poisoned(input.size());
+    bce_with_logits(this->ctx(), input.size(), scale, input.data(), wanted.data(),
+                    Write::kOverwrite, loss.data(), dlogits.data());
+    return {loss.read(), dlogits.read()};
+  }
+};
+TYPED_TEST_SUITE(BceWithLogitsTest, Backends, BackendNames);
+
+TYPED_TEST(BceWithLogitsTest, MatchesReference) {
+  for (const std::int64_t size : kSizes) {
+    for (const float magnitude : {1.0F, 20.0F, 1e4F}) {
+      SCOPED_TRACE(testing::Message() << size << " logits up to " << magnitude);
+      const std::vector<float> logits = logits_up_to(magnitude, size);
+      const std::vector<float> labels = labels_between(size);
+      const auto want = reference::bce_with_logits(-1.5, widen(logits), widen(labels));
+      const auto got = this->run(Scale{.factor = -1.5F}, logits, labels);
+      EXPECT_TRUE(all_close(got.loss, want.loss, kSum));
+      EXPECT_TRUE(all_close(got.dlogits, want.dlogits, kSum));
+    }
+  }
+}
+
+TYPED_TEST(BceWithLogitsTest, ScaleFollowsAValueInTheContextsMemory) {
+  const std::vector<float> logits = logits_up_to(3.0F, 11);
+  const std::vector<float> labels = labels_between(11);
+  const auto times = this->upload(std::vector<float>{0.5F});
+  const auto got = this->run(Scale{.factor = 3.0F, .times = times.data()}, logits, labels);
+  const auto want = reference::bce_with_logits(1.5, widen(logits), widen(labels));
+  EXPECT_TRUE(all_close(got.dlogits, want.dlogits, kSum));
+  EXPECT_TRUE(all_close(got.loss, want.loss, kSum));  // the loss is not scaled
+}
+
+TYPED_TEST(BceWithLogitsTest, AccumulatesTheLossAndWorksInPlace) {
+  const std::vector<float> logits = logits_up_to(3.0F, 11);
+  const std::vector<float> labels = labels_between(11);
+  const auto want = reference::bce_with_logits(1.0, widen(logits), widen(labels));
+  const auto wanted = this->upload(labels);
+  auto in_place = this->upload(logits);
+  auto loss = this->upload(std::vector<float>{2.5F});
+  bce_with_logits(this->ctx(), 11, Scale{}, in_place.data(), wanted.data(), Write::kAccumulate,
+                  loss.data(), in_place.data());
+  EXPECT_TRUE(all_close(loss.read(), reference::accumulated(want.loss, {2.5F}), kSum));
+  EXPECT_TRUE(all_close(in_place.read(), want.dlogits, kSum));
+
+  auto loss_only = this->poisoned(1);
+  const auto input = this->upload(logits);
+  bce_with_logits(this->ctx(), 11, Scale{}, input.data(), wanted.data(), Write::kOverwrite,
+                  loss_only.data(), nullptr);
+  EXPECT_TRUE(all_close(loss_only.read(), want.loss, kSum));
+}
+
+TYPED_TEST(BceWithLogitsTest, ChanceIsLnTwo) {
+  const auto got = this->run(Scale{}, {0.0F, 0.0F}, {0.0F, 1.0F});
+  EXPECT_NEAR(got.loss[0], 2.0 * std::log(2.0), 1e-6);
+  EXPECT_EQ(got.dlogits, (std::vector<float>{0.5F, -0.5F}));
+}
+
+TYPED_TEST(BceWithLogitsTest, ExtremeLogitsStayFinite) {
+  EXPECT_EQ(this->run(Scale{}, {1e4F, -1e4F}, {1.0F, 0.0F}).loss[0], 0.0F);
+  const auto wrong = this->run(Scale{}, {1e4F, -1e4F, 3e38F}, {0.0F, 1.0F, 1.0F});
+  EXPECT_EQ(wrong.loss[0], 2e4F);
+  EXPECT_EQ(wrong.dlogits, (std::vector<float>{1.0F, -1.0F, 0.0F}));
+}
+
+TYPED_TEST(BceWithLogitsTest, ANanReachesTheLossAndItsRowOnly) {
+  const auto got = this->run(Scale{}, {1.0F, std::nanf("")}, {1.0F, 0.0F});
+  EXPECT_TRUE(std::isnan(got.loss[0]));
+  EXPECT_FALSE(std::isnan(got.dlogits[0]));
+  EXPECT_TRUE(std::isnan(got.dlogits[1]));
+}
+
+TYPED_TEST(BceWithLogitsTest, RefusesANegativeSize) {
+  EXPECT_THROW(bce_with_logits(this->ctx(), -1, Scale{}, nullptr, nullptr, Write::kOverwrite,
+                               nullptr, nullptr),
+               std::invalid_argument);
+}
+
+}  // namespace
+}  // namespace gradflip

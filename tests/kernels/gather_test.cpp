@@ -1,0 +1,117 @@
+#include "kernels/gather.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <stdexcept>
+
+#include "tests/support/backends.h"
+#include "tests/support/compare.h"
+#include "tests/support/random_data.h"
+#include "tests/support/reference/sums.h"
+
+namespace gradflip {
+namespace {
+
+using testing::HasSubstr;
+using testing::ThrowsMessage;
+
+constexpr float kFactor = 1.0F / 255.0F;
+constexpr std::int64_t kStored = 11;
+
+constexpr GatherShape kShapes[] = {
+    {.count = 0, .pixels = 4, .stored_channels = 1, .channels = 1},
+    {.count = 3, .pixels = 0, .stored_channels = 1, .channels = 3},
+    {.count = 1, .pixels = 1, .stored_channels = 1, .channels = 1},
+    {.count = 5, .pixels = 49, .stored_channels = 1, .channels = 1},
+    {.count = 4, .pixels = 35, .stored_channels = 3, .channels = 3},
+    {.count = 4, .pixels = 35, .stored_channels = 1, .channels = 3},
+    {.count = 2, .pixels = 17, .stored_channels = 4, .channels = 4},
+    {.count = 2, .pixels = 129, .stored_channels = 3, .channels = 3},
+    {.count = 2, .pixels = 3, .stored_channels = 100, .channels = 100},
+    {.count = 2, .pixels = 3, .stored_channels = 193, .channels = 193},
+    {.count = 13, .pixels = 31, .stored_channels = 1, .channels = 2},
+};
+
+std::vector<std::int64_t> random_indices(std::int64_t count) {
+  const std::vector<std::int32_t> labels = random_labels(count, kStored, 1);
+  return {labels.begin(), labels.end()};
+}
+
+reference::Sums normalized(const GatherShape& shape, const std::vector<std::uint8_t>& images,
+                           const std::vector<std::int64_t>& indices,
+                           const std::vector<float>& mean) {
+  reference::Sums y(shape.count * shape.pixels * shape.channels);
+  std::int64_t element = 0;
+  for (const std::int64_t index : indices) {
+    for (std::int64_t pixel = 0; pixel < shape.pixels; ++pixel) {
+      for (std::int64_t c = 0; c < shape.channels; ++c, ++element) {
+        const std::int64_t stored = shape.stored_channels == 1 ? 0 : c;
+        const int byte = images.at((index * shape.pixels + pixel) * shape.stored_channels + stored);
+        y.add(element, static_cast<double>(kFactor) * byte);
+        y.add(element, -static_cast<double>(kFactor) * static_cast<double>(mean.at(c)));
+      }
+    }
+  }
+  return y;
+}
+
+template <typename Ctx>
+class GatherTest : public BackendTest<Ctx> {};
+TYPED_TEST_SUITE(GatherTest, Backends, BackendNames);
+
+TYPED_TEST(GatherTest, NormalizeMatchesReference) {
+  for (const GatherShape& shape : kShapes) {
+    for (const Base base : {Base::kAligned, Base::kOffByOne}) {
+      SCOPED_TRACE(testing::Message() << shape.count << ' ' << shape.pixels << ' '
+                                      << shape.stored_channels << ' ' << shape.channels);
+      const auto images = random_bytes(kStored * shape.pixels * shape.stored_channels, 2);
+      const auto indices = random_indices(shape.count);
+      std::vector<float> mean = random_floats(shape.channels, 3);
+      for (float& value : mean) value = value * 60.0F + 100.0F;
+      const auto stored = this->upload(images, base);
+      const auto picked = this->upload(indices);
+      const auto means = this->upload(mean, base);
+      auto y = this->poisoned(shape.count * shape.pixels * shape.channels, base);
+      gather_normalize(this->ctx(), shape, stored.data(), picked.data(), means.data(), kFactor,
+                       y.data());
+      EXPECT_TRUE(all_close(y.read(), normalized(shape, images, indices, mean), kElementwise));
+    }
+  }
+}
+
+TYPED_TEST(GatherTest, LabelsFollowTheIndices) {
+  const std::vector<std::uint8_t> labels = {7, 0, 255, 3};
+  const std::vector<std::int64_t> indices = {3, 0, 0, 2, 1};
+  const auto stored = this->upload(labels);
+  const auto picked = this->upload(indices);
+  auto out = this->template poisoned<std::int32_t>(5);
+  gather_labels(this->ctx(), 5, stored.data(), picked.data(), out.data());
+  EXPECT_EQ(out.read(), (std::vector<std::int32_t>{3, 7, 7, 255, 0}));
+
+  auto none = this->template poisoned<std::int32_t>(0);
+  gather_labels(this->ctx(), 0, stored.data(), picked.data(), none.data());
+}
+
+TYPED_TEST(GatherTest, RefusesBadArguments) {
+  const auto run = [this](GatherShape shape) {
+    return [this, shape] {
+      gather_normalize(this->ctx(), shape, nullptr, nullptr, nullptr, kFactor, nullptr);
+    };
+  };
+  const auto refused = [](const char* text) {
+    return ThrowsMessage<std::invalid_argument>(HasSubstr(text));
+  };
+  EXPECT_THAT(run({.count = -1, .pixels = 1, .stored_channels = 1, .channels = 1}),
+              refused("count is -1"));
+  EXPECT_THAT(run({.count = 1, .pixels = -1, .stored_channels = 1, .channels = 1}),
+              refused("pixels -1"));
+  EXPECT_THAT(run({.count = 1, .pixels = 1, .stored_channels = 1, .channels = 0}),
+              refused("channels 0"));
+  EXPECT_THAT(run({.count = 1, .pixels = 1, .stored_channels = 3, .channels = 1}),
+              refused("pictures have 3 channels, must have 1 or 1"));
+  EXPECT_THROW(gather_labels(this->ctx(), -1, nullptr, nullptr, nullptr), std::invalid_argument);
+}
+
+}  // namespace
+}  // namespace gradflip

@@ -1,0 +1,175 @@
+#include "kernels/softmax_cross_entropy.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <stdexcept>
+#include <string>
+
+#include "tests/support/backends.h"
+#include "tests/support/compare.h"
+#include "tests/support/gradcheck.h"
+#include "tests/support/random_data.h"
+#include "tests/support/reference/softmax_cross_entropy.h"
+
+namespace gradflip {
+namespace {
+
+using reference::widen;
+using testing::HasSubstr;
+using testing::ThrowsMessage;
+
+constexpr SoftmaxCrossEntropyShape kShapes[] = {{0, 10},  {1, 1},  {1, 2},   {3, 2},  {7, 10},
+                                                {64, 10}, {5, 31}, {2, 129}, {129, 3}};
+constexpr float kSmoothings[] = {0.0F, 0.1F, 1.0F};
+
+TEST(SoftmaxCrossEntropyReferenceTest, GradientIsTheDerivative) {
+  for (const float label_smoothing : kSmoothings) {
+    const std::vector<double> logits = widen(random_floats(4 * 5, 1));
+    const std::vector<std::int32_t> labels = random_labels(4, 5, 2);
+    const auto loss_of = [&](const std::vector<double>& changed) {
+      return reference::softmax_cross_entropy(5, label_smoothing, 1.0, changed, labels).loss.value;
+    };
+    const auto result = reference::softmax_cross_entropy(5, label_smoothing, 0.25, logits, labels);
+    EXPECT_TRUE(
+        gradients_match(result.dlogits.value, central_differences(loss_of, logits, {0.25})));
+  }
+}
+
+template <typename Ctx>
+class SoftmaxCrossEntropyTest : public BackendTest<Ctx> {
+ protected:
+  struct Output {
+    std::vector<float> loss, dlogits;
+  };
+  Output run(std::int64_t num_classes, float label_smoothing, Scale scale,
+             const std::vector<float>& logits, const std::vector<std::int32_t>& labels) {
+    const auto input = this->upload(logits, Base::kOffByOne);
+    const auto ids = this->upload(labels);
+    auto loss = this->poisoned(1);
+    auto dlogits = this->poisoned(input.size());
+    softmax_cross_entropy(this->ctx(), {ids.size(), num_classes}, label_smoothing, scale,
+                          input.data(), ids.data(), Write::kOverwrite, loss.data(), dlogits.data());
+    return {loss.read(), dlogits.read()};
+  }
+};
+TYPED_TEST_SUITE(SoftmaxCrossEntropyTest, Backends, BackendNames);
+
+TYPED_TEST(SoftmaxCrossEntropyTest, MatchesReference) {
+  for (const auto& [N, num_classes] : kShapes) {
+    for (const float label_smoothing : kSmoothings) {
+      SCOPED_TRACE(testing::Message() << N << " x " << num_classes << ", " << label_smoothing);
+      std::vector<float> logits = random_floats(N * num_classes, 3);
+      for (float& logit : logits) logit *= 8.0F;
+      const std::vector<std::int32_t> labels = random_labels(N, num_classes, 4);
+      const auto want = reference::softmax_cross_entropy(num_classes, label_smoothing, -1.5,
+                                                         widen(logits), labels);
+      const auto got =
+          this->run(num_classes, label_smoothing, Scale{.factor = -1.5F}, logits, labels);
+      EXPECT_TRUE(all_close(got.loss, want.loss, kSum));
+      EXPECT_TRUE(all_close(got.dlogits, want.dlogits, kSum));
+    }
+  }
+}
+
+TYPED_TEST(SoftmaxCrossEntropyTest, ScaleFollowsAValueInTheContextsMemory) {
+  const std::vector<float> logits = random_floats(6 * 4, 5);
+  const std::vector<std::int32_t> labels = random_labels(6, 4, 6);
+  const auto times = this->upload(std::vector<float>{0.5F});
+  const auto got = this->run(4, 0.0F, Scale{.factor = 3.0F, .times = times.data()}, logits, labels);
+  const auto want = reference::softmax_cross_entropy(4, 0.0, 1.5, widen(logits), labels);
+  EXPECT_TRUE(all_close(got.dlogits, want.dlogits, kSum));
+  EXPECT_TRUE(all_close(got.loss, want.loss, kSum));  // the loss is not scaled
+}
+
+TYPED_TEST(SoftmaxCrossEntropyTest, AccumulatesTheLossAndWorksInPlace) {
+  const std::vector<float> logits = random_floats(6 * 4, 7);
+  const std::vector<std::int32_t> labels = random_labels(6, 4, 8);
+  const auto want = reference::softmax_cross_entropy(4, 0.0, 1.0, widen(logits), labels);
+  const auto ids = this->upload(labels);
+  auto in_place = this->upload(logits);
+  auto loss = this->upload(std::vector<float>{2.5F});
+  softmax_cross_entropy(this->ctx(), {6, 4}, 0.0F, Scale{}, in_place.data(), ids.data(),
+                        Write::kAccumulate, loss.data(), in_place.data());
+  EXPECT_TRUE(all_close(loss.read(), reference::accumulated(want.loss, {2.5F}), kSum));
+  EXPECT_TRUE(all_close(in_place.read(), want.dlogits, kSum));
+}
+
+TYPED_TEST(SoftmaxCrossEntropyTest, GradientMayBeLeftOut) {
+  const std::vector<float> logits = random_floats(6 * 4, 9);
+  const std::vector<std::int32_t> labels = random_labels(6, 4, 10);
+  const auto input = this->upload(logits);
+  const auto ids = this->upload(labels);
+  auto loss = this->poisoned(1);
+  softmax_cross_entropy(this->ctx(), {6, 4}, 0.1F, Scale{}, input.data(), ids.data(),
+                        Write::kOverwrite, loss.data(), nullptr);
+  const auto want =
+      reference::softmax_cross_entropy(4, static_cast<double>(0.1F), 1.0, widen(logits), labels);
+  EXPECT_TRUE(all_close(loss.read(), want.loss, kSum));
+  EXPECT_EQ(input.read(), logits);
+}
+
+TYPED_TEST(SoftmaxCrossEntropyTest, EqualLogitsGiveTheLogarithmOfTheClasses) {
+  for (const float logit : {0.0F, 1e4F, -1e4F, -200.0F}) {
+    const auto got = this->run(10, 0.0F, Scale{}, std::vector<float>(20, logit), {3, 9});
+    EXPECT_NEAR(got.loss[0], 2.0 * std::log(10.0), 1e-5);
+    EXPECT_NEAR(got.dlogits[0], 0.1, 1e-7);
+    EXPECT_NEAR(got.dlogits[3], -0.9, 1e-6);
+  }
+}
+
+TYPED_TEST(SoftmaxCrossEntropyTest, ExtremeLogitsStayFinite) {
+  const std::vector<float> logits = {1e4F, -1e4F, 0.0F, -1e4F, 1e4F, 1e4F};
+  const auto got = this->run(3, 0.0F, Scale{}, logits, {1, 1});
+  const auto want = reference::softmax_cross_entropy(3, 0.0, 1.0, widen(logits), {1, 1});
+  EXPECT_TRUE(all_close(got.loss, want.loss, kSum));
+  EXPECT_TRUE(all_close(got.dlogits, want.dlogits, kSum));
+  EXPECT_NEAR(got.loss[0], 20000.0 + std::log(2.0), 1e-2);
+}
+
+TYPED_TEST(SoftmaxCrossEntropyTest, ANanReachesTheLossAndItsRowOnly) {
+  for (std::size_t place = 0; place < 3; ++place) {
+    std::vector<float> logits = random_floats(6, 11);
+    logits[place] = std::nanf("");
+    const auto got = this->run(3, 0.1F, Scale{}, logits, {0, 2});
+    EXPECT_TRUE(std::isnan(got.loss[0]));
+    for (std::size_t i = 0; i < 6; ++i) EXPECT_EQ(std::isnan(got.dlogits[i]), i < 3) << i;
+  }
+}
+
+TYPED_TEST(SoftmaxCrossEntropyTest, RefusesBadArguments) {
+  const auto run = [this](SoftmaxCrossEntropyShape shape, float label_smoothing) {
+    return [this, shape, label_smoothing] {
+      softmax_cross_entropy(this->ctx(), shape, label_smoothing, Scale{}, nullptr, nullptr,
+                            Write::kOverwrite, nullptr, nullptr);
+    };
+  };
+  const auto refused = [](const char* text) {
+    return ThrowsMessage<std::invalid_argument>(HasSubstr(text));
+  };
+  EXPECT_THAT(run({-1, 3}, 0.0F), refused("N is -1"));
+  EXPECT_THAT(run({0, 0}, 0.0F), refused("num_classes is 0"));
+  EXPECT_THAT(run({0, 3}, 1.5F), refused("label_smoothing is 1.5"));
+  EXPECT_THAT(run({0, 3}, std::nanf("")), refused("label_smoothing is nan"));
+}
+
+// Only the CPU reads labels before it computes.
+TEST(SoftmaxCrossEntropyCpuTest, RefusesALabelOutOfRange) {
+  for (const std::int32_t label : {-1, 3}) {
+    const std::vector<float> logits(6);
+    const std::vector<std::int32_t> labels = {0, label};
+    GuardedBuffer<float> loss(1);
+    EXPECT_THAT(
+        [&] {
+          softmax_cross_entropy(Cpu{}, {2, 3}, 0.0F, Scale{}, logits.data(), labels.data(),
+                                Write::kOverwrite, loss.data(), nullptr);
+        },
+        ThrowsMessage<std::invalid_argument>(
+            HasSubstr("labels[1] is " + std::to_string(label) + ", must be in [0, 3)")));
+    EXPECT_TRUE(std::isnan(loss.read()[0])) << "written before the check";
+  }
+}
+
+}  // namespace
+}  // namespace gradflip

@@ -1,0 +1,52 @@
+// Replaces the global allocation functions of this executable, so that a test can count what
+// training allocates.
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <cstdlib>
+#include <new>
+
+#include "models/trainer.h"
+#include "tests/support/tiny_domains.h"
+
+namespace {
+
+std::atomic<std::int64_t> allocations{0};
+
+void* counted(std::size_t bytes, std::size_t alignment) {
+  allocations.fetch_add(1, std::memory_order_relaxed);
+  const std::size_t rounded = (bytes + alignment - 1) / alignment * alignment;
+  void* memory = std::aligned_alloc(alignment, rounded == 0 ? alignment : rounded);
+  if (memory == nullptr) throw std::bad_alloc();
+  return memory;
+}
+
+}  // namespace
+
+void* operator new(std::size_t bytes) { return counted(bytes, alignof(std::max_align_t)); }
+void* operator new(std::size_t bytes, std::align_val_t alignment) {
+  return counted(bytes, static_cast<std::size_t>(alignment));
+}
+void operator delete(void* memory) noexcept { std::free(memory); }
+void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
+void operator delete(void* memory, std::align_val_t) noexcept { std::free(memory); }
+void operator delete(void* memory, std::size_t, std::align_val_t) noexcept { std::free(memory); }
+
+namespace gradflip {
+namespace {
+
+TEST(AllocationTest, TrainingAllocatesNothingAfterTheFirstStep) {
+  const LabelledImages source = tiny_domain(200, 1, 1);
+  const UnlabelledImages target = tiny_domain(200, 3, 2).without_labels();
+  TrainingOptions options;
+  options.steps = 10;
+  Trainer trainer(options, {&source, &target, {60.0F, 60.0F, 60.0F}}, 1, select_device("cpu"), 2);
+  trainer.run(1);
+  const std::int64_t before = allocations.load();
+  trainer.run(5);
+  EXPECT_EQ(allocations.load(), before);
+  EXPECT_GT(before, 0);  // the counter works
+}
+
+}  // namespace
+}  // namespace gradflip

@@ -1,0 +1,152 @@
+#include "models/trainer.h"
+
+#include <gtest/gtest.h>
+
+#include <array>
+#include <cmath>
+#include <string>
+
+#include "runtime/errors.h"
+#include "runtime/safetensors.h"
+#include "tests/support/temporary_folder.h"
+#include "tests/support/tiny_domains.h"
+
+namespace gradflip {
+namespace {
+
+const std::vector<float> kMeans{60.0F, 60.0F, 60.0F};
+
+TrainingOptions short_run(std::int64_t steps) {
+  TrainingOptions options;
+  options.source_batch = 40;
+  options.target_batch = 24;
+  options.steps = steps;
+  return options;
+}
+
+class TrainerTest : public testing::Test {
+ protected:
+  TrainingData dann() const { return {&source_, &target_, kMeans}; }
+  TrainingData source_only() const { return {&source_, nullptr, kMeans}; }
+
+  std::vector<float> weights_after(const TrainingOptions& options, const TrainingData& data,
+                                   std::uint64_t seed, int threads) const {
+    Trainer trainer(options, data, seed, device_, threads);
+    trainer.run(options.steps);
+    return trainer.weights();
+  }
+
+  Device device_ = select_device("cpu");
+  LabelledImages source_ = tiny_domain(90, 1, 1);
+  UnlabelledImages target_ = tiny_domain(70, 3, 2).without_labels();
+};
+
+TEST_F(TrainerTest, SameSeedSameBitsForAnyNumberOfThreads) {
+  const TrainingOptions options = short_run(4);
+  for (const TrainingData& data : {dann(), source_only()}) {
+    const std::vector<float> one = weights_after(options, data, 5, 1);
+    EXPECT_EQ(weights_after(options, data, 5, 1), one);
+    for (const int threads : {2, 4, 8}) {
+      SCOPED_TRACE(threads);
+      EXPECT_EQ(weights_after(options, data, 5, threads), one);
+    }
+    EXPECT_NE(weights_after(options, data, 6, 1), one);
+  }
+}
+
+TEST_F(TrainerTest, StepsInOneGoOrOneByOneAreTheSame) {
+  const TrainingOptions options = short_run(5);
+  Trainer trainer(options, dann(), 5, device_, 2);
+  for (int step = 0; step < 5; ++step) {
+    trainer.run(1);
+    trainer.evaluate(source_);  // looks, does not touch
+  }
+  EXPECT_EQ(trainer.weights(), weights_after(options, dann(), 5, 2));
+  EXPECT_EQ(trainer.steps_done(), 5);
+  EXPECT_EQ(trainer.run(10).steps, 0);  // the run is over
+}
+
+TEST_F(TrainerTest, LearnsWhatTheSourceShows) {
+  TrainingOptions options = short_run(150);
+  options.learning_rate = 0.03;
+  options.learning_rate_schedule = LearningRateSchedule::kConstant;
+  Trainer trainer(options, source_only(), 3, device_, 2);
+  const StepReport first = trainer.run(10);
+  const StepReport last = trainer.run(140);
+  EXPECT_LT(last.label_loss, first.label_loss);
+  EXPECT_GT(trainer.evaluate(source_), 0.9);
+}
+
+TEST_F(TrainerTest, ReportsLossesPerImageAndTheSchedules) {
+  TrainingOptions options = short_run(10);
+  options.learning_rate = 1e-12;
+  options.domain_weight = 7.0;  // must not show in the displayed loss
+  Trainer trainer(options, dann(), 3, device_, 1);
+  StepReport report = trainer.run(1);
+  EXPECT_NEAR(report.label_loss, std::log(10.0), 0.1);  // chance
+  EXPECT_NEAR(report.domain_loss, std::log(2.0), 0.1);  // chance
+  EXPECT_EQ(report.lambda, 0.0);
+  report = trainer.run(5);
+  EXPECT_EQ(report.steps, 5);
+  EXPECT_NEAR(report.lambda, 2.0 / (1.0 + std::exp(-10.0 * 0.5)) - 1.0, 1e-6);
+  EXPECT_GE(report.domain_accuracy, 0.0);
+  EXPECT_LE(report.domain_accuracy, 1.0);
+}
+
+TEST_F(TrainerTest, SavesEveryParameterInFileOrder) {
+  const TemporaryFolder folder;
+  Trainer trainer(short_run(2), dann(), 3, device_, 1);
+  trainer.run(2);
+  trainer.save(folder.path() / "model.safetensors");
+  const SafetensorsFile file = read_safetensors(folder.path() / "model.safetensors");
+  EXPECT_EQ(file.content.tensors.size(), 14U);
+  EXPECT_EQ(file.content.tensors.at("feature_extractor.conv2.weight").shape,
+            (std::vector<std::int64_t>{48, 32, 5, 5}));
+  EXPECT_EQ(file.content.tensors.at("label_predictor.fc1.weight").shape,
+            (std::vector<std::int64_t>{100, 768}));
+  EXPECT_EQ(file.content.metadata.at("channel_means"), "60,60,60");
+  EXPECT_EQ(file.content.metadata.at("steps"), "2");
+
+  Trainer other(short_run(2), dann(), 4, device_, 1);
+  EXPECT_NE(other.weights(), trainer.weights());
+  other.set_parameters(trainer.parameters());
+  EXPECT_EQ(other.weights(), trainer.weights());
+  std::vector<NamedTensor> wrong = trainer.parameters();
+  wrong[0].shape = {1};
+  EXPECT_THROW(other.set_parameters(wrong), std::invalid_argument);
+}
+
+std::string divergence(Trainer& trainer) {
+  try {
+    trainer.run(1000);
+  } catch (const DivergedError& error) {
+    return error.what();
+  }
+  return "no divergence";
+}
+
+TEST_F(TrainerTest, DivergenceNamesStepAndQuantityAndKeepsTheLastFiniteWeights) {
+  TrainingOptions options = short_run(400);
+  options.learning_rate = 1e18;
+  options.learning_rate_schedule = LearningRateSchedule::kConstant;
+  Trainer trainer(options, dann(), 3, device_, 2);
+  const std::string text = divergence(trainer);
+  EXPECT_NE(text.find("diverged at step"), std::string::npos) << text;
+  EXPECT_NE(text.find("is not finite"), std::string::npos) << text;
+  for (const float weight : trainer.weights()) ASSERT_TRUE(std::isfinite(weight));
+}
+
+TEST_F(TrainerTest, RefusesPicturesThatDoNotFit) {
+  LabelledImages wide = source_;
+  wide.images.width = 14;
+  wide.images.height = 56;
+  EXPECT_THROW(Trainer(short_run(1), {&wide, nullptr, kMeans}, 1, device_, 1), DataError);
+  TrainingOptions options = short_run(1);
+  options.source_batch = 91;
+  EXPECT_THROW(Trainer(options, source_only(), 1, device_, 1), DataError);
+  EXPECT_THROW(Trainer(short_run(1), {nullptr, &target_, kMeans}, 1, device_, 1),
+               std::invalid_argument);
+}
+
+}  // namespace
+}  // namespace gradflip

@@ -1,0 +1,180 @@
+#include "runtime/executor.h"
+
+#include <gtest/gtest.h>
+
+#include <array>
+#include <cmath>
+
+#include "runtime/autodiff.h"
+#include "runtime/ops/add.h"
+#include "runtime/ops/linear.h"
+#include "runtime/ops/multiply.h"
+#include "runtime/ops/relu.h"
+#include "runtime/ops/schedule.h"
+#include "runtime/ops/slice_rows.h"
+#include "runtime/ops/sum_loss.h"
+#include "runtime/sharding.h"
+#include "tests/support/graph_runner.h"
+#include "tests/support/random_data.h"
+
+namespace gradflip {
+namespace {
+
+const ValueType kRow3{Dtype::kF32, {3}, segment_rows(0)};
+
+// A graph with two sharded phases: the second reads the sum that the first leaves, and a value that
+// the first made.
+struct TwoPhases {
+  Graph graph;
+  Parameters parameters;
+  Value x, sum, y, z;
+};
+
+TwoPhases two_phases() {
+  TwoPhases t;
+  t.x = t.graph.external("x", kRow3);
+  t.parameters.add("weight", {3, 3}, FileLayout::same({3, 3}), 1.0F);
+  const Value weight = t.graph.parameter(0, "weight", {3, 3});
+  const Value h = ops::relu(t.graph, ops::linear(t.graph, t.x, weight));
+  const ops::SumLoss loss = ops::sum_loss(t.graph, h, 1.0F);
+  const std::array<Value, 1> losses{loss.loss}, wrt{weight};
+  t.sum = gradients(t.graph, losses, wrt)[0];  // (3, 3), complete only after all rows
+  t.y = ops::sum_loss(t.graph, ops::linear(t.graph, h, t.sum), 1.0F).loss;
+  t.z = loss.loss;
+  return t;
+}
+
+std::vector<float> run_two_phases(std::int64_t rows, int threads) {
+  const TwoPhases t = two_phases();
+  GraphRunner runner(t.graph, {rows}, threads, t.parameters);
+  const std::vector<float> weights = random_floats(9, 3);
+  std::copy(weights.begin(), weights.end(), runner.blocks().weights.as<float>());
+  runner.bind(t.x, random_floats(rows * 3, 4));
+  runner.run();
+  std::vector<float> results = runner.read(t.sum);
+  results.push_back(runner.read(t.y)[0]);
+  results.push_back(runner.read(t.z)[0]);
+  return results;
+}
+
+TEST(ExecutorTest, ReadersOfASumSeeTheWholeBatch) {
+  const std::int64_t rows = 150;
+  const std::vector<float> got = run_two_phases(rows, 3);
+  const std::vector<float> w = random_floats(9, 3), x = random_floats(rows * 3, 4);
+  std::array<double, 9> sum{};
+  std::vector<double> h(static_cast<std::size_t>(rows) * 3);
+  double z = 0.0;
+  for (std::size_t n = 0; n < static_cast<std::size_t>(rows); ++n) {
+    for (std::size_t o = 0; o < 3; ++o) {
+      double dot = 0.0;
+      for (std::size_t i = 0; i < 3; ++i) dot += static_cast<double>(x[n * 3 + i]) * w[o * 3 + i];
+      h[n * 3 + o] = std::max(0.0, dot);
+      z += h[n * 3 + o];
+      for (std::size_t i = 0; i < 3; ++i) sum[o * 3 + i] += dot > 0 ? x[n * 3 + i] : 0.0;
+    }
+  }
+  double y = 0.0;
+  for (std::size_t n = 0; n < static_cast<std::size_t>(rows); ++n)
+    for (std::size_t o = 0; o < 3; ++o)
+      for (std::size_t i = 0; i < 3; ++i) y += h[n * 3 + i] * sum[o * 3 + i];
+  for (std::size_t i = 0; i < 9; ++i) EXPECT_NEAR(got[i], sum[i], 1e-3);
+  EXPECT_NEAR(got[9], y, 1e-4 * std::abs(y) + 1e-2);
+  EXPECT_NEAR(got[10], z, 1e-3);
+}
+
+TEST(ExecutorTest, ResultsAreTheSameBitsForAnyNumberOfThreads) {
+  for (const std::int64_t rows : {1, 31, 33, 150, 1200}) {
+    SCOPED_TRACE(rows);
+    const std::vector<float> one = run_two_phases(rows, 1);
+    for (const int threads : {2, 3, 8}) EXPECT_EQ(run_two_phases(rows, threads), one);
+  }
+}
+
+TEST(ExecutorTest, TakesFewerRowsThanItPlannedFor) {
+  Graph graph;
+  const Value x = graph.external("x", kRow3);
+  const Value sum = ops::sum_loss(graph, x, 1.0F).loss;
+  GraphRunner runner(graph, {1000}, 2);
+  runner.bind(x, std::vector<float>(3000, 1.0F));
+  for (const std::int64_t rows : {1000, 999, 33, 32, 1, 0}) {
+    runner.executor().run(std::array{rows});
+    EXPECT_EQ(runner.read(sum)[0], static_cast<float>(rows * 3));
+  }
+  EXPECT_THROW(runner.executor().run(std::array<std::int64_t, 1>{1001}), std::invalid_argument);
+  EXPECT_THROW(runner.executor().run(std::array<std::int64_t, 2>{1, 1}), std::invalid_argument);
+}
+
+TEST(ExecutorTest, RefusesToRunWithAnUnboundValue) {
+  Graph graph;
+  const Value x = graph.external("pictures", kRow3);
+  ops::sum_loss(graph, x, 1.0F);
+  GraphRunner runner(graph, {4});
+  try {
+    runner.run();
+    FAIL();
+  } catch (const std::invalid_argument& error) {
+    EXPECT_NE(std::string(error.what()).find("pictures is not bound"), std::string::npos);
+  }
+}
+
+TEST(ExecutorTest, UpdatesStateAfterEverythingThatReadsIt) {
+  Graph graph;
+  const Value step = graph.external("step", {Dtype::kI64, {}, {}});
+  ops::advance_step(graph, step);  // appended first, runs last
+  const Value value = ops::evaluate_schedule(graph, step,
+                                             {.kind = Schedule::Kind::kProgressDecay,
+                                              .start = 1.0,
+                                              .alpha = 1.0,
+                                              .beta = 1.0,
+                                              .total_steps = 4});
+  GraphRunner runner(graph, {1});
+  runner.bind(step, std::vector<std::int64_t>{0});
+  for (const double progress : {0.0, 0.25, 0.5}) {
+    runner.run();
+    EXPECT_FLOAT_EQ(runner.read(value)[0], static_cast<float>(1.0 / (1.0 + progress)));
+  }
+}
+
+TEST(ExecutorTest, SlicesAreViewsOfTheirRowsInEveryPiece) {
+  Graph graph;
+  const Rows all = segment_rows(0) | segment_rows(1) | segment_rows(2);
+  std::array<Value, 3> inputs;
+  Value x;
+  for (int segment = 0; segment < 3; ++segment) {
+    const Value input = graph.external("input", {Dtype::kF32, {2}, segment_rows(segment)});
+    inputs[static_cast<std::size_t>(segment)] = input;
+    const Value placed = ops::place_rows(graph, input, all);
+    x = x.none() ? placed : ops::add(graph, x, placed);
+  }
+  const Value tail = ops::slice_rows(graph, x, segment_rows(1) | segment_rows(2));
+  std::vector<Value> sums;
+  sums.push_back(ops::sum_loss(graph, ops::slice_rows(graph, x, segment_rows(0)), 1.0F).loss);
+  sums.push_back(ops::sum_loss(graph, ops::slice_rows(graph, x, segment_rows(1)), 1.0F).loss);
+  sums.push_back(ops::sum_loss(graph, ops::slice_rows(graph, tail, segment_rows(2)), 1.0F).loss);
+  GraphRunner runner(graph, {70, 0, 41}, 2);
+  runner.bind(inputs[0], std::vector<float>(140, 1.0F));
+  runner.bind(inputs[1], std::vector<float>(1, 7.0F));
+  runner.bind(inputs[2], std::vector<float>(82, 100.0F));
+  runner.run();
+  EXPECT_EQ(runner.read(sums[0])[0], 140.0F);
+  EXPECT_EQ(runner.read(sums[1])[0], 0.0F);
+  EXPECT_EQ(runner.read(sums[2])[0], 8200.0F);
+}
+
+TEST(ShardingTest, CutsEveryBatchIntoAllItsRows) {
+  for (const std::int64_t images : {0, 1, 32, 33, 128, 512, 513, 5000}) {
+    const Sharding sharding = sharding_of(images);
+    std::int64_t covered = 0;
+    for (std::int64_t piece = 0; piece < sharding.pieces(); ++piece) {
+      const SegmentRange range = piece_of(images, piece, sharding.pieces());
+      EXPECT_EQ(range.begin, covered);
+      EXPECT_LE(range.count, piece_capacity(images, 1));
+      covered += range.count;
+    }
+    EXPECT_EQ(covered, images);
+    EXPECT_LE(sharding.shards, kMaxShards);
+  }
+}
+
+}  // namespace
+}  // namespace gradflip

@@ -1,0 +1,163 @@
+#include "runtime/fusion.h"
+
+#include <gtest/gtest.h>
+
+#include <array>
+
+#include "runtime/autodiff.h"
+#include "runtime/op.h"
+#include "runtime/ops/add.h"
+#include "runtime/ops/bias.h"
+#include "runtime/ops/conv2d.h"
+#include "runtime/ops/grl.h"
+#include "runtime/ops/linear.h"
+#include "runtime/ops/max_pool2d.h"
+#include "runtime/ops/multiply.h"
+#include "runtime/ops/relu.h"
+#include "runtime/ops/slice_rows.h"
+#include "runtime/ops/sum_loss.h"
+#include "tests/support/graph_runner.h"
+#include "tests/support/random_data.h"
+
+namespace gradflip {
+namespace {
+
+struct Block {
+  Graph graph;
+  Value x, convolved, activated, pooled;
+};
+
+Block build_block(const ops::Pool2dGeometry& pool) {
+  Block b;
+  b.x = b.graph.external("x", {Dtype::kF32, {8, 9, 2}, segment_rows(0)});
+  const Value filter = b.graph.parameter(0, "filter", {3, 2, 2, 5});
+  const Value bias = b.graph.parameter(1, "bias", {5});
+  b.convolved = ops::conv2d(b.graph, b.x, filter);
+  b.activated = ops::relu(b.graph, ops::bias(b.graph, b.convolved, bias));
+  b.pooled = ops::max_pool2d(b.graph, b.activated, pool);
+  return b;
+}
+
+TEST(FuseConvBlocksTest, MakesOneNodeOfFour) {
+  const Block b = build_block({});
+  const std::array<Value, 1> keep{b.pooled};
+  const Rewritten fused = fuse_conv_blocks(b.graph, keep);
+  EXPECT_EQ(fused.graph.nodes().size(), 1U);
+  EXPECT_EQ(fused.graph.count("conv_block"), 1);
+  EXPECT_EQ(fused.graph.type(fused(b.pooled)), b.graph.type(b.pooled));
+}
+
+TEST(FuseConvBlocksTest, LeavesWhatItCannotExpress) {
+  const auto nodes_after = [](const Block& b, Value keep) {
+    const std::array<Value, 1> kept{keep};
+    return fuse_conv_blocks(b.graph, kept).graph.nodes().size();
+  };
+  const Block overlapping = build_block({.window_h = 3, .window_w = 3});
+  EXPECT_EQ(nodes_after(overlapping, overlapping.pooled), 4U);
+  const Block padded = build_block({.pad_h = 1});
+  EXPECT_EQ(nodes_after(padded, padded.pooled), 4U);
+  const Block watched = build_block({});
+  EXPECT_EQ(nodes_after(watched, watched.activated), 4U);
+}
+
+// Two linear heads on one feature value, the second behind a reversal and on all rows, the first on
+// the source's only.
+struct Heads {
+  Graph graph;
+  Value source, target, lambda, label_weight, domain_weight;
+  Value dlabel_weight, ddomain_weight, dsource;
+};
+
+Heads build_heads() {
+  Heads h;
+  Graph& graph = h.graph;
+  const Rows all = segment_rows(0) | segment_rows(1);
+  h.source = graph.external("source", {Dtype::kF32, {7}, segment_rows(0)});
+  h.target = graph.external("target", {Dtype::kF32, {7}, segment_rows(1)});
+  h.lambda = graph.external("lambda", {Dtype::kF32, {}, {}});
+  const Value shared = graph.parameter(0, "features", {6, 7});
+  h.label_weight = graph.parameter(1, "label", {3, 6});
+  h.domain_weight = graph.parameter(2, "domain", {5, 6});
+  const Value x =
+      ops::add(graph, ops::place_rows(graph, h.source, all), ops::place_rows(graph, h.target, all));
+  const Value features = ops::linear(graph, x, shared);
+  const Value label =
+      ops::linear(graph, ops::slice_rows(graph, features, segment_rows(0)), h.label_weight);
+  const Value domain = ops::linear(graph, ops::grl(graph, features, h.lambda), h.domain_weight);
+  const std::array<Value, 2> losses{
+      ops::sum_loss(graph, ops::multiply(graph, label, label), 0.5F).loss,
+      ops::sum_loss(graph, ops::multiply(graph, domain, domain), 0.25F).loss};
+  const std::array<Value, 3> wrt{shared, h.label_weight, h.domain_weight};
+  const std::vector<Value> gradients = gradflip::gradients(graph, losses, wrt);
+  h.dsource = gradients[0];
+  h.dlabel_weight = gradients[1];
+  h.ddomain_weight = gradients[2];
+  return h;
+}
+
+Parameters head_parameters() {
+  Parameters parameters;
+  parameters.add("features", {6, 7}, FileLayout::same({6, 7}), 1.0F);
+  parameters.add("label", {3, 6}, FileLayout::same({3, 6}), 1.0F);
+  parameters.add("domain", {5, 6}, FileLayout::same({5, 6}), 1.0F);
+  return parameters;
+}
+
+std::vector<float> run_heads(const Graph& graph, const Heads& h,
+                             const std::function<Value(Value)>& now, Value result) {
+  GraphRunner runner(graph, {40, 37}, 2, head_parameters());
+  const std::vector<float> weights =
+      random_floats(static_cast<std::int64_t>(runner.blocks().weights.bytes()) / 4, /*seed=*/1);
+  std::copy(weights.begin(), weights.end(), runner.blocks().weights.as<float>());
+  runner.bind(now(h.source), random_floats(40 * 7, 2));
+  runner.bind(now(h.target), random_floats(37 * 7, 3));
+  runner.bind(now(h.lambda), std::vector<float>{0.7F});
+  runner.run();
+  return runner.read(now(result));
+}
+
+TEST(FuseLinearMergesTest, LeavesNoReversalAndOneLaunch) {
+  const Heads h = build_heads();
+  const std::array<Value, 3> keep{h.dsource, h.dlabel_weight, h.ddomain_weight};
+  EXPECT_EQ(h.graph.count("grl_backward"), 1);
+  const Rewritten fused = fuse_linear_merges(h.graph, keep);
+  EXPECT_EQ(fused.graph.count("linear_merge"), 1);
+  for (const char* gone : {"grl", "grl_backward", "linear_backward_data"}) {
+    EXPECT_EQ(fused.graph.count(gone), 0) << gone;
+  }
+  // Merged: two data gradients, the reversal, the placing among zeros and the addition. Gone: grl's
+  // forward.
+  EXPECT_EQ(fused.graph.nodes().size(), h.graph.nodes().size() - 5);
+}
+
+TEST(FuseLinearMergesTest, EqualsTheUnfusedGraph) {
+  const Heads h = build_heads();
+  const std::array<Value, 3> keep{h.dsource, h.dlabel_weight, h.ddomain_weight};
+  const Rewritten fused = fuse_linear_merges(h.graph, keep);
+  const auto same = [](Value value) { return value; };
+  for (const Value result : keep) {
+    const std::vector<float> want = run_heads(h.graph, h, same, result);
+    const std::vector<float> got = run_heads(fused.graph, h, fused, result);
+    ASSERT_EQ(got.size(), want.size());
+    for (std::size_t i = 0; i < got.size(); ++i) {
+      EXPECT_NEAR(got[i], want[i], 1e-4 * (1.0 + std::abs(want[i])));
+    }
+  }
+  // The domain classifier's own weight gradient is untouched by the reversal: same nodes, same
+  // bits.
+  EXPECT_EQ(run_heads(fused.graph, h, fused, h.ddomain_weight),
+            run_heads(h.graph, h, same, h.ddomain_weight));
+}
+
+TEST(FuseLinearMergesTest, KeepsAValueThatSomeoneElseReads) {
+  Heads h = build_heads();
+  Value reversed;
+  for (const Node& node : h.graph.nodes()) {
+    if (node.op->name() == "grl_backward") reversed = node.outputs[0];
+  }
+  const std::array<Value, 1> keep{reversed};
+  EXPECT_FALSE(fuse_linear_merges(h.graph, keep)(reversed).none());
+}
+
+}  // namespace
+}  // namespace gradflip

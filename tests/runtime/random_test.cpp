@@ -1,0 +1,126 @@
+#include "runtime/random.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <limits>
+#include <stdexcept>
+#include <vector>
+
+namespace gradflip {
+namespace {
+
+constexpr std::uint64_t kSeed = 0x0123456789ABCDEFU;
+
+std::vector<float> first_numbers(std::uint64_t seed, std::uint32_t stream, std::uint64_t count) {
+  std::vector<float> numbers;
+  for (std::uint64_t index = 0; index < count; ++index) {
+    numbers.push_back(uniform01(seed, stream, index));
+  }
+  return numbers;
+}
+
+// Saved weights and published figures depend on these bits.
+TEST(RandomTest, KnownBits) {
+  struct Case {
+    std::uint64_t seed;
+    std::uint32_t stream;
+    std::uint64_t index;
+    std::uint32_t bits;
+  };
+  constexpr std::array<Case, 6> kCases = {{
+      {0, 0, 0, 0x8E394E87U},
+      {0, 0, 1, 0xB63925FBU},
+      {kSeed, 0, 0, 0x3BF8F752U},
+      {kSeed, 3, 5, 0x2468C37FU},
+      {kSeed, 3, (std::uint64_t{1} << 34U) + 5, 0xCBD47E7AU},
+      {~std::uint64_t{0}, ~std::uint32_t{0}, ~std::uint64_t{0}, 0x17CB25F2U},
+  }};
+  for (const Case& known : kCases) {
+    EXPECT_EQ(random_bits(known.seed, known.stream, known.index), known.bits)
+        << known.seed << ' ' << known.stream << ' ' << known.index;
+  }
+}
+
+TEST(RandomTest, FloatsAreTheUpperBits) {
+  for (std::uint64_t index = 0; index < 1000; ++index) {
+    const float number = uniform01(kSeed, 1, index);
+    EXPECT_EQ(static_cast<double>(number) * 16777216.0, random_bits(kSeed, 1, index) >> 8U);
+  }
+}
+
+TEST(RandomTest, RangeMeanAndVariance) {
+  constexpr std::uint64_t kCount = 100000;
+  const std::vector<float> numbers = first_numbers(kSeed, 0, kCount);
+  double sum = 0.0;
+  double squares = 0.0;
+  std::array<int, 16> histogram{};
+  for (const float number : numbers) {
+    ASSERT_GE(number, 0.0F);
+    ASSERT_LT(number, 1.0F);
+    sum += number;
+    squares += (number - 0.5) * (number - 0.5);
+    ++histogram[static_cast<std::size_t>(number * 16.0F)];
+  }
+  // Five standard errors of each.
+  EXPECT_NEAR(sum / kCount, 0.5, 5.0 * std::sqrt(1.0 / 12.0 / kCount));
+  EXPECT_NEAR(squares / kCount, 1.0 / 12.0, 5.0 * std::sqrt(1.0 / 180.0 / kCount));
+  for (const int count : histogram) {
+    EXPECT_NEAR(count, kCount / 16.0, 5.0 * std::sqrt(kCount / 16.0));
+  }
+}
+
+TEST(RandomTest, SeedsStreamsAndNeighboursAreUncorrelated) {
+  constexpr std::uint64_t kCount = 20000;
+  const auto correlation = [](const std::vector<float>& a, const std::vector<float>& b) {
+    double sum = 0.0;
+    const std::size_t count = std::min(a.size(), b.size());
+    for (std::size_t index = 0; index < count; ++index) {
+      sum += (a[index] - 0.5) * (b[index] - 0.5);
+    }
+    return sum / static_cast<double>(count) * 12.0;
+  };
+  const std::vector<float> base = first_numbers(1, 1, kCount);
+  const std::vector<float> shifted(base.begin() + 1, base.end());
+  const double bound = 5.0 / std::sqrt(static_cast<double>(kCount));
+  EXPECT_NEAR(correlation(base, base), 1.0, 0.05);
+  EXPECT_NEAR(correlation(base, shifted), 0.0, bound);
+  EXPECT_NEAR(correlation(base, first_numbers(2, 1, kCount)), 0.0, bound);
+  EXPECT_NEAR(correlation(base, first_numbers(1, 2, kCount)), 0.0, bound);
+  EXPECT_NEAR(correlation(base, first_numbers(1 | std::uint64_t{1} << 32U, 1, kCount)), 0.0, bound);
+}
+
+TEST(RandomTest, OrderDoesNotMatter) {
+  constexpr std::uint64_t kCount = 257;
+  const std::vector<float> forwards = first_numbers(kSeed, 9, kCount);
+  for (std::uint64_t index = kCount; index-- > 0;) {
+    EXPECT_EQ(uniform01(kSeed, 9, index), forwards[index]);
+  }
+}
+
+TEST(RandomTest, UniformFillsItsInterval) {
+  float smallest = 1.0F;
+  float largest = -1.0F;
+  for (std::uint64_t index = 0; index < 10000; ++index) {
+    const float number = uniform(kSeed, 2, index, -0.25F, 0.125F);
+    smallest = std::min(smallest, number);
+    largest = std::max(largest, number);
+  }
+  EXPECT_GE(smallest, -0.25F);
+  EXPECT_LT(smallest, -0.249F);
+  EXPECT_LE(largest, 0.125F);
+  EXPECT_GT(largest, 0.124F);
+  EXPECT_EQ(uniform(kSeed, 2, 0, 3.0F, 3.0F), 3.0F);
+}
+
+TEST(RandomTest, RefusesAnIntervalThatIsNone) {
+  EXPECT_THROW(uniform(0, 0, 0, 1.0F, 0.0F), std::invalid_argument);
+  EXPECT_THROW(uniform(0, 0, 0, 0.0F, std::numeric_limits<float>::infinity()),
+               std::invalid_argument);
+  EXPECT_THROW(uniform(0, 0, 0, std::nanf(""), 1.0F), std::invalid_argument);
+}
+
+}  // namespace
+}  // namespace gradflip

@@ -1,0 +1,60 @@
+#include "runtime/workers.h"
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <chrono>
+#include <stdexcept>
+#include <thread>
+#include <vector>
+
+namespace gradflip {
+namespace {
+
+TEST(WorkersTest, DoesEveryItemOnce) {
+  for (const int count : {1, 2, 5}) {
+    Workers workers(count);
+    for (const std::int64_t items : {0, 1, 2, 7, 1000}) {
+      std::vector<std::atomic<int>> done(static_cast<std::size_t>(items));
+      workers.for_each(items, [&](int worker, std::int64_t item) {
+        EXPECT_LT(worker, count);
+        ++done[static_cast<std::size_t>(item)];
+      });
+      for (const auto& times : done) EXPECT_EQ(times.load(), 1);
+    }
+  }
+}
+
+TEST(WorkersTest, ReturnsOnlyWhenAllAreDone) {
+  Workers workers(4);
+  for (int round = 0; round < 200; ++round) {
+    std::atomic<int> done{0};
+    workers.for_each(4, [&](int /*worker*/, std::int64_t item) {
+      if (item == 3) std::this_thread::sleep_for(std::chrono::microseconds(50));
+      ++done;
+    });
+    EXPECT_EQ(done.load(), 4);
+  }
+}
+
+TEST(WorkersTest, RethrowsTheFirstExceptionAndGoesOn) {
+  Workers workers(3);
+  for (int round = 0; round < 20; ++round) {
+    EXPECT_THROW(workers.for_each(100,
+                                  [](int /*worker*/, std::int64_t item) {
+                                    if (item == 5) throw std::runtime_error("five");
+                                  }),
+                 std::runtime_error);
+  }
+  std::atomic<int> done{0};
+  workers.for_each(100, [&](int /*worker*/, std::int64_t /*item*/) { ++done; });
+  EXPECT_EQ(done.load(), 100);
+}
+
+TEST(WorkersTest, RefusesAnImpossibleCount) {
+  EXPECT_THROW(Workers(0), std::invalid_argument);
+  EXPECT_THROW(Workers(-3), std::invalid_argument);
+}
+
+}  // namespace
+}  // namespace gradflip

@@ -1,0 +1,86 @@
+#!/usr/bin/env python3
+"""make_readme_tables.py on made-up results: numbers, missing modes, --check, and a README without the markers."""
+
+import json
+import pathlib
+import subprocess
+import sys
+import tempfile
+import unittest
+
+SCRIPT = pathlib.Path(__file__).resolve().parents[2] / "scripts" / "make_readme_tables.py"
+README = "# x\n<!-- accuracy:begin -->\nold\n<!-- accuracy:end -->\ny\n<!-- speed:begin -->\n<!-- speed:end -->\nend\n"
+
+
+def result(modes, seeds=(1, 2)):
+    accuracy = {"source-only": 0.5, "dann": 0.75, "target-only": 0.9}
+    speed = {"source-only": 9000.0, "dann": 4000.0, "target-only": 9500.0}
+    runs = [{"mode": mode, "seed": seed, "seconds": 100.0 + seed, "images_per_second": speed[mode] + seed,
+             "source_test_accuracy": 0.98, "target_test_accuracy": accuracy[mode]} for mode in modes for seed in seeds]
+    summary = {mode: {"target_test_accuracy": {"mean": accuracy[mode], "std": 0.0123 if len(seeds) > 1 else None},
+                      "source_test_accuracy": {"mean": 0.98, "std": None}} for mode in modes}
+    summary["gap_closed"] = 0.625 if len(modes) == 3 else None
+    return {"version": "0", "device": "cpu", "precision": "f32", "threads": 2, "preset": "paper", "config": {},
+            "data": {"source": {"name": "MNIST", "sha256": "ab"}, "target": {"name": "MNIST-M", "sha256": "cd"}},
+            "runs": runs, "summary": summary}
+
+
+class ReadmeTables(unittest.TestCase):
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.root = pathlib.Path(folder.name)
+        (self.root / "docs" / "results").mkdir(parents=True)
+        self.readme = self.root / "README.md"
+        self.readme.write_text(README, encoding="utf-8")
+
+    def record(self, name, document):
+        (self.root / "docs" / "results" / name).write_text(json.dumps(document), encoding="utf-8")
+
+    def make(self, *options):
+        command = [sys.executable, SCRIPT, "--root", self.root, *options]
+        return subprocess.run(command, capture_output=True, text=True)
+
+    def rows(self):
+        self.assertEqual(self.make().returncode, 0)
+        return [[cell.strip() for cell in line.strip("|").split("|")]
+                for line in self.readme.read_text(encoding="utf-8").splitlines() if line.startswith("|")]
+
+    def test_all_modes_wrapped(self):
+        self.record("a.json", {"command": "dann_mnist --json", "machine": "Some CPU, 2 cores", "date": "2026-01-01",
+                               "result": result(["source-only", "dann", "target-only"])})
+        rows = self.rows()
+        self.assertEqual(rows[2], ["MNIST → MNIST-M", "paper, 2 seeds", "50.0 ± 1.2 %", "75.0 ± 1.2 %", "90.0 ± 1.2 %",
+                                   "62.5 %", "98.0 %", "Some CPU, 2 cores, 2 threads; 10 min"])
+        self.assertEqual(rows[5], ["Some CPU, 2 cores, 2 threads", "f32", "MNIST → MNIST-M",
+                                   "9,002", "4,002", "9,502"])
+
+    def test_one_mode_unwrapped(self):
+        self.record("a.json", result(["dann"], seeds=(1,)))
+        rows = self.rows()
+        self.assertEqual(rows[2][1:7], ["paper, 1 seed", "–", "75.0 %", "–", "–", "98.0 %"])
+        self.assertEqual(rows[5][3:], ["–", "4,001", "–"])
+
+    def test_text_around_the_tables_stays(self):
+        self.assertEqual(self.make().returncode, 0)
+        text = self.readme.read_text(encoding="utf-8")
+        self.assertTrue(text.startswith("# x\n<!-- accuracy:begin -->\n") and text.endswith("<!-- speed:end -->\nend\n"))
+        self.assertNotIn("old", text)
+
+    def test_check(self):
+        self.assertEqual(self.make("--check").returncode, 1)
+        self.assertEqual(self.readme.read_text(encoding="utf-8"), README)
+        self.assertEqual(self.make().returncode, 0)
+        self.assertEqual(self.make("--check").returncode, 0)
+        self.record("a.json", result(["dann"]))
+        self.assertEqual(self.make("--check").returncode, 1)
+
+    def test_readme_without_a_marker(self):
+        self.readme.write_text("# x\n", encoding="utf-8")
+        made = self.make()
+        self.assertEqual(made.returncode, 1)
+        self.assertIn("accuracy", made.stderr)
+
+
+if __name__ == "__main__":
+    unittest.main()

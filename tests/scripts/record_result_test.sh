@@ -1,0 +1,42 @@
+#!/bin/sh
+# record_result.sh keeps command, machine and result, hides the data folder's path, and keeps an old file when the
+# command fails.
+set -eu
+
+folder=$(mktemp -d)
+trap 'rm -rf "$folder"' EXIT
+file=$folder/result.json
+
+fail() {
+  echo "record_result_test: $*" >&2
+  exit 1
+}
+
+cat >"$folder/program" <<'PROGRAM'
+#!/bin/sh
+printf '{"device": "cpu", "config": {"source": "%s"}, "options": "%s"}\n' "$2" "$*"
+exit "${PROGRAM_EXIT:-0}"
+PROGRAM
+chmod +x "$folder/program"
+
+# field EXPRESSION: of the recorded document d.
+field() {
+  python3 -c "import json, sys; d = json.load(open(sys.argv[1])); print($1)" "$file"
+}
+
+GRADFLIP_DATA=/some/data/ scripts/record_result.sh "$file" "$folder/program" --source '/some/data/a b' 2>/dev/null
+[ "$(field 'd["result"]["options"]')" = "--source \$GRADFLIP_DATA/a b --json" ] || fail 'the options are wrong'
+[ "$(field 'd["result"]["config"]["source"]')" = "\$GRADFLIP_DATA/a b" ] || fail 'the path is not hidden'
+[ "$(field 'd["command"]')" = "$folder/program --source '\$GRADFLIP_DATA/a b' --json" ] || fail 'the command is wrong'
+field 'd["machine"]' | grep -q 'cores$' || fail 'no machine'
+field 'd["date"]' | grep -qE '^[0-9]{4}-[0-9]{2}-[0-9]{2}$' || fail 'no date'
+
+before=$(cksum "$file")
+! PROGRAM_EXIT=3 scripts/record_result.sh "$file" "$folder/program" --source x 2>/dev/null ||
+  fail 'a failed command is not an error'
+[ "$(cksum "$file")" = "$before" ] || fail 'a failed command changed the file'
+[ "$(find "$folder" -type f | wc -l)" -eq 2 ] || fail 'files were left behind'
+
+code=0
+scripts/record_result.sh "$file" 2>/dev/null || code=$?
+[ "$code" -eq 2 ] || fail 'a missing command is not a usage error'

@@ -1,0 +1,29 @@
+#include "tests/support/reference/bce_with_logits.h"
+
+#include <cmath>
+
+namespace gradflip::reference {
+namespace {
+
+// -log(sigmoid(z)). The textbook form would overflow for z < -709.
+double negative_log_sigmoid(double z) {
+  return z < 0.0 ? std::log1p(std::exp(z)) - z : std::log1p(std::exp(-z));
+}
+
+}  // namespace
+
+Loss bce_with_logits(double scale, const std::vector<double>& logits,
+                     const std::vector<double>& labels) {
+  Loss result{Sums(1), Sums(static_cast<std::int64_t>(logits.size()))};
+  for (std::size_t i = 0; i < logits.size(); ++i) {
+    const double label = labels.at(i);
+    result.loss.add(0, label * negative_log_sigmoid(logits[i]));
+    result.loss.add(0, (1.0 - label) * negative_log_sigmoid(-logits[i]));
+    const auto element = static_cast<std::int64_t>(i);
+    result.dlogits.add(element, scale * std::exp(-negative_log_sigmoid(logits[i])));
+    result.dlogits.add(element, -scale * label);
+  }
+  return result;
+}
+
+}  // namespace gradflip::reference

@@ -1,0 +1,13 @@
+// Reference of kernels/bce_with_logits.h.
+#pragma once
+
+#include <vector>
+
+#include "tests/support/reference/loss.h"
+
+namespace gradflip::reference {
+
+Loss bce_with_logits(double scale, const std::vector<double>& logits,
+                     const std::vector<double>& labels);
+
+}  // namespace gradflip::reference

@@ -1,0 +1,13 @@
+// What a reference of a loss returns.
+#pragma once
+
+#include "tests/support/reference/sums.h"
+
+namespace gradflip::reference {
+
+struct Loss {
+  Sums loss;  // one element
+  Sums dlogits;
+};
+
+}  // namespace gradflip::reference
