@@ -1,7 +1,9 @@
 // Ten training steps of the real trainer beside the independent double-precision implementation.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
+#include <filesystem>
 #include <string>
 
 #include "kernels/sampling.h"
@@ -10,6 +12,8 @@
 #include "models/trainer.h"
 #include "tests/support/reference_dann.h"
 #include "tests/support/tiny_domains.h"
+#include "tests/support/torch_trace.h"
+#include "tests/support/trace_inputs.h"
 
 namespace gradflip {
 namespace {
@@ -139,6 +143,50 @@ TEST_F(TrainerReferenceTest, FollowsTheMeanReductionWithUnequalBatches) {
   options.label_smoothing = 0.1;
   options.weight_decay = 1e-3;
   expect_same_training(options);
+}
+
+// The same ten steps as PyTorch took them, from the same pictures and weights.
+TEST(TrainerTorchTest, FollowsTheTraceOfPyTorch) {
+  const auto images = [](std::vector<std::uint8_t> pixels) {
+    return Images{static_cast<std::int64_t>(trace::kImagesPerDomain), 28, 28, 3, std::move(pixels)};
+  };
+  const LabelledImages source{images(trace::source_images()), trace::source_labels(), 10};
+  const UnlabelledImages target{images(trace::target_images())};
+  TrainingOptions options;
+  options.source_batch = options.target_batch = trace::kImagesPerDomain;
+  options.steps = trace::kSteps;
+  const auto mean = static_cast<float>(trace::kChannelMean);
+  Trainer trainer(options, {&source, &target, {mean, mean, mean}}, /*seed=*/1, select_device("cpu"),
+                  2);
+  std::vector<NamedTensor> weights;
+  for (std::uint32_t block = 0; block < trace::weight_blocks().size(); ++block) {
+    const trace::WeightBlock& description = trace::weight_blocks()[block];
+    weights.push_back({description.name, description.shape, trace::initial_weights(block)});
+  }
+  trainer.set_parameters(weights);
+
+  const trace::Trace want =
+      trace::read_torch_trace(std::filesystem::path(GRADFLIP_TEST_DATA) / "torch_dann_trace.json");
+  ASSERT_EQ(want.steps.size(), static_cast<std::size_t>(trace::kSteps));
+  for (const trace::Step& step : want.steps) {
+    const StepReport got = trainer.run(1);
+    EXPECT_NEAR(got.lambda, step.lambda, 1e-6);
+    EXPECT_NEAR(got.learning_rate, step.learning_rate, 1e-8);
+    EXPECT_NEAR(got.label_loss, step.label_loss, 1e-5 * step.label_loss);
+    EXPECT_NEAR(got.domain_loss, step.domain_loss, 1e-5 * step.domain_loss);
+  }
+  for (const NamedTensor& tensor : trainer.parameters()) {
+    SCOPED_TRACE(tensor.name);
+    const trace::Sample& change = want.weight_changes.at(tensor.name);
+    const std::vector<NamedTensor>::const_iterator initial =
+        std::find_if(weights.begin(), weights.end(),
+                     [&](const NamedTensor& other) { return other.name == tensor.name; });
+    for (std::size_t i = 0; i < change.indices.size(); ++i) {
+      const std::size_t index = change.indices[i];
+      EXPECT_NEAR(tensor.values[index] - initial->values[index], change.values[i],
+                  1e-3 * change.norm);
+    }
+  }
 }
 
 TEST_F(TrainerReferenceTest, FollowsLambdaZero) {

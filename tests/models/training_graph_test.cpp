@@ -2,6 +2,11 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
+#include <vector>
+
+#include "tests/support/tiny_domains.h"
+
 namespace gradflip {
 namespace {
 
@@ -50,6 +55,42 @@ TEST(TrainingGraphTest, ThePapersNetworkHasItsParameters) {
   build_training_graph({}, kSourceShape, 10, kTargetShape, 1, 10, parameters);
   EXPECT_EQ(parameters.size(), 205'891);
   EXPECT_LT(parameters.range("feature_extractor").end, parameters.range("domain_classifier").begin);
+}
+
+// The weights after three steps of this graph on fixed pictures.
+std::vector<float> weights_after_three_steps(const TrainingOptions& options, bool fuse) {
+  const LabelledImages source = tiny_domain(kSourceShape.count, 1, 1);
+  const UnlabelledImages target = tiny_domain(kTargetShape.count, 3, 2).without_labels();
+  const std::vector<float> means{60.0F, 60.0F, 60.0F};
+  Parameters parameters;
+  const TrainingGraph training = build_training_graph(options, kSourceShape, 10, kTargetShape, 1,
+                                                      10, parameters, {.fuse = fuse});
+  const TrainingMemory memory(Cpu{}, parameters, 1);
+  Workers workers(2);
+  const std::array<std::int64_t, 2> rows{options.source_batch, options.target_batch};
+  Executor executor(training.graph, parameters, memory.blocks(), Cpu{}, workers, rows);
+  memory.bind(executor, training.update);
+  executor.bind(training.labelled_images, source.images.pixels.data());
+  executor.bind(training.labels, source.labels.data());
+  executor.bind(training.unlabelled_images, target.images.pixels.data());
+  executor.bind(training.channel_means, means.data());
+  for (int step = 0; step < 3; ++step) executor.run(rows);
+  const auto* weights = memory.blocks().weights.as<float>();
+  return {weights, weights + parameters.flat_size()};
+}
+
+TEST(TrainingGraphTest, FusedAndUnfusedTrainAlike) {
+  TrainingOptions options;
+  options.source_batch = 33;
+  options.target_batch = 30;
+  options.lambda_schedule = LambdaSchedule::kConstant;
+  for (const std::int64_t domain_logits : {1, 2}) {
+    options.domain_logits = domain_logits;
+    const std::vector<float> fused = weights_after_three_steps(options, true);
+    const std::vector<float> unfused = weights_after_three_steps(options, false);
+    ASSERT_EQ(fused.size(), unfused.size());
+    for (std::size_t i = 0; i < fused.size(); ++i) ASSERT_NEAR(fused[i], unfused[i], 1e-5) << i;
+  }
 }
 
 }  // namespace

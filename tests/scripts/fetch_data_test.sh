@@ -10,7 +10,9 @@ trap '[ -z "$server" ] || kill "$server"; rm -rf "$work"' EXIT
 log=$work/log
 data="$work/a \"folder\""
 original=$work/original
+inverted=$work/inverted # the first file with other content of the same size
 tools=$PATH
+export no_proxy=127.0.0.1
 
 fail() {
   echo "fetch_data_test: $case: $*" >&2
@@ -69,11 +71,6 @@ requested() {
   [ "$count" -eq "$1" ] || fail "$count requests match '$2', expected $1"
 }
 
-# invert FILE: prints it with other content of the same size.
-invert() {
-  python3 -c 'import sys; sys.stdout.buffer.write(bytes(255 - b for b in open(sys.argv[1], "rb").read()))' "$1"
-}
-
 images=mnist/train-images-idx3-ubyte.gz
 labels=mnist/train-labels-idx1-ubyte.gz
 photos='bsds500/test/1.jpg bsds500/train/2.jpg bsds500/train/3.jpg bsds500/val/4.jpg'
@@ -81,12 +78,19 @@ all_files="$images $labels $photos"
 
 mkdir "$work/scripts"
 cp scripts/fetch_data.sh "$work/scripts/"
-size=2500
-for file in $all_files; do
-  mkdir -p "$original/$(dirname "$file")"
-  python3 -c "import random, sys; sys.stdout.buffer.write(random.Random('$file').randbytes($size))" >"$original/$file"
-  size=$((size + 1))
-done
+# shellcheck disable=SC2086  # a list of words
+python3 - "$original" "$inverted" $all_files <<'PYTHON'
+import pathlib, random, sys
+
+original, inverted, *files = sys.argv[1:]
+for size, name in enumerate(files, 2500):
+    content = random.Random(name).randbytes(size)
+    path = pathlib.Path(original, name)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
+    if name == files[0]:
+        pathlib.Path(inverted).write_bytes(bytes(255 - byte for byte in content))
+PYTHON
 for set in mnist bsds500; do
   (cd "$original/$set" && find . -type f | sed 's,^\./,,' | LC_ALL=C sort | xargs sha256sum) >"$work/scripts/$set.sha256"
 done
@@ -170,7 +174,7 @@ base=http://127.0.0.1:$port
 
   begin 'a wrong file has the final name'
   fetch 0 good "$data"
-  invert "$original/$images" >"$data/$images"
+  cp "$inverted" "$data/$images"
   fetch 6 good/nothing "$data"
   [ ! -e "$data/$images" ] || fail 'it is still there'
   fetch 0 good "$data"
@@ -184,7 +188,7 @@ base=http://127.0.0.1:$port
 
   case='what was downloaded before is wrong'
   rm "$data/$images" "$data/$labels"
-  invert "$original/$images" | head -c 800 >"$data/$images.part"
+  head -c 800 "$inverted" >"$data/$images.part"
   cat "$original/$labels" "$original/$labels" >"$data/$labels.part"
   fetch 0 good "$data"
   has $all_files
@@ -196,11 +200,11 @@ base=http://127.0.0.1:$port
   has $all_files
 
   case='the final name is a link to something else'
-  invert "$original/$images" | head -c 700 >"$work/elsewhere"
+  head -c 700 "$inverted" >"$work/elsewhere"
   ln -sf "$work/elsewhere" "$data/$images"
   fetch 0 good "$data"
   has $all_files
-  invert "$original/$images" | head -c 700 | cmp -s - "$work/elsewhere" || fail 'it wrote through the link'
+  head -c 700 "$inverted" | cmp -s - "$work/elsewhere" || fail 'it wrote through the link'
 
   begin 'the folder cannot be made'
   : >"$work/file"
