@@ -113,8 +113,9 @@ std::string nearest_name(const std::string& word, const std::vector<std::string>
   std::string nearest;
   std::size_t allowed = word.size() / 3;
   for (const std::string& candidate : candidates) {
-    const bool is_start = word.size() > 2 && candidate.starts_with(word);
-    const std::size_t distance = is_start ? 1 : edit_distance(word, candidate);
+    std::size_t distance = edit_distance(word, candidate);
+    if (word.size() > 2 && candidate.starts_with(word))
+      distance = std::min<std::size_t>(distance, 1);
     if (distance < allowed || (distance == allowed && nearest.empty())) {
       nearest = candidate;
       allowed = distance;

@@ -61,7 +61,6 @@ std::int64_t list_gradients(const ConvBlockShape& shape, const ConvBlockGeometry
                             const BackwardDataScratch& scratch) {
   const FloatTag d;
   const IntTag di;
-  const ByteTag bytes;
   const Ints first_channels = hn::Iota(di, 0);
   const std::int64_t K = shape.conv.K;
   GradientList* list = scratch.list;
@@ -75,17 +74,9 @@ std::int64_t list_gradients(const ConvBlockShape& shape, const ConvBlockGeometry
           list->dx_offset = (p * shape.pool_h + r) * geometry.pixel_row_stride +
                             (q * shape.pool_w + s) * geometry.pixel_stride;
           for (std::int64_t k = 0; k < K; k += kLanes) {
-            Floats gradient;
-            Ints code;
-            if (k + kLanes <= K) {
-              gradient = load(dpooled + k);
-              code = hn::PromoteTo(di, hn::LoadU(bytes, winner + k));
-            } else {
-              std::uint8_t tail[kLanes] = {};
-              std::copy_n(winner + k, K - k, tail);
-              gradient = load_first(K - k, dpooled + k);
-              code = hn::PromoteTo(di, hn::LoadU(bytes, tail));
-            }
+            const Ints code = load_bytes(K - k, winner + k);
+            const Floats gradient =
+                k + kLanes <= K ? load(dpooled + k) : load_first(K - k, dpooled + k);
             // Not Ne: it is ordered on some targets, and would drop a NaN.
             const auto not_zero = hn::Not(hn::Eq(gradient, hn::Zero(d)));
             const auto here = hn::RebindMask(d, hn::Eq(code, hn::Set(di, position)));

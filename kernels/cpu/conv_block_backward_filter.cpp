@@ -125,11 +125,11 @@ AccumulatePart choose_accumulate_part(std::int64_t vectors) {
   return accumulate_part<kVectors>;
 }
 
-void accumulate_panel(const ConvBlockShape& shape, std::int64_t pixels, std::int64_t tap_row_stride,
-                      std::int64_t run_floats, const BackwardFilterScratch& scratch,
-                      const float* x) {
+void accumulate_panel(const ConvBlockShape& shape, const FilterPanels& panels, std::int64_t pixels,
+                      const BackwardFilterScratch& scratch, const float* x) {
   const std::int64_t R = shape.conv.R;
   const std::int64_t stride = whole_rows(shape.conv.K);
+  const std::int64_t tap_row_stride = shape.conv.dilation_h * panels.row_stride;
   const std::int64_t run_vectors = vectors_for(shape.conv.S * shape.conv.C);
   const std::int64_t parts = (run_vectors + kMaxVectors - 1) / kMaxVectors;
   for (std::int64_t part = 0; part < parts; ++part) {
@@ -137,46 +137,31 @@ void accumulate_panel(const ConvBlockShape& shape, std::int64_t pixels, std::int
     const auto accumulate = choose_accumulate_part(run_vectors * (part + 1) / parts - first);
     for (std::int64_t k = 0; k < shape.conv.K; ++k) {
       const PanelChannel panel{scratch.gradient + k, scratch.offset + k, pixels, stride};
-      accumulate(R, panel, x + first * kLanes, tap_row_stride, run_floats,
-                 scratch.sum + k * R * run_floats + first * kLanes);
+      accumulate(R, panel, x + first * kLanes, tap_row_stride, panels.run_floats,
+                 scratch.sum + k * R * panels.run_floats + first * kLanes);
     }
   }
 }
 
-// How a winner byte becomes an offset: r = winner / pool_w, s = winner % pool_w.
-struct WinnerOffsets {
-  std::int64_t pool_w;
-  std::int64_t pixel_row_stride, pixel_stride;
-};
-
 // kLanes channels of a row of pooled pixels: gradients of dead windows to zero, winners to offsets
-// from `base`, and dbias. `count` is how many of the channels there are.
-void prepare_channels(const ConvBlockShape& shape, const WinnerOffsets& offsets, std::int64_t count,
+// from `base` (to pixel r = winner / pool_w, s = winner % pool_w of the window), and dbias. `count`
+// is how many channels there are from here on.
+void prepare_channels(const ConvBlockShape& shape, const FilterPanels& panels, std::int64_t count,
                       const float* dpooled, const std::uint8_t* winner, std::int64_t base,
                       float* gradient, std::int32_t* offset, float* dbias) {
   const FloatTag d;
   const IntTag di;
-  const ByteTag bytes;
   const Floats half = broadcast(0.5F);
-  const Floats rows_per_position = broadcast(1.0F / static_cast<float>(offsets.pool_w));
-  const Ints pixel = hn::Set(di, static_cast<std::int32_t>(offsets.pixel_stride));
-  const Ints row = hn::Set(di, static_cast<std::int32_t>(offsets.pixel_row_stride -
-                                                         offsets.pool_w * offsets.pixel_stride));
-  const Ints window = hn::Set(di, static_cast<std::int32_t>(offsets.pool_w * offsets.pixel_stride));
+  const Floats rows_per_position = broadcast(1.0F / static_cast<float>(shape.pool_w));
+  const Ints pixel = hn::Set(di, static_cast<std::int32_t>(panels.pixel_stride));
+  const Ints row = hn::Set(
+      di, static_cast<std::int32_t>(panels.pixel_row_stride - shape.pool_w * panels.pixel_stride));
+  const Ints window = hn::Set(di, static_cast<std::int32_t>(shape.pool_w * panels.pixel_stride));
   Ints first = hn::Set(di, static_cast<std::int32_t>(base));
   Floats sum = load(dbias);
   for (std::int64_t q = 0; q < shape.PQ(); ++q) {
-    Floats arriving;
-    Ints position;
-    if (count == kLanes) {
-      arriving = load(dpooled);
-      position = hn::PromoteTo(di, hn::LoadU(bytes, winner));
-    } else {
-      std::uint8_t tail[kLanes] = {};
-      std::copy_n(winner, count, tail);
-      arriving = load_first(count, dpooled);
-      position = hn::PromoteTo(di, hn::LoadU(bytes, tail));
-    }
+    Ints position = load_bytes(count, winner);
+    Floats arriving = count >= kLanes ? load(dpooled) : load_first(count, dpooled);
     const auto dead = hn::Eq(position, hn::Set(di, kDeadWinner));
     position = hn::IfThenZeroElse(dead, position);
     arriving = hn::IfThenZeroElse(hn::RebindMask(d, dead), arriving);
@@ -243,37 +228,25 @@ void copy_runs(const ConvBlockShape& shape, std::int64_t run_floats, std::int64_
   }
 }
 
-// Strides of a panel: those of x in place, or of the copied runs.
-struct PanelStrides {
-  PanelStrides(const ConvBlockShape& shape, const ConvBlockGeometry& geometry,
-               const FilterPanel& panel)
-      : row(panel.in_place ? geometry.row_stride : geometry.strip_width * panel.run_floats),
-        tap_row(row * shape.conv.dilation_h),
-        pixel_row(row * shape.conv.stride_h),
-        pixel(panel.in_place ? geometry.pixel_stride : panel.run_floats),
-        image(panel.in_place ? geometry.image_floats() : 0) {}
-  std::int64_t row, tap_row, pixel_row, pixel, image;
-};
-
-struct PanelPart {
+struct Panel {
   std::int64_t n, images;
   std::int64_t p, pool_rows;
 };
 
-void prepare_panel(const ConvBlockShape& shape, const PanelStrides& strides, const PanelPart& part,
+void prepare_panel(const ConvBlockShape& shape, const FilterPanels& panels, const Panel& panel,
                    const float* dpooled, const std::uint8_t* winner,
                    const BackwardFilterScratch& scratch) {
   const std::int64_t K = shape.conv.K;
-  const WinnerOffsets offsets{shape.pool_w, strides.pixel_row, strides.pixel};
   std::int64_t prepared = 0;
-  for (std::int64_t image = 0; image < part.images; ++image) {
-    for (std::int64_t p = 0; p < part.pool_rows; ++p) {
-      const std::int64_t pooled = ((part.n + image) * shape.PP() + part.p + p) * shape.PQ() * K;
-      const std::int64_t base = image * strides.image + p * shape.pool_h * strides.pixel_row;
+  for (std::int64_t image = 0; image < panel.images; ++image) {
+    for (std::int64_t p = 0; p < panel.pool_rows; ++p) {
+      const std::int64_t pooled = ((panel.n + image) * shape.PP() + panel.p + p) * shape.PQ() * K;
+      const std::int64_t base =
+          image * panels.image_stride + p * shape.pool_h * panels.pixel_row_stride;
       for (std::int64_t k = 0; k < K; k += kLanes) {
-        prepare_channels(shape, offsets, std::min(kLanes, K - k), dpooled + pooled + k,
-                         winner + pooled + k, base, scratch.gradient + prepared + k,
-                         scratch.offset + prepared + k, scratch.dbias + k);
+        prepare_channels(shape, panels, K - k, dpooled + pooled + k, winner + pooled + k, base,
+                         scratch.gradient + prepared + k, scratch.offset + prepared + k,
+                         scratch.dbias + k);
       }
       prepared += shape.PQ() * whole_rows(K);
     }
@@ -297,33 +270,31 @@ void conv_block_backward_filter_simd(const ConvBlockShape& shape, const float* x
                                      float* dfilter, float* dbias,
                                      const BackwardFilterScratch& scratch) {
   const ConvBlockGeometry geometry(shape);
-  const FilterPanel panel(shape, geometry);
-  const PanelStrides strides(shape, geometry, panel);
-  std::fill_n(scratch.sum, shape.conv.K * shape.conv.R * panel.run_floats, 0.0F);
+  const FilterPanels panels(shape, geometry);
+  std::fill_n(scratch.sum, shape.conv.K * shape.conv.R * panels.run_floats, 0.0F);
   std::fill_n(scratch.dbias, whole_rows(shape.conv.K), 0.0F);
   const std::int64_t image_floats = shape.conv.H * shape.conv.W * shape.conv.C;
-  for (std::int64_t n = 0; n < shape.conv.N; n += panel.images) {
-    for (std::int64_t p = 0; p < shape.PP(); p += panel.pool_rows) {
-      const PanelPart part{n, std::min(panel.images, shape.conv.N - n), p,
-                           std::min(panel.pool_rows, shape.PP() - p)};
-      prepare_panel(shape, strides, part, dpooled, winner, scratch);
-      const std::int64_t first_row = p * shape.pool_h * shape.conv.stride_h;
+  for (std::int64_t n = 0; n < shape.conv.N; n += panels.images) {
+    for (std::int64_t p = 0; p < shape.PP(); p += panels.pool_rows) {
+      const Panel panel{n, std::min(panels.images, shape.conv.N - n), p,
+                        std::min(panels.pool_rows, shape.PP() - p)};
+      prepare_panel(shape, panels, panel, dpooled, winner, scratch);
       const float* from = x + n * image_floats;
-      if (panel.in_place) {
-        from += first_row * strides.row;
+      if (panels.in_place) {
+        from += p * shape.pool_h * panels.pixel_row_stride;
       } else {
-        copy_runs(shape, panel.run_floats, geometry.strip_width, first_row,
-                  panel.image_rows(shape, part.pool_rows), from, scratch.runs);
+        copy_runs(shape, panels.run_floats, geometry.strip_width,
+                  p * shape.pool_h * shape.conv.stride_h,
+                  FilterPanels::image_rows(shape, panel.pool_rows), from, scratch.runs);
         from = scratch.runs;
       }
-      accumulate_panel(shape, part.images * part.pool_rows * shape.PQ(), strides.tap_row,
-                       panel.run_floats, scratch, from);
+      accumulate_panel(shape, panels, panel.images * panel.pool_rows * shape.PQ(), scratch, from);
     }
   }
   if (write == Write::kOverwrite) {
-    write_gradients<Write::kOverwrite>(shape, panel.run_floats, scratch, dfilter, dbias);
+    write_gradients<Write::kOverwrite>(shape, panels.run_floats, scratch, dfilter, dbias);
   } else {
-    write_gradients<Write::kAccumulate>(shape, panel.run_floats, scratch, dfilter, dbias);
+    write_gradients<Write::kAccumulate>(shape, panels.run_floats, scratch, dfilter, dbias);
   }
 }
 

@@ -143,15 +143,19 @@ struct PoolOperands {
   std::int64_t row_stride, pixel_stride;  // of the strip
 };
 
-// ReLU and maximum over one window, for one vector of channels.
+// ReLU and maximum over one window, for one vector of channels. The window's size is a constant if
+// it is kWindow x kWindow: 28x28x3 -> 5x5x32 then takes 12.5 instead of 13.1 us on Zen 5.
+template <int kWindow>
 HWY_INLINE Floats pool_window(const PoolOperands& pool, const float* strip, Ints& winner) {
   const FloatTag d;
   const IntTag di;
+  const std::int64_t pool_h = kWindow > 0 ? kWindow : pool.pool_h;
+  const std::int64_t pool_w = kWindow > 0 ? kWindow : pool.pool_w;
   Floats best = load(strip);
   winner = hn::Zero(di);
   std::int32_t position = 0;
-  for (std::int64_t r = 0; r < pool.pool_h; ++r) {
-    for (std::int64_t s = 0; s < pool.pool_w; ++s, ++position) {
+  for (std::int64_t r = 0; r < pool_h; ++r) {
+    for (std::int64_t s = 0; s < pool_w; ++s, ++position) {
       if (position == 0) continue;
       const Floats candidate = load(strip + r * pool.row_stride + s * pool.pixel_stride);
       // Not "candidate > best": a NaN has to win, and then to stay.
@@ -166,23 +170,21 @@ HWY_INLINE Floats pool_window(const PoolOperands& pool, const float* strip, Ints
 }
 
 // One row of pool windows.
+template <int kWindow>
 void pool_strip(const ConvBlockShape& shape, const PoolOperands& pool, const float* strip,
                 float* pooled, std::uint8_t* winner) {
-  const ByteTag bytes;
   const std::int64_t K = shape.conv.K;
-  for (std::int64_t q = 0; q < shape.PQ(); ++q) {
-    const float* window = strip + q * shape.pool_w * pool.pixel_stride;
-    Ints position;
-    std::int64_t k = 0;
-    for (; k + kLanes <= K; k += kLanes) {
-      store(pool_window(pool, window + k, position), pooled + q * K + k);
-      hn::StoreU(hn::DemoteTo(bytes, position), bytes, winner + q * K + k);
-    }
-    if (k < K) {
-      store_first(K - k, pool_window(pool, window + k, position), pooled + q * K + k);
-      std::uint8_t tail[kLanes];
-      hn::StoreU(hn::DemoteTo(bytes, position), bytes, tail);
-      std::copy_n(tail, K - k, winner + q * K + k);
+  for (std::int64_t q = 0; q < shape.PQ(); ++q, pooled += K, winner += K) {
+    const float* window = strip + q * pool.pool_w * pool.pixel_stride;
+    for (std::int64_t k = 0; k < K; k += kLanes) {
+      Ints position;
+      const Floats best = pool_window<kWindow>(pool, window + k, position);
+      store_bytes(K - k, position, winner + k);
+      if (k + kLanes <= K) {
+        store(best, pooled + k);
+      } else {
+        store_first(K - k, best, pooled + k);
+      }
     }
   }
 }
@@ -249,6 +251,8 @@ void conv_block_forward_simd(const ConvBlockShape& shape, const float* x, const 
   const std::int64_t strip_pixel = vectors_for(K) * kLanes;
   const PoolOperands pool{shape.pool_h, shape.pool_w, geometry.strip_width * strip_pixel,
                           strip_pixel};
+  const bool two_by_two = shape.pool_h == 2 && shape.pool_w == 2;
+  const auto pool_row = two_by_two ? pool_strip<2> : pool_strip<0>;
   std::copy_n(bias, K, scratch.bias);
   std::fill(scratch.bias + K, scratch.bias + strip_pixel, 0.0F);
   pack_filter(shape, filter, scratch.filter);
@@ -265,7 +269,7 @@ void conv_block_forward_simd(const ConvBlockShape& shape, const float* x, const 
       convolve_all_channels(shape, geometry, scratch,
                             image + p * shape.pool_h * geometry.pixel_row_stride);
       const std::int64_t row = (n * shape.PP() + p) * shape.PQ() * K;
-      pool_strip(shape, pool, scratch.strip, pooled + row, winner + row);
+      pool_row(shape, pool, scratch.strip, pooled + row, winner + row);
     }
   }
 }

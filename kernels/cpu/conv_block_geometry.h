@@ -116,22 +116,24 @@ struct BackwardDataScratch {
   std::int64_t bytes;
 };
 
-// A panel is what backward_filter walks with one set of accumulators: whole images where runs can
-// be read in place, else some rows of pool windows of one image, whose runs are copied side by side
-// first. Either way the pixels of x that it needs should stay in the L1 cache.
-struct FilterPanel {
-  FilterPanel(const ConvBlockShape& shape, const ConvBlockGeometry& geometry);
+// A panel is what backward_filter walks with one set of sums in memory: some images, or some rows
+// of pool windows of one image. Where a filter row's run is whole vectors, panels are read in x;
+// elsewhere the runs of every pixel are copied side by side first.
+struct FilterPanels {
+  FilterPanels(const ConvBlockShape& shape, const ConvBlockGeometry& geometry);
 
   // Image rows under `rows` rows of pool windows.
-  std::int64_t image_rows(const ConvBlockShape& shape, std::int64_t rows) const {
+  static std::int64_t image_rows(const ConvBlockShape& shape, std::int64_t rows) {
     return (rows * shape.pool_h - 1) * shape.conv.stride_h +
            (shape.conv.R - 1) * shape.conv.dilation_h + 1;
   }
 
   bool in_place;
   std::int64_t run_floats;  // a run, in whole rows of scratch
-  std::int64_t images;      // per panel
-  std::int64_t pool_rows;   // per panel, of each of its images
+  // Floats from one image row, row of the convolution, pixel of it, or image to the next.
+  std::int64_t row_stride, pixel_row_stride, pixel_stride, image_stride;
+  std::int64_t pool_rows;  // in a panel, of each of its images
+  std::int64_t images;     // in a panel
 };
 
 struct BackwardFilterScratch {

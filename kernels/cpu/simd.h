@@ -28,7 +28,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
 
 #include "kernels/cpu/simd_targets.h"
 
@@ -88,7 +87,9 @@ HWY_INLINE Floats load_first(std::int64_t count, const float* p) {
   return hn::MaskedLoad(hn::FirstN(FloatTag(), static_cast<std::size_t>(count)), FloatTag(), p);
 #else
   alignas(64) float lanes[kLanes] = {};
-  std::memcpy(lanes, p, static_cast<std::size_t>(count) * sizeof(float));
+  for (std::int64_t lane = 0; lane < kLanes; ++lane) {
+    if (lane < count) lanes[lane] = p[lane];
+  }
   return load(lanes);
 #endif
 }
@@ -99,8 +100,30 @@ HWY_INLINE void store_first(std::int64_t count, Floats v, float* p) {
 #else
   alignas(64) float lanes[kLanes];
   store(v, lanes);
-  std::memcpy(p, lanes, static_cast<std::size_t>(count) * sizeof(float));
+  for (std::int64_t lane = 0; lane < kLanes; ++lane) {
+    if (lane < count) p[lane] = lanes[lane];
+  }
 #endif
+}
+
+// Bytes as integers, likewise; `count` may also exceed kLanes.
+HWY_INLINE Ints load_bytes(std::int64_t count, const std::uint8_t* p) {
+  if (count >= kLanes) return hn::PromoteTo(IntTag(), hn::LoadU(ByteTag(), p));
+  std::uint8_t lanes[kLanes] = {};
+  for (std::int64_t lane = 0; lane < kLanes; ++lane) {
+    if (lane < count) lanes[lane] = p[lane];
+  }
+  return hn::PromoteTo(IntTag(), hn::LoadU(ByteTag(), lanes));
+}
+
+HWY_INLINE void store_bytes(std::int64_t count, Ints v, std::uint8_t* p) {
+  const auto bytes = hn::DemoteTo(ByteTag(), v);
+  if (count >= kLanes) return hn::StoreU(bytes, ByteTag(), p);
+  std::uint8_t lanes[kLanes];
+  hn::StoreU(bytes, ByteTag(), lanes);
+  for (std::int64_t lane = 0; lane < kLanes; ++lane) {
+    if (lane < count) p[lane] = lanes[lane];
+  }
 }
 
 constexpr std::int64_t vectors_for(std::int64_t floats) { return (floats + kLanes - 1) / kLanes; }

@@ -13,7 +13,6 @@
 
 #include "apps/common/data/digit_folder.h"
 #include "apps/common/data/drawn_digits.h"
-#include "apps/common/run/signals.h"
 #include "runtime/safetensors.h"
 #include "tests/apps/program.h"
 #include "tests/support/temporary_folder.h"
@@ -290,22 +289,6 @@ TEST_F(DannMnistTest, ASignalEndsTheRunInOrder) {
     EXPECT_THAT(result.err, HasSubstr("stopped early: dann seed 1"));
     EXPECT_GT(read_safetensors(file).content.tensors.size(), 8U);
   }
-}
-
-TEST(StopRequestTest, NotesTheFirstSignalAndEndsAtTheSecond) {
-  {
-    const StopRequest stop;
-    EXPECT_EQ(stop.signal(), 0);
-    raise(SIGTERM);
-    EXPECT_EQ(stop.signal(), SIGTERM);
-  }
-  const auto twice = [] {
-    const StopRequest stop;
-    raise(SIGINT);
-    raise(SIGTERM);
-    _exit(0);
-  };
-  EXPECT_EXIT(twice(), ::testing::ExitedWithCode(128 + SIGTERM), "");
 }
 
 }  // namespace

@@ -17,7 +17,7 @@ namespace gradflip {
 struct DrawnDigitsOptions {
   std::int64_t train_count = 10000, test_count = 2000;  // of each domain
   std::uint64_t seed = 0;
-  TextureOptions texture;  // how far the target is from the source
+  TextureOptions texture = {};  // how far the target is from the source
 };
 
 struct DrawnDigits {

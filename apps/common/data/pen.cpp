@@ -37,13 +37,14 @@ struct Transform {
 // rotation * slant * scale. The rotation comes from the half-angle's tangent t as
 // cos = (1 - t^2) / (1 + t^2), sin = 2 t / (1 + t^2): exact, without a table.
 Transform random_transform(DrawingRandom& random) {
-  const std::int64_t t = random.between(-110, 110), unit = 1024;  // t / 1024: up to 12 degrees
+  const std::int64_t t = random.between(-320, 320), unit = 1024;  // t / 1024: up to 35 degrees
   const std::int64_t cos = kOne * (unit * unit - t * t) / (unit * unit + t * t);
   const std::int64_t sin = kOne * 2 * t * unit / (unit * unit + t * t);
-  const std::int64_t slant = random.between(-kOne * 3 / 10, kOne / 10);  // most people lean right
-  const std::int64_t scale_x = random.between(kOne * 70 / 100, kOne * 115 / 100);
-  const std::int64_t scale_y = random.between(kOne * 80 / 100, kOne * 110 / 100);
-  constexpr std::int64_t kMiddle = kDrawnSize * kPixel / 2, kShift = 2 * kPixel;
+  const std::int64_t slant =
+      random.between(-kOne * 5 / 10, kOne * 3 / 10);  // most people lean right
+  const std::int64_t scale_x = random.between(kOne * 50 / 100, kOne * 125 / 100);
+  const std::int64_t scale_y = random.between(kOne * 60 / 100, kOne * 115 / 100);
+  constexpr std::int64_t kMiddle = kDrawnSize * kPixel / 2, kShift = 3 * kPixel;
   const Point centre = {kMiddle + random.between(-kShift, kShift),
                         kMiddle + random.between(-kShift, kShift)};
   return {cos * scale_x / kOne, (cos * slant / kOne - sin) * scale_y / kOne, sin * scale_x / kOne,
@@ -63,7 +64,7 @@ std::int64_t spline(std::int64_t a, std::int64_t b, std::int64_t c, std::int64_t
 // The corners of the polygon that stands for a stroke, in pixels' units.
 std::vector<Point> flatten(const Stroke& stroke, const Transform& transform,
                            DrawingRandom& random) {
-  constexpr std::int64_t kJitter = 5;  // units
+  constexpr std::int64_t kJitter = 10;  // units
   std::vector<Point> points = stroke.points;
   for (Point& point : points) {
     point.x += random.between(-kJitter, kJitter);

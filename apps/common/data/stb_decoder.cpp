@@ -22,7 +22,10 @@ class Arena {
   explicit Arena(std::size_t max_bytes) : free_bytes_(max_bytes) {}
 
   void* allocate(std::size_t bytes) {
-    if (bytes > free_bytes_) return nullptr;
+    if (bytes > free_bytes_) {
+      refused_ = true;
+      return nullptr;
+    }
     std::unique_ptr<void, decltype(&std::free)> memory(
         std::calloc(std::max<std::size_t>(bytes, 1), 1), &std::free);
     if (!memory) return nullptr;
@@ -41,6 +44,9 @@ class Arena {
     return grown;
   }
 
+  // Whether any allocation was beyond the limit.
+  bool refused() const { return refused_; }
+
   void release(void* address) {
     const auto block = blocks_.find(address);
     if (block == blocks_.end()) return;
@@ -55,6 +61,7 @@ class Arena {
   };
   std::unordered_map<void*, Block> blocks_;
   std::size_t free_bytes_;
+  bool refused_ = false;
 };
 
 // stb_image has no parameter to carry the arena.
@@ -105,7 +112,8 @@ const stbi_uc* data_of(std::span<const std::byte> file) {
   return reinterpret_cast<const stbi_uc*>(file.data());
 }
 
-[[noreturn]] void fail() {
+[[noreturn]] void fail(const Arena& arena) {
+  if (arena.refused()) throw DataError("takes more memory than is allowed");
   const char* reason = stbi_failure_reason();
   throw DataError(reason != nullptr ? reason : "unknown reason");
 }
@@ -119,7 +127,8 @@ PictureSize read_size(std::span<const std::byte> file) {
   try {
     if (stbi_info_from_memory(data_of(file), checked_length(file), &width, &height, &channels) ==
         0) {
-      fail();
+      // stb_image tries one format after the other, so its reason is the last one's.
+      throw DataError("damaged header, or too many pixels");
     }
   } catch (const AssertionFailed&) {
     throw DataError("inconsistent header");
@@ -134,7 +143,7 @@ std::vector<std::uint8_t> decode_rgb(std::span<const std::byte> file, std::size_
   try {
     const stbi_uc* pixels = stbi_load_from_memory(data_of(file), checked_length(file), &width,
                                                   &height, &channels, STBI_rgb);
-    if (pixels == nullptr) fail();
+    if (pixels == nullptr) fail(arena);
     return {pixels, pixels + std::size_t{3} * static_cast<std::size_t>(width) *
                                  static_cast<std::size_t>(height)};
   } catch (const AssertionFailed&) {

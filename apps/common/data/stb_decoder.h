@@ -15,12 +15,12 @@ struct PictureSize {
   std::int64_t height = 0, width = 0;
 };
 
-// What the header announces. Throws DataError with the decoder's reason.
+// What the header announces. Throws DataError (the reason only).
 PictureSize read_size(std::span<const std::byte> file);
 
 // The pixels as height x width x 3 bytes: grey is replicated, 16 bits become 8, alpha is dropped.
-// Allocates at most max_bytes at a time, and keeps nothing when it throws DataError (with the
-// decoder's reason).
+// Allocates at most max_bytes at a time, and keeps nothing when it throws DataError (the
+// reason only).
 std::vector<std::uint8_t> decode_rgb(std::span<const std::byte> file, std::size_t max_bytes);
 
 }  // namespace gradflip::stb

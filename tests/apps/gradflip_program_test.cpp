@@ -1,0 +1,124 @@
+// The built program `gradflip`, from the command line to exit code, streams and files.
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "apps/common/data/digit_folder.h"
+#include "apps/common/data/mnist_m.h"
+#include "tests/apps/bytes.h"
+#include "tests/apps/program.h"
+#include "tests/support/temporary_folder.h"
+
+namespace gradflip {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::MatchesRegex;
+using Words = std::vector<std::string>;
+
+// Digits of 2x2 pixels and photographs of 3x3, with the parts that a real set has.
+class DataMnistM : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    for (const char* name : {"digits", "photos/train", "photos/test"}) {
+      std::filesystem::create_directories(folder_ / name);
+    }
+    write(folder_ / "digits/train-images-idx3-ubyte", idx_file({6, 2, 2}, 24));
+    write(folder_ / "digits/train-labels-idx1-ubyte", idx_file({6}, 6));
+    write(folder_ / "digits/t10k-images-idx3-ubyte.gz", gzip(idx_file({3, 2, 2}, 12)));
+    write(folder_ / "digits/t10k-labels-idx1-ubyte.gz", gzip(idx_file({3}, 3)));
+    std::vector<std::uint8_t> pixels;
+    for (int i = 0; i < 27; ++i) pixels.push_back(static_cast<std::uint8_t>(9 * i));
+    write(folder_ / "photos/train/a.png", png_file(3, 3, 3, pixels));
+    write(folder_ / "photos/test/b.png", png_file(3, 3, 3, pixels));
+  }
+
+  ProgramResult build(const Words& changes) const {
+    Words words = {"data",         "mnist-m", "--digits",   path("digits"), "--photos",
+                   path("photos"), "--blend", "difference", "--out",        path("out")};
+    // A later pair replaces the same option's earlier one.
+    for (std::size_t i = 0; i + 1 < changes.size(); i += 2) {
+      const auto option = std::find(words.begin(), words.end(), changes[i]);
+      if (option == words.end()) {
+        words.insert(words.end(), {changes[i], changes[i + 1]});
+      } else {
+        *(option + 1) = changes[i + 1];
+      }
+    }
+    return run_program(GRADFLIP_GRADFLIP, words);
+  }
+
+  std::string path(const std::string& name) const { return (folder_ / name).string(); }
+
+  TemporaryFolder folder_;
+};
+
+TEST_F(DataMnistM, WritesWhatTheBuilderMakes) {
+  for (const std::string name : {"difference", "invert"}) {
+    SCOPED_TRACE(name);
+    const ProgramResult result = build({"--blend", name, "--seed", "5"});
+    EXPECT_EQ(result.exit_code, 0);
+    EXPECT_EQ(result.err, "");
+
+    const Blend blend = name == "invert" ? Blend::kInvert : Blend::kDifference;
+    const MnistM want = build_mnist_m(read_train(path("digits")), read_test(path("digits")),
+                                      read_photographs(path("photos"), blend), blend, 5);
+    EXPECT_EQ(content_sha256(read_train(path("out"))), content_sha256(want.train));
+    EXPECT_EQ(content_sha256(read_test(path("out"))), content_sha256(want.test));
+    EXPECT_EQ(result.out, "train  6 pictures of 2x2  sha256 " + content_sha256(want.train) +
+                              "\ntest   3 pictures of 2x2  sha256 " + content_sha256(want.test) +
+                              "\n");
+  }
+}
+
+TEST_F(DataMnistM, SaysWhenBothPartsSharePhotographs) {
+  const ProgramResult result = build({"--photos", path("photos/train")});
+  EXPECT_EQ(result.exit_code, 0);
+  EXPECT_THAT(result.err, HasSubstr("note: "));
+  EXPECT_THAT(result.err, HasSubstr("both parts"));
+}
+
+TEST_F(DataMnistM, ErrorsAreOneLineAndLeaveNothingBehind) {
+  struct Case {
+    Words changes;
+    int exit_code;
+    std::string message;
+  };
+  write(folder_ / "file", {});
+  const std::vector<Case> cases = {
+      {{"--blend", "mix"}, 2, "mix not in {difference,invert}"},
+      {{"--photo", "x"}, 2, "did you mean --photos?"},
+      {{"--seed", "-1"}, 2, "--seed"},
+      {{"--seed", "x"}, 2, "--seed"},
+      {{"--digits", path("absent")}, 3, "absent: no such folder"},
+      {{"--digits", path("photos")}, 3, "holds no train-labels-idx1-ubyte"},
+      {{"--photos", path("absent")}, 3, "absent: no such folder"},
+      {{"--photos", path("digits")}, 3, "holds no .jpg"},
+      {{"--out", path("file")}, 6, "file"},
+  };
+  for (const auto& [changes, exit_code, message] : cases) {
+    SCOPED_TRACE(message);
+    const ProgramResult result = build(changes);
+    EXPECT_EQ(result.exit_code, exit_code);
+    EXPECT_EQ(result.out, "");
+    EXPECT_THAT(result.err, MatchesRegex("gradflip: error: [^\n]*\n"));
+    EXPECT_THAT(result.err, HasSubstr(message));
+    EXPECT_FALSE(std::filesystem::exists(folder_ / "out"));
+  }
+}
+
+TEST(Gradflip, NeedsACommand) {
+  for (const Words& words : std::vector<Words>{{}, {"data"}}) {
+    const ProgramResult result = run_program(GRADFLIP_GRADFLIP, words);
+    EXPECT_EQ(result.exit_code, 2);
+    EXPECT_THAT(result.err, HasSubstr("A subcommand is required"));
+  }
+}
+
+}  // namespace
+}  // namespace gradflip
