@@ -3,7 +3,8 @@
 
 usage: scripts/make_readme_tables.py [--check] [--root FOLDER]
 
-Each table stands between <!-- NAME:begin --> and <!-- NAME:end -->, NAME being `accuracy` or `speed`.
+Each table stands between <!-- NAME:begin --> and <!-- NAME:end -->, NAME being `accuracy` or `speed`. Results called
+speed-*.json were recorded on a machine with nothing else to do and make the speed table; the others make the accuracy table.
 --check writes nothing and exits 1 if README.md is not what it would write.
 """
 
@@ -54,7 +55,8 @@ def duration(seconds):
 def domain(description):
     if isinstance(description, str):
         return description
-    return description.get("name") or description.get("kind") or "sha256 " + description["sha256"][:8]
+    name = description.get("name") or description.get("kind") or "sha256 " + description["sha256"][:8]
+    return name.replace("$GRADFLIP_DATA/", "")
 
 
 def task(result):
@@ -96,11 +98,19 @@ def accuracy_table(documents):
             *accuracies,
             "–" if gap_closed is None else percent(gap_closed),
             deviation(source),
-            f"{machine(document)}; {duration(sum(run['seconds'] for run in result['runs']))}",
+            ", ".join(filter(None, (machine(document), document["date"])))
+            + f"; {duration(sum(run['seconds'] for run in result['runs']))}",
         ])
     header = ["source → target", "recipe", "source-only", "DANN", "train-on-target", "gap closed",
               "source test under DANN", "machine; training time of all runs"]
-    return table(header, rows)
+    return table(header, rows) + commands(documents)
+
+
+def commands(documents):
+    """The command behind each row, in the rows' order."""
+    lines = [document["command"].replace("'$GRADFLIP_DATA/", "'").replace("'", "")
+             for document in documents if document["command"]]
+    return ["", "```sh", *lines, "```"] if lines else []
 
 
 def speed_table(documents):
@@ -114,7 +124,8 @@ def speed_table(documents):
             task(result),
             *("–" if speed is None else f"{speed:,.0f}" for speed in speeds),
         ])
-    return table(["machine", "precision", "source → target", "source-only", "DANN", "train-on-target"], rows)
+    return table(["machine", "precision", "source → target", "source-only", "DANN", "train-on-target"],
+                 rows) + commands(documents)
 
 
 def replace_table(readme, name, lines):
@@ -133,11 +144,13 @@ def main():
                         help="the repository's root")
     arguments = parser.parse_args()
 
-    documents = [load(path) for path in sorted((arguments.root / "docs" / "results").glob("*.json"))]
+    paths = sorted((arguments.root / "docs" / "results").glob("*.json"))
+    speed = [load(path) for path in paths if path.name.startswith("speed-")]
+    accuracy = [load(path) for path in paths if not path.name.startswith("speed-")]
     readme_path = arguments.root / "README.md"
     old = readme_path.read_text(encoding="utf-8")
     new = old
-    for name, make in (("accuracy", accuracy_table), ("speed", speed_table)):
+    for name, make, documents in (("accuracy", accuracy_table, accuracy), ("speed", speed_table, speed)):
         new = replace_table(new, name, make(documents) if documents else ["No results are recorded yet."])
     if arguments.check:
         if new != old:

@@ -254,11 +254,11 @@ TEST(FitTo, EnlargingAgreesWithDoubles) {
   }
 }
 
-TEST(FitTo, OtherSizesNameTheOption) {
+TEST(FitTo, OtherSizesAreErrorsThatNameBoth) {
   for (const std::int64_t size : {29, 31, 33, 64, 224}) {
     Images large = {0, size, size, 1, {}};
     EXPECT_THAT([&] { fit_to(large, 28, "the target"); },
-                data_error("the target: pictures are " + std::to_string(size), "--image-size"));
+                data_error("the target: pictures are " + std::to_string(size), "28x28"));
   }
   EXPECT_THAT(
       [] {

@@ -51,15 +51,25 @@ class ReadmeTables(unittest.TestCase):
                                "result": result(["source-only", "dann", "target-only"])})
         rows = self.rows()
         self.assertEqual(rows[2], ["MNIST → MNIST-M", "paper, 2 seeds", "50.0 ± 1.2 %", "75.0 ± 1.2 %", "90.0 ± 1.2 %",
-                                   "62.5 %", "98.0 %", "Some CPU, 2 cores, 2 threads; 10 min"])
-        self.assertEqual(rows[5], ["Some CPU, 2 cores, 2 threads", "f32", "MNIST → MNIST-M",
+                                   "62.5 %", "98.0 %", "Some CPU, 2 cores, 2 threads, 2026-01-01; 10 min"])
+        self.assertIn("```sh\ndann_mnist --json\n```", self.readme.read_text(encoding="utf-8"))
+
+    def test_speed(self):
+        self.record("speed-a.json", {"command": "dann_mnist --json", "machine": "Some CPU, 2 cores", "date": "2026-01-01",
+                                     "result": result(["source-only", "dann", "target-only"])})
+        rows = self.rows()
+        self.assertEqual(len(rows), 3)
+        self.assertEqual(rows[2], ["Some CPU, 2 cores, 2 threads", "f32", "MNIST → MNIST-M",
                                    "9,002", "4,002", "9,502"])
 
     def test_one_mode_unwrapped(self):
         self.record("a.json", result(["dann"], seeds=(1,)))
         rows = self.rows()
         self.assertEqual(rows[2][1:7], ["paper, 1 seed", "–", "75.0 %", "–", "–", "98.0 %"])
-        self.assertEqual(rows[5][3:], ["–", "4,001", "–"])
+
+    def test_one_mode_speed(self):
+        self.record("speed-a.json", result(["dann"], seeds=(1,)))
+        self.assertEqual(self.rows()[2][3:], ["–", "4,001", "–"])
 
     def test_text_around_the_tables_stays(self):
         self.assertEqual(self.make().returncode, 0)

@@ -34,7 +34,7 @@ void write_digit_folder(const std::filesystem::path& folder, const LabelledImage
 
 // The pictures at size x size: the same; 4 larger on each axis is cropped by 2 pixels a side (the
 // frame around digits stored as 32x32), smaller is enlarged bilinearly (half-pixel centres, integer
-// arithmetic). Other sizes are DataErrors that name `what`, both sizes, and --image-size.
+// arithmetic). Other sizes are DataErrors that name `what` and both sizes.
 Images fit_to(Images images, std::int64_t size, const std::string& what);
 
 // The SHA-256 of the image file followed by, for labelled ones, that of the labels, as plain IDX:

@@ -88,9 +88,8 @@ Images fit_to(Images images, std::int64_t size, const std::string& what) {
   }
   if (images.height <= size && images.width <= size) return enlarge(images, size);
   throw DataError(
-      fmt::format("{}: pictures are {}x{}, and the network takes {}x{}; pass --image-size with "
-                  "their size",
-                  what, images.height, images.width, size, size));
+      fmt::format("{}: pictures are {}x{}, and the network takes {}x{}; scale them to it", what,
+                  images.height, images.width, size, size));
 }
 
 }  // namespace gradflip
