@@ -1,9 +1,8 @@
 // Products with a row-major right side, per SIMD target (see simd.h): C = op(A) B.
 //
 // Decomposition  tiles of 4 rows x up to 6 vectors of columns (3 where 16 registers have to do).
-// Per k: the
-//                vectors of B once, and one broadcast element of A per row. A may be stored either
-//                way.
+//                Per k: the vectors of B once, and one broadcast element of A per row. A may be
+//                stored either way.
 // Numerics       every element is one chain of multiply-adds over k, whatever tile it falls into.
 
 #include "kernels/cpu/simd.h"  // before the guard: it switches targets

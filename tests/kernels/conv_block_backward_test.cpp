@@ -1,0 +1,84 @@
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "tests/kernels/conv_block_cases.h"
+#include "tests/kernels/simd_targets.h"
+#include "tests/support/compare.h"
+#include "tests/support/reference/conv_block.h"
+
+namespace gradflip {
+namespace {
+
+using reference::widen;
+
+template <typename Ctx>
+class ConvBlockBackwardTest : public ConvBlockTest<Ctx> {};
+TYPED_TEST_SUITE(ConvBlockBackwardTest, Backends, BackendNames);
+
+TYPED_TEST(ConvBlockBackwardTest, BackwardDataMatchesReference) {
+  for (const ConvBlockShape& shape : kConvBlockShapes) {
+    SCOPED_TRACE(name_of(shape));
+    const ConvBlockTensors tensors(shape);
+    const auto want = reference::conv_block_backward_data(shape, widen(tensors.dpooled),
+                                                          tensors.winner, widen(tensors.filter));
+    for_each_simd_target<TypeParam>([&] {
+      const std::vector<float> dx = this->backward_data(shape, tensors);
+      EXPECT_TRUE(all_close(dx, want, kSum));
+      EXPECT_EQ(this->backward_data(shape, tensors, Base::kOffByOne), dx) << "off by one";
+    });
+  }
+}
+
+TYPED_TEST(ConvBlockBackwardTest, BackwardFilterMatchesReference) {
+  for (const ConvBlockShape& shape : kConvBlockShapes) {
+    SCOPED_TRACE(name_of(shape));
+    const ConvBlockTensors tensors(shape);
+    const auto want = reference::conv_block_backward_filter(shape, widen(tensors.x),
+                                                            widen(tensors.dpooled), tensors.winner);
+    for_each_simd_target<TypeParam>([&] {
+      const ConvBlockFilterGradient got = this->backward_filter(shape, tensors);
+      EXPECT_TRUE(all_close(got.dfilter, want.dfilter, kSum));
+      EXPECT_TRUE(all_close(got.dbias, want.dbias, kSum));
+      EXPECT_EQ(this->backward_filter(shape, tensors, Base::kOffByOne), got) << "off by one";
+
+      auto dfilter = this->upload(tensors.filter, Base::kOffByOne);
+      auto dbias = this->upload(tensors.bias);
+      this->run_backward_filter(shape, tensors, Write::kAccumulate, Base::kAligned, dfilter.data(),
+                                dbias.data());
+      EXPECT_TRUE(all_close(dfilter.read(), accumulated(want.dfilter, tensors.filter), kSum));
+      EXPECT_TRUE(all_close(dbias.read(), accumulated(want.dbias, tensors.bias), kSum));
+    });
+  }
+}
+
+TYPED_TEST(ConvBlockBackwardTest, NanGradientsPass) {
+  for_each_simd_target<TypeParam>([this] {
+    for (const ConvBlockShape& shape : kConvBlockShapes) {
+      if (shape.conv.N == 0) continue;
+      SCOPED_TRACE(name_of(shape));
+      ConvBlockTensors tensors(shape);
+      const std::size_t middle = tensors.dpooled.size() / 2;
+      tensors.dpooled[middle] = kQuietNan;
+      tensors.winner[middle] = 0;
+      const auto want_data = reference::conv_block_backward_data(
+          shape, widen(tensors.dpooled), tensors.winner, widen(tensors.filter));
+      const std::vector<float> dx = this->backward_data(shape, tensors);
+      for (std::size_t i = 0; i < dx.size(); ++i) {
+        ASSERT_EQ(std::isnan(dx[i]), std::isnan(want_data.value[i])) << i;
+      }
+      const ConvBlockFilterGradient got = this->backward_filter(shape, tensors);
+      const std::size_t k = middle % static_cast<std::size_t>(shape.conv.K);
+      for (std::size_t i = 0; i < got.dbias.size(); ++i) {
+        ASSERT_EQ(std::isnan(got.dbias[i]), i == k) << i;
+      }
+      for (std::size_t i = 0; i < got.dfilter.size(); ++i) {
+        // Padding may have kept it from some of the channel's taps, never from another channel.
+        ASSERT_TRUE(!std::isnan(got.dfilter[i]) || i % got.dbias.size() == k) << i;
+      }
+    }
+  });
+}
+
+}  // namespace
+}  // namespace gradflip
