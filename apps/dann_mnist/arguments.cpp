@@ -22,7 +22,7 @@ constexpr std::int64_t kMaxSeed = (std::int64_t{1} << 53) - 1;
 constexpr int kMaxThreads = 1024;
 
 std::vector<Mode> modes_of(const std::string& name) {
-  const std::vector<Mode> all = {Mode::kSourceOnly, Mode::kDann, Mode::kTargetOnly};
+  std::vector<Mode> all = {Mode::kSourceOnly, Mode::kDann, Mode::kTargetOnly};
   if (name == "all") return all;
   const auto found =
       std::find_if(all.begin(), all.end(), [&](Mode mode) { return name_of(mode) == name; });

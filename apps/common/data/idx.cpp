@@ -109,14 +109,16 @@ IdxArray parse_idx(std::span<const std::byte> file, const std::string& name,
     IdxHeader header =
         parse_header(file.first(std::min(file.size(), kMaxHeaderBytes)), name, max_values);
     require_exact_length(file.size(), header.bytes + header.values, name);
-    return with_values(std::move(header), file.subspan(header.bytes));
+    const std::span<const std::byte> values = file.subspan(header.bytes);
+    return with_values(std::move(header), values);
   }
   // The start is inflated twice: once to learn how much may come out at all.
   IdxHeader header = parse_header(gunzip(file, kMaxHeaderBytes, name), name, max_values);
   const std::uint64_t announced = header.bytes + header.values;
   const std::vector<std::byte> content = gunzip(file, announced + 1, name);
   require_exact_length(content.size(), announced, name + " (uncompressed)");
-  return with_values(std::move(header), std::span(content).subspan(header.bytes));
+  const std::span<const std::byte> values = std::span(content).subspan(header.bytes);
+  return with_values(std::move(header), values);
 }
 
 IdxArray read_idx(const std::filesystem::path& path) {
