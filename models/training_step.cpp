@@ -18,7 +18,7 @@ std::vector<Value> append_gradients(Graph& graph, std::span<const Value> losses,
   GRADFLIP_REQUIRE(in_graph.size() == parameters.list().size(),
                    message("training step: the graph uses ", in_graph.size(), " of ",
                            parameters.list().size(), " parameters"));
-  const std::vector<Value> dparameters = gradients(graph, losses, in_graph);
+  std::vector<Value> dparameters = gradients(graph, losses, in_graph);
   for (std::size_t i = 0; i < in_graph.size(); ++i) {
     const ValueInfo& info = graph.info(in_graph[i]);
     GRADFLIP_REQUIRE(!dparameters[i].none(),

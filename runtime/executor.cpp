@@ -34,7 +34,6 @@ std::int64_t external_offset(const ValueType& type, std::span<const SegmentRange
 Executor::Executor(const Graph& graph, const Parameters& parameters, const ParameterBlocks& blocks,
                    const Context& context, Workers& workers, std::span<const std::int64_t> max_rows)
     : graph_(graph),
-      parameters_(parameters),
       blocks_(blocks),
       context_(context),
       workers_(workers),

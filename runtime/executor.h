@@ -64,7 +64,6 @@ class Executor {
   std::byte* memory_of(Value root, const Position& position, bool partial) const;
 
   const Graph& graph_;
-  const Parameters& parameters_;
   const ParameterBlocks& blocks_;
   Context context_;
   Workers& workers_;

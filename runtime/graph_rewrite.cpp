@@ -27,7 +27,7 @@ int GraphRewrite::readers(Value value) const {
   return readers_[static_cast<std::size_t>(value.id)];
 }
 
-void GraphRewrite::replace(std::int32_t anchor, std::vector<std::int32_t> absorbed,
+void GraphRewrite::replace(std::int32_t anchor, const std::vector<std::int32_t>& absorbed,
                            Replacement replacement) {
   for (const std::int32_t node : absorbed) absorbed_[static_cast<std::size_t>(node)] = 1;
   replacements_.emplace(anchor, std::move(replacement));

@@ -27,7 +27,8 @@ class GraphRewrite {
   int readers(Value value) const;
 
   // Declares that `anchor` becomes `replacement` and the nodes of `absorbed` disappear.
-  void replace(std::int32_t anchor, std::vector<std::int32_t> absorbed, Replacement replacement);
+  void replace(std::int32_t anchor, const std::vector<std::int32_t>& absorbed,
+               Replacement replacement);
   bool is_absorbed(std::int32_t node) const {
     return absorbed_[static_cast<std::size_t>(node)] != 0;
   }
