@@ -20,7 +20,7 @@ inline LabelledImages tiny_domain(std::int64_t count, std::int64_t channels, std
       for (std::int64_t i = 0; i < 28 * channels; ++i) {
         auto& pixel =
             data.images.pixels[static_cast<std::size_t>((n * 28 + h) * 28 * channels + i)];
-        pixel = h / 2 == label + 2 ? 255 : static_cast<std::uint8_t>(pixel / 4);
+        pixel = static_cast<std::uint8_t>(h / 2 == label + 2 ? 255 : pixel / 4);
       }
     }
   }
