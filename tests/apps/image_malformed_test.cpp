@@ -116,6 +116,8 @@ TEST(ImageFileMalformed, MalformedPngFilesAreRejected) {
       {"interlace 2", png_of({header(1, 1, 8, 0, 0, 0, 2), data, end}), message},
       {"unknown critical chunk", png_of({header(1, 1, 8, 0), png_chunk("ABCD", {}), data, end}),
        message},
+      {"a chunk whose name commands a terminal",
+       png_of({header(1, 1, 8, 0), png_chunk("A\nB\x1b", {}), data, end}), "(A?B? PNG chunk"},
       {"a chunk of 2^31 bytes",
        png_of(
            {header(1, 1, 8, 0), joined({big_endian(1U << 31U), bytes_of({'I', 'D', 'A', 'T'})})}),

@@ -1,4 +1,5 @@
-// PNG and JPEG pictures, from untrusted files too: every input gives a picture or a DataError.
+// PNG and JPEG pictures, from untrusted files too: every input gives a picture or a DataError. For
+// one thread at a time.
 #pragma once
 
 #include <cstddef>

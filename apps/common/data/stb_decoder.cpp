@@ -7,6 +7,7 @@
 #include <cstring>
 #include <limits>
 #include <memory>
+#include <string>
 #include <unordered_map>
 
 #include "kernels/require.h"
@@ -112,10 +113,17 @@ const stbi_uc* data_of(std::span<const std::byte> file) {
   return reinterpret_cast<const stbi_uc*>(file.data());
 }
 
+// Some reasons quote bytes of the file, which may hold line breaks or commands for a terminal.
+std::string printable(std::string text) {
+  std::replace_if(
+      text.begin(), text.end(), [](char c) { return c < ' ' || c > '~'; }, '?');
+  return text;
+}
+
 [[noreturn]] void fail(const Arena& arena) {
   if (arena.refused()) throw DataError("takes more memory than is allowed");
   const char* reason = stbi_failure_reason();
-  throw DataError(reason != nullptr ? reason : "unknown reason");
+  throw DataError(reason != nullptr ? printable(reason) : "unknown reason");
 }
 
 }  // namespace

@@ -1,7 +1,8 @@
 // The distribution's stb_image behind an allocator and assertions of our own. Its PNG and JPEG
 // readers have a history of memory errors on hostile input (CVE-2022-28041, -28042, -28048 and
 // others are open in version 2.27), so nothing but image_file.cpp, which checks the input first,
-// may call this.
+// may call this, and from one thread at a time: some of the decoder's reasons are in a static
+// buffer.
 #pragma once
 
 #include <cstddef>
