@@ -6,7 +6,8 @@
 // Numerics       every sum runs over the pooled pixels in order, in at most two interleaved chains
 //                per panel. A dead window contributes 0 * x, as the dense gradient would.
 // Cost           2*R*S*C operations per window, dead or not, and one load for every multiply-add:
-//                the L1 cache sets the pace, at 70 % of the multiply-adds that Zen 5 can do.
+//                from the L1 cache Zen 5 sustains three quarters of its multiply-adds that way, and
+//                12x12x32 -> 5x5x48 reaches 59 % (7.8 us per image).
 
 #include <algorithm>
 
