@@ -10,6 +10,7 @@ usage: ./test.sh [--no-install] [--cpu] [--lint]
 
 Installs missing Debian/Ubuntu packages, then runs every test three times: optimised, under
 AddressSanitizer and UndefinedBehaviorSanitizer, and (those that use threads) under ThreadSanitizer.
+The CUDA kernels run on an emulated GPU (docs/emulator.md), so neither a GPU nor a CUDA toolkit is needed.
 
   --no-install   install nothing
   --cpu          build without the CUDA backend, whether there is a CUDA toolkit or not
@@ -103,12 +104,13 @@ tests() {
   fi
 }
 
-# configure_and_build PRESET MIB_PER_JOB TARGET...: the build also starts test programs, to list their tests.
+# configure_and_build PRESET CUDA MIB_PER_JOB TARGET...: the build also starts test programs, to list their tests.
 configure_and_build() {
   preset=$1
-  mib_per_job=$2
-  shift 2
-  configure "$preset" -DGRADFLIP_CUDA=$cuda -DGRADFLIP_TESTS=ON || return 1
+  with_cuda=$2
+  mib_per_job=$3
+  shift 3
+  configure "$preset" -DGRADFLIP_CUDA="$with_cuda" -DGRADFLIP_TESTS=ON || return 1
   # shellcheck disable=SC2086  # nothing or several words
   run $launcher cmake --build --preset "$preset" --parallel "$(build_jobs "$mib_per_job")" "$@"
 }
@@ -117,19 +119,23 @@ launcher=
 check 'layers' scripts/check_layers.sh
 [ "$lint" -eq 0 ] || check 'clang-format' scripts/check_format.sh
 
-check 'build: release' configure_and_build release $GRADFLIP_MIB_PER_JOB
+check 'build: release' configure_and_build release $cuda $GRADFLIP_MIB_PER_JOB
 # Not the tests: GoogleTest's headers make them two thirds of the time, and they run under sanitizers anyway.
 [ "$lint" -eq 0 ] || check 'clang-tidy' scripts/check_tidy.sh build/release '^(kernels|runtime|models|apps)/'
+if grep -q '^GRADFLIP_BUILT_WITH_CUDA:.*=1$' build/release/CMakeCache.txt; then
+  check 'CUDA code' scripts/check_cuda_code.py
+fi
 tests release
 
-check 'build: asan' configure_and_build asan $((2 * GRADFLIP_MIB_PER_JOB))
+# Sanitizers see the CUDA kernels on the emulated GPU; what nvcc makes of them they cannot look into.
+check 'build: asan' configure_and_build asan OFF $((2 * GRADFLIP_MIB_PER_JOB))
 tests asan
 
 # ThreadSanitizer of older compilers cannot live with as many random address bits as newer kernels use.
 if setarch "$(uname -m)" -R true 2>/dev/null; then
   launcher="setarch $(uname -m) -R"
 fi
-check 'build: tsan' configure_and_build tsan $((2 * GRADFLIP_MIB_PER_JOB)) \
+check 'build: tsan' configure_and_build tsan OFF $((2 * GRADFLIP_MIB_PER_JOB)) \
   --target runtime_test --target models_test
 tests tsan --tests-regex '^(Workers|Executor|Trainer|AtomicFile)'
 

@@ -1,54 +1,62 @@
 #!/bin/sh
-# Training throughput beside PyTorch: whole DANN steps of the paper's network, interleaved, medians and their ratio.
+# Training throughput beside PyTorch: whole DANN steps of the paper's network, in turns, medians and their ratio.
 #
-#   benchmarks/compare_pytorch.sh PEER [ROUNDS]
+#   benchmarks/compare_pytorch.sh [PEER] [ROUNDS]
 #
-# PEER is a PyTorch program of the same workload that takes --threads --batch --mode --json and prints
-# {"images_per_s", ...}; it runs under $PYTHON (default python3). ROUNDS (default 5) of both, one after the other, so
-# that whatever else the machine does hits both. THREADS (default: all) and BATCH (default 128) come from the
-# environment. Ours includes sampling and normalising the pictures; the peer's are in memory, ready.
+# PEER (default benchmarks/peers/torch_dann.py) runs under $PYTHON (default python3) with $PEER_OPTIONS added; it takes
+# --device --threads --batch --mode --precision --repeats --min-time --json and prints {"images_per_second", ...}.
+# ROUNDS (default 5) of both, one after the other, so that whatever else the machine does hits both. From the
+# environment: THREADS (default: all), BATCH (128), DEVICE (cpu), PRECISION (f32), SECONDS_EACH (2).
+# Ours includes sampling and normalising the pictures; the peer's are in memory, ready.
 set -eu
 
-[ $# -ge 1 ] || { sed -n '2,4s/^# \{0,1\}//p' "$0" >&2; exit 2; }
-peer=$1
-rounds=${2:-5}
+case ${1:-} in
+  --help | -h) sed -n '2,11s/^# \{0,1\}//p' "$0" && exit ;;
+  -*) echo "compare_pytorch: unknown option $1 (see $0 --help)" >&2 && exit 2 ;;
+esac
 root=$(cd "$(dirname "$0")/.." && pwd)
-program=${GRADFLIP_BIN:-$root/build/release/bin}/dann_mnist
+peer=${1:-$root/benchmarks/peers/torch_dann.py}
+rounds=${2:-5}
+program=${GRADFLIP_BIN:-$root/build/release/bin}/step_bench
 python=${PYTHON:-python3}
 threads=${THREADS:-$(nproc)}
 batch=${BATCH:-128}
+device=${DEVICE:-cpu}
+precision=${PRECISION:-f32}
+seconds=${SECONDS_EACH:-2}
 [ -x "$program" ] || { echo "compare_pytorch: $program is missing; run ./demo.sh first" >&2; exit 2; }
+[ -f "$peer" ] || { echo "compare_pytorch: $peer is missing" >&2; exit 2; }
+"$python" -c 'import torch' 2>/dev/null ||
+  { echo "compare_pytorch: $python has no PyTorch; name one that has with PYTHON" >&2; exit 2; }
 
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT INT TERM
 
-# number FILE KEY...: the number at that path of a JSON document
-number() {
-  python3 -c 'import json, sys
-value = json.load(open(sys.argv[1]))
-for key in sys.argv[2:]: value = value[int(key) if key.isdigit() else key]
-print(value)' "$@"
+# rate FILE: the images per second of a JSON document.
+rate() {
+  python3 -c 'import json, sys; print(json.load(open(sys.argv[1]))["images_per_second"])' "$1"
 }
 
 round=0
 while [ "$round" -lt "$rounds" ]; do
   round=$((round + 1))
-  # One epoch's worth of steps a run: enough to be past start-up, short enough to interleave.
-  "$program" --data builtin --mode dann --steps 1200 --batch "$batch" --threads "$threads" --json \
-    >"$folder/ours.json" 2>/dev/null
-  ours=$(number "$folder/ours.json" runs 0 images_per_second)
-  "$python" "$peer" --threads "$threads" --batch "$batch" --mode dann --min-time 0.5 --repeats 3 \
-    --pool-mib 64 --json >"$folder/theirs.json" 2>/dev/null
-  theirs=$(number "$folder/theirs.json" images_per_s)
+  "$program" --mode dann --batch "$batch" --threads "$threads" --device "$device" --precision "$precision" \
+    --seconds "$seconds" --json >"$folder/ours.json"
+  # shellcheck disable=SC2086  # a list of words
+  "$python" "$peer" --device "${device%%:*}" --threads "$threads" --batch "$batch" --mode dann \
+    --precision "$precision" --repeats 5 --min-time "$(echo "$seconds" | awk '{ print $1 / 5 }')" --json \
+    ${PEER_OPTIONS:-} >"$folder/theirs.json"
+  ours=$(rate "$folder/ours.json")
+  theirs=$(rate "$folder/theirs.json")
   echo "$ours $theirs" >>"$folder/rounds"
   echo "round $round  gradflip $ours  PyTorch $theirs" >&2
 done
 
-python3 - "$folder/rounds" "$batch" "$threads" <<'PYTHON'
+python3 - "$folder/rounds" "$batch" "$threads" "$precision" <<'PYTHON'
 import statistics, sys
 rows = [tuple(map(float, line.split())) for line in open(sys.argv[1])]
 ours, theirs = (statistics.median(column) for column in zip(*rows))
 ratio = statistics.median(a / b for a, b in rows)
-print(f"batch {sys.argv[2]}, {sys.argv[3]} threads, {len(rows)} rounds: "
+print(f"batch {sys.argv[2]}, {sys.argv[3]} threads, {sys.argv[4]}, {len(rows)} rounds: "
       f"gradflip {ours:,.0f} images/s, PyTorch {theirs:,.0f} images/s, ratio {ratio:.2f}")
 PYTHON

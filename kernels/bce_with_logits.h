@@ -2,7 +2,7 @@
 //
 //   loss     (+)= sum over i of max(z, 0) - z*y + log(1 + exp(-|z|))     (a sum, not a mean)
 //   dlogits[i] = scale * (sigmoid(z) - y)
-// Stable for any finite logit. The loss is summed in double, in order.
+// Stable for any finite logit. The loss is summed in double, in an order that depends on N only.
 #pragma once
 
 #include <cstdint>

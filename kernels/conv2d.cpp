@@ -111,8 +111,13 @@ void conv2d_backward_data(Cpu /*ctx*/, const Conv2dShape& shape, const float* dy
   });
 }
 
+std::int64_t conv2d_backward_filter_workspace_bytes(Cpu /*ctx*/, const Conv2dShape& shape) {
+  require_valid(shape);
+  return 0;
+}
+
 void conv2d_backward_filter(Cpu /*ctx*/, const Conv2dShape& shape, const float* x, const float* dy,
-                            Write write, float* dfilter) {
+                            Write write, float* dfilter, void* /*workspace*/) {
   require_valid(shape);
   if (write == Write::kOverwrite) {
     std::fill_n(dfilter, shape.R * shape.S * shape.C * shape.K, 0.0F);

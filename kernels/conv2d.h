@@ -9,6 +9,7 @@
 #include <cstdint>
 
 #include "kernels/context.h"
+#include "kernels/math_mode.h"
 #include "kernels/write.h"
 
 namespace gradflip {
@@ -19,6 +20,7 @@ struct Conv2dShape {
   std::int64_t stride_h = 1, stride_w = 1;
   std::int64_t pad_h = 0, pad_w = 0;
   std::int64_t dilation_h = 1, dilation_w = 1;
+  Math math = Math::kF32;
 
   std::int64_t P() const { return (H + 2 * pad_h - dilation_h * (R - 1) - 1) / stride_h + 1; }
   std::int64_t Q() const { return (W + 2 * pad_w - dilation_w * (S - 1) - 1) / stride_w + 1; }
@@ -41,9 +43,13 @@ void conv2d_backward_data(Cuda ctx, const Conv2dShape& shape, const float* dy, c
                           float* dx);
 
 // dfilter[r,s,c,k] (+)= sum over n,p,q of x[n,h,w,c] * dy[n,p,q,k]. N = 0 contributes zeros.
+// Scratch: as many bytes as conv2d_backward_filter_workspace_bytes says, 64-byte aligned; its
+// contents need not survive. No more for a smaller N.
+std::int64_t conv2d_backward_filter_workspace_bytes(Cpu ctx, const Conv2dShape& shape);
+std::int64_t conv2d_backward_filter_workspace_bytes(Cuda ctx, const Conv2dShape& shape);
 void conv2d_backward_filter(Cpu ctx, const Conv2dShape& shape, const float* x, const float* dy,
-                            Write write, float* dfilter);
+                            Write write, float* dfilter, void* workspace);
 void conv2d_backward_filter(Cuda ctx, const Conv2dShape& shape, const float* x, const float* dy,
-                            Write write, float* dfilter);
+                            Write write, float* dfilter, void* workspace);
 
 }  // namespace gradflip

@@ -24,7 +24,7 @@ void require_valid(const ConvBlockShape& shape) {
               " does not fit the convolution's output of ", shape.conv.P(), " x ", shape.conv.Q()));
 }
 
-std::int64_t conv_block_workspace_bytes(const ConvBlockShape& shape) {
+std::int64_t conv_block_workspace_bytes(Cpu /*ctx*/, const ConvBlockShape& shape) {
   require_valid(shape);
   const Scratch counter(nullptr);
   return std::max({ForwardScratch(shape, counter).bytes, BackwardDataScratch(shape, counter).bytes,

@@ -11,8 +11,8 @@
 // pool_w <= 254. Backward reads pooled gradients and winners only: the dense gradient, at least 3/4
 // zeros, never exists.
 //
-// Scratch: every function takes conv_block_workspace_bytes(shape) bytes at `workspace`, 64-byte
-// aligned; its contents need not survive between calls.
+// Scratch: every function takes conv_block_workspace_bytes(ctx, shape) bytes at `workspace`,
+// 64-byte aligned; its contents need not survive between calls. No more for a smaller N.
 #pragma once
 
 #include <cstdint>
@@ -37,7 +37,8 @@ struct ConvBlockShape {
 // fits the convolution's output.
 void require_valid(const ConvBlockShape& shape);
 
-std::int64_t conv_block_workspace_bytes(const ConvBlockShape& shape);
+std::int64_t conv_block_workspace_bytes(Cpu ctx, const ConvBlockShape& shape);
+std::int64_t conv_block_workspace_bytes(Cuda ctx, const ConvBlockShape& shape);
 
 // Overwrites pooled and winner.
 void conv_block_forward(Cpu ctx, const ConvBlockShape& shape, const float* x, const float* filter,

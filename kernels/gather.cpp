@@ -47,14 +47,18 @@ void normalize_replicated(std::int64_t pixels, std::int64_t channels,
 
 }  // namespace
 
-void gather_normalize(Cpu /*ctx*/, const GatherShape& shape, const std::uint8_t* images,
-                      const std::int64_t* indices, const float* mean, float factor, float* y) {
+void require_valid(const GatherShape& shape) {
   GRADFLIP_REQUIRE(shape.count >= 0 && shape.pixels >= 0 && shape.channels > 0,
                    message("gather: count is ", shape.count, " (>= 0), pixels ", shape.pixels,
                            " (>= 0), channels ", shape.channels, " (> 0)"));
   GRADFLIP_REQUIRE(shape.stored_channels == 1 || shape.stored_channels == shape.channels,
                    message("gather: pictures have ", shape.stored_channels,
                            " channels, must have 1 or ", shape.channels));
+}
+
+void gather_normalize(Cpu /*ctx*/, const GatherShape& shape, const std::uint8_t* images,
+                      const std::int64_t* indices, const float* mean, float factor, float* y) {
+  require_valid(shape);
   const auto normalize_picture =
       shape.stored_channels == shape.channels ? normalize : normalize_replicated;
   for (std::int64_t i = 0; i < shape.count; ++i) {

@@ -17,6 +17,9 @@ struct GatherShape {
   std::int64_t channels = 0;
 };
 
+// Throws unless sizes and channels make sense.
+void require_valid(const GatherShape& shape);
+
 // images: (any, pixels, stored_channels) uint8; indices: (count), trusted to be in range; mean:
 // (channels), in units of a stored byte; y: (count, pixels, channels) f32, overwritten.
 void gather_normalize(Cpu ctx, const GatherShape& shape, const std::uint8_t* images,

@@ -66,7 +66,9 @@ void gemm(Cpu /*ctx*/, const GemmShape& shape, Scale scale, const float* a, cons
 }
 
 void gemm_terms(Cpu ctx, std::int64_t rows, std::int64_t N, std::span<const GemmTerm> terms,
-                float* c) {
+                Math math, float* c) {
+  GRADFLIP_REQUIRE(terms.size() <= kMaxGemmTerms,
+                   message("gemm_terms: ", terms.size(), " terms, at most ", kMaxGemmTerms));
   GRADFLIP_REQUIRE(rows >= 0 && N >= 0, message("gemm_terms: C is ", rows, " x ", N));
   for (const GemmTerm& term : terms) {
     GRADFLIP_REQUIRE(
@@ -85,7 +87,7 @@ void gemm_terms(Cpu ctx, std::int64_t rows, std::int64_t N, std::span<const Gemm
     Write write = Write::kOverwrite;
     for (const GemmTerm& term : terms) {
       if (term.row_begin > begin || term.row_begin + term.M <= begin) continue;
-      const GemmShape shape{.M = end - begin, .N = N, .K = term.K};
+      const GemmShape shape{.M = end - begin, .N = N, .K = term.K, .math = math};
       gemm(ctx, shape, term.scale, term.a + (begin - term.row_begin) * term.K, term.b, write,
            c + begin * N);
       write = Write::kAccumulate;

@@ -8,6 +8,7 @@
 #include <span>
 
 #include "kernels/context.h"
+#include "kernels/math_mode.h"
 #include "kernels/write.h"
 
 namespace gradflip {
@@ -15,6 +16,7 @@ namespace gradflip {
 struct GemmShape {
   std::int64_t M = 0, N = 0, K = 0;
   bool transpose_a = false, transpose_b = false;
+  Math math = Math::kF32;
 };
 
 void gemm(Cpu ctx, const GemmShape& shape, Scale scale, const float* a, const float* b, Write write,
@@ -35,10 +37,11 @@ struct GemmTerm {
 // C (rows, N) = sum of the terms, each over its own rows; rows that no term names become zero. This
 // is the input gradient of several linear layers on one tensor in one launch: with scale = -lambda
 // on one of them, gradient reversal costs neither a launch nor a pass over memory. A term's A is
-// read, never scaled in memory.
+// read, never scaled in memory. At most kMaxGemmTerms terms.
+inline constexpr std::size_t kMaxGemmTerms = 8;
 void gemm_terms(Cpu ctx, std::int64_t rows, std::int64_t N, std::span<const GemmTerm> terms,
-                float* c);
+                Math math, float* c);
 void gemm_terms(Cuda ctx, std::int64_t rows, std::int64_t N, std::span<const GemmTerm> terms,
-                float* c);
+                Math math, float* c);
 
 }  // namespace gradflip

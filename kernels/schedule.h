@@ -12,6 +12,7 @@
 #include <cstdint>
 
 #include "kernels/context.h"
+#include "kernels/host_device.h"
 
 namespace gradflip {
 
@@ -24,7 +25,7 @@ struct Schedule {
 };
 
 // The formulas above, in double; the one place that holds them. Steps past total_steps keep p = 1.
-inline double schedule_at(const Schedule& schedule, std::int64_t step) {
+GRADFLIP_HOST_DEVICE inline double schedule_at(const Schedule& schedule, std::int64_t step) {
   const double p = step < schedule.total_steps
                        ? static_cast<double>(step) / static_cast<double>(schedule.total_steps)
                        : 1.0;

@@ -10,14 +10,7 @@
 namespace gradflip {
 namespace {
 
-void require_valid(const SoftmaxCrossEntropyShape& shape, float label_smoothing,
-                   const std::int32_t* labels) {
-  GRADFLIP_REQUIRE(shape.N >= 0 && shape.num_classes > 0,
-                   message("softmax_cross_entropy: N is ", shape.N, " (>= 0), num_classes is ",
-                           shape.num_classes, " (> 0)"));
-  GRADFLIP_REQUIRE(label_smoothing >= 0.0F && label_smoothing <= 1.0F,
-                   message("softmax_cross_entropy: label_smoothing is ", label_smoothing,
-                           ", must be in [0, 1]"));
+void require_labels_in_range(const SoftmaxCrossEntropyShape& shape, const std::int32_t* labels) {
   for (std::int64_t i = 0; i < shape.N; ++i) {
     GRADFLIP_REQUIRE(labels[i] >= 0 && labels[i] < shape.num_classes,
                      message("softmax_cross_entropy: labels[", i, "] is ", labels[i],
@@ -27,10 +20,20 @@ void require_valid(const SoftmaxCrossEntropyShape& shape, float label_smoothing,
 
 }  // namespace
 
+void require_valid(const SoftmaxCrossEntropyShape& shape, float label_smoothing) {
+  GRADFLIP_REQUIRE(shape.N >= 0 && shape.num_classes > 0,
+                   message("softmax_cross_entropy: N is ", shape.N, " (>= 0), num_classes is ",
+                           shape.num_classes, " (> 0)"));
+  GRADFLIP_REQUIRE(label_smoothing >= 0.0F && label_smoothing <= 1.0F,
+                   message("softmax_cross_entropy: label_smoothing is ", label_smoothing,
+                           ", must be in [0, 1]"));
+}
+
 void softmax_cross_entropy(Cpu /*ctx*/, const SoftmaxCrossEntropyShape& shape,
                            float label_smoothing, Scale scale, const float* logits,
                            const std::int32_t* labels, Write write, float* loss, float* dlogits) {
-  require_valid(shape, label_smoothing, labels);
+  require_valid(shape, label_smoothing);
+  require_labels_in_range(shape, labels);
   const std::int64_t num_classes = shape.num_classes;
   const double factor = value_of(scale);
   const double smoothed = static_cast<double>(label_smoothing) / static_cast<double>(num_classes);

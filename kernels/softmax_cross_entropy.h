@@ -5,7 +5,7 @@
 //   dlogits[i,j] = scale * (softmax(logits[i])[j] - t[i,j])
 // The loss is a sum, not a mean.
 // Stable for any finite logits (the row's maximum is subtracted). The loss is summed in double, in
-// row order.
+// an order that depends on the shape only.
 #pragma once
 
 #include <cstdint>
@@ -19,9 +19,13 @@ struct SoftmaxCrossEntropyShape {
   std::int64_t N = 0, num_classes = 0;
 };
 
-// logits, dlogits: (N, num_classes) f32; labels: (N) in [0, num_classes), checked on the CPU; loss:
-// one float. dlogits is overwritten and may be logits; it may be null where only the loss is
-// wanted. N = 0 adds no loss.
+// Throws unless the sizes and the smoothing make sense.
+void require_valid(const SoftmaxCrossEntropyShape& shape, float label_smoothing);
+
+// logits, dlogits: (N, num_classes) f32; labels: (N) in [0, num_classes); loss: one float. dlogits
+// is overwritten and may be logits; it may be null where only the loss is wanted. N = 0 adds no
+// loss. A label out of range throws on the CPU. On CUDA only the device can see it: the loss and
+// that row of dlogits become NaN, for which a training step is checked anyway (finite_guard.h).
 void softmax_cross_entropy(Cpu ctx, const SoftmaxCrossEntropyShape& shape, float label_smoothing,
                            Scale scale, const float* logits, const std::int32_t* labels,
                            Write write, float* loss, float* dlogits);

@@ -1,6 +1,8 @@
 // What a kernel does with old contents of an output, and the factor that it may apply on the way.
 #pragma once
 
+#include "kernels/host_device.h"
+
 namespace gradflip {
 
 enum class Write {
@@ -15,7 +17,7 @@ struct Scale {
   const float* times = nullptr;
 };
 
-inline float value_of(const Scale& scale) {
+GRADFLIP_HOST_DEVICE inline float value_of(const Scale& scale) {
   return scale.times == nullptr ? scale.factor : scale.factor * *scale.times;
 }
 

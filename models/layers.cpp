@@ -54,7 +54,7 @@ Value linear(NetworkBuilder& network, const std::string& name, Value x, std::int
                                          linear_layout(out_features, x_shape), bound);
   const Value bias =
       network.parameter(name + ".bias", {out_features}, FileLayout::same({out_features}), bound);
-  return ops::bias(network.graph(), ops::linear(network.graph(), x, weight), bias);
+  return ops::bias(network.graph(), ops::linear(network.graph(), x, weight, network.math()), bias);
 }
 
 Value conv_block(NetworkBuilder& network, const std::string& name, Value x,
@@ -68,8 +68,8 @@ Value conv_block(NetworkBuilder& network, const std::string& name, Value x,
                                          {{R, R, C, K}, {3, 2, 0, 1}, {K, C, R, R}}, bound);
   const Value bias = network.parameter(name + ".bias", {K}, FileLayout::same({K}), bound);
   Graph& graph = network.graph();
-  const Value convolved =
-      ops::conv2d(graph, x, filter, {.pad_h = options.pad, .pad_w = options.pad});
+  const Value convolved = ops::conv2d(
+      graph, x, filter, {.pad_h = options.pad, .pad_w = options.pad, .math = network.math()});
   return ops::max_pool2d(graph, ops::relu(graph, ops::bias(graph, convolved, bias)),
                          {.window_h = options.pool,
                           .window_w = options.pool,

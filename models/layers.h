@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <string>
 
+#include "kernels/math_mode.h"
 #include "runtime/graph.h"
 #include "runtime/parameters.h"
 
@@ -15,9 +16,12 @@ namespace gradflip {
 // network can be applied to several inputs in one graph.
 class NetworkBuilder {
  public:
-  NetworkBuilder(Graph& graph, Parameters& parameters) : graph_(graph), parameters_(parameters) {}
+  NetworkBuilder(Graph& graph, Parameters& parameters, Math math = Math::kF32)
+      : graph_(graph), parameters_(parameters), math_(math) {}
 
   Graph& graph() { return graph_; }
+  // Of the matrix products and convolutions of every layer.
+  Math math() const { return math_; }
   // The parameter called `name`, declared on first use. Throws std::invalid_argument if it exists
   // with another shape.
   Value parameter(const std::string& name, const Shape& shape, const FileLayout& file, float bound);
@@ -25,6 +29,7 @@ class NetworkBuilder {
  private:
   Graph& graph_;
   Parameters& parameters_;
+  Math math_;
   std::vector<Value> values_;  // by parameter index; none() until this graph uses it
 };
 

@@ -14,6 +14,8 @@ namespace {
 template <typename Enum, std::size_t N>
 using Names = std::array<std::pair<Enum, const char*>, N>;
 
+constexpr Names<Math, 3> kMathModes{
+    {{Math::kF32, "f32"}, {Math::kTf32, "tf32"}, {Math::kBf16, "bf16"}}};
 constexpr Names<LambdaSchedule, 2> kLambdaSchedules{
     {{LambdaSchedule::kRamp, "ramp"}, {LambdaSchedule::kConstant, "constant"}}};
 constexpr Names<LambdaAppliesTo, 2> kLambdaAppliesTo{
@@ -150,11 +152,13 @@ Schedule learning_rate_schedule(const TrainingOptions& options, std::int64_t tot
   return schedule;
 }
 
+std::string name_of(Math value) { return name_in(kMathModes, value); }
 std::string name_of(LambdaSchedule value) { return name_in(kLambdaSchedules, value); }
 std::string name_of(LambdaAppliesTo value) { return name_in(kLambdaAppliesTo, value); }
 std::string name_of(DomainReduction value) { return name_in(kDomainReductions, value); }
 std::string name_of(LearningRateSchedule value) { return name_in(kLearningRateSchedules, value); }
 
+Math math_from_name(const std::string& name) { return value_in(kMathModes, "--precision", name); }
 LambdaSchedule lambda_schedule_from_name(const std::string& name) {
   return value_in(kLambdaSchedules, "--lambda-schedule", name);
 }

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "kernels/math_mode.h"
 #include "kernels/schedule.h"
 
 namespace gradflip {
@@ -35,6 +36,10 @@ enum class LearningRateSchedule {
 
 struct TrainingOptions {
   std::string preset = "paper";
+
+  // How products may be rounded, in training and evaluation alike; accumulation and weights are
+  // f32.
+  Math precision = Math::kF32;
 
   std::int64_t source_batch = 64;  // images per step; also the batch of a run on one domain
   std::int64_t target_batch = 64;
@@ -72,10 +77,12 @@ Schedule learning_rate_schedule(const TrainingOptions& options, std::int64_t tot
 
 // The names that the command line and saved configurations use: "ramp", "features", "sum_of_means",
 // "progress", ... from_name throws std::invalid_argument that lists the choices.
+std::string name_of(Math value);  // "f32", "tf32", "bf16"
 std::string name_of(LambdaSchedule value);
 std::string name_of(LambdaAppliesTo value);
 std::string name_of(DomainReduction value);
 std::string name_of(LearningRateSchedule value);
+Math math_from_name(const std::string& name);
 LambdaSchedule lambda_schedule_from_name(const std::string& name);
 LambdaAppliesTo lambda_applies_to_from_name(const std::string& name);
 DomainReduction domain_reduction_from_name(const std::string& name);

@@ -8,6 +8,7 @@
 
 #include "kernels/require.h"
 #include "models/dann.h"
+#include "models/network_input.h"
 #include "models/training_graph.h"
 #include "runtime/errors.h"
 #include "runtime/executor.h"
@@ -16,21 +17,9 @@
 namespace gradflip {
 namespace {
 
-// Pictures that evaluation takes through the network at once.
-constexpr std::int64_t kEvaluationBatch = 512;
-
-DatasetShape shape_of(const Images& images) {
-  return {images.count, images.height, images.width, images.channels};
-}
-
-void require_fits(const Images& images, const std::string& what) {
-  if (images.height != kImageSize || images.width != kImageSize ||
-      (images.channels != 1 && images.channels != kImageChannels)) {
-    throw DataError(message(what, ": pictures are ", images.width, "x", images.height, "x",
-                            images.channels, ", the network takes ", kImageSize, "x", kImageSize,
-                            " with 1 or 3 channels"));
-  }
-}
+// Steps between two looks of the host at losses and guard: on a GPU a look costs about as much as
+// one step of a small batch.
+constexpr std::int64_t kStepsPerLook = 64;
 
 void require_batch(const Images& images, std::int64_t batch, const std::string& what) {
   if (images.count < batch) {
@@ -43,8 +32,12 @@ void require_batch(const Images& images, std::int64_t batch, const std::string& 
 
 struct Trainer::State {
   State(const TrainingOptions& training_options, const TrainingData& data, std::uint64_t run_seed,
-        const Device& device, int threads)
-      : options(training_options), seed(run_seed), context(device.context), workers(threads) {
+        const Device& run_device, int threads)
+      : options(training_options),
+        seed(run_seed),
+        device(run_device),
+        context(run_device.context),
+        workers(threads) {
     require_valid(options);
     GRADFLIP_REQUIRE(data.labelled != nullptr, "trainer: no labelled pictures");
     GRADFLIP_REQUIRE(data.channel_means.size() == kImageChannels,
@@ -82,13 +75,17 @@ struct Trainer::State {
 
   void build(const TrainingData& data) {
     const DatasetShape unlabelled =
-        has_domain_classifier ? shape_of(data.unlabelled->images) : DatasetShape{};
-    training = build_training_graph(options, shape_of(data.labelled->images), num_classes,
-                                    unlabelled, seed, total_steps, parameters);
+        has_domain_classifier ? dataset_shape(data.unlabelled->images) : DatasetShape{};
+    training =
+        build_training_graph(options, dataset_shape(data.labelled->images), num_classes, unlabelled,
+                             seed, total_steps, parameters, {.record_capacity = kStepsPerLook});
     memory = std::make_unique<TrainingMemory>(context, parameters, seed);
     executor = std::make_unique<Executor>(training.graph, parameters, memory->blocks(), context,
                                           workers, rows);
     memory->bind(*executor, training.update);
+    records = Buffer(context, training.graph.type(training.records).shape.size() * 4);
+    host_records.resize(static_cast<std::size_t>(records.bytes() / 4));
+    executor->bind(training.records, records.data());
     executor->bind(training.labelled_images, labelled_images.data());
     executor->bind(training.labels, labels.data());
     executor->bind(training.channel_means, channel_means.data());
@@ -97,9 +94,28 @@ struct Trainer::State {
     }
   }
 
-  void throw_if_diverged() const {
+  // Steps [steps_done, steps_done + count), which the records still hold.
+  void add_records_to(StepReport& report, std::int64_t count) {
+    copy_to_host(context, host_records.data(), records.data(), records.bytes());
+    const std::int64_t columns = step_record_columns(has_domain_classifier);
+    const auto source = static_cast<double>(rows[kSource]);
+    const auto images = static_cast<double>(rows[kSource] + rows[kTarget]);
+    for (std::int64_t step = steps_done; step < steps_done + count; ++step) {
+      const float* record = host_records.data() + step % kStepsPerLook * columns;
+      report.label_loss += record[kRecordLabelLoss] / source;
+      report.learning_rate = record[kRecordLearningRate];
+      if (!has_domain_classifier) continue;
+      report.domain_loss += record[kRecordDomainLoss] / images;
+      report.domain_accuracy += record[kRecordDomainCorrect] / images;
+      report.lambda = record[kRecordLambda];
+    }
+    report.steps += count;
+  }
+
+  void throw_if_diverged() {
     const FiniteGuard seen = memory->guard();
     if (seen.frozen == 0) return;
+    steps_done = seen.step;
     std::string what = guarded_quantity(seen.quantity, has_domain_classifier);
     if (what == "gradient") {
       const std::int32_t parameter = parameters.at_offset(seen.index);
@@ -112,6 +128,7 @@ struct Trainer::State {
 
   TrainingOptions options;
   std::uint64_t seed;
+  Device device;  // keeps alive what the context refers to
   Context context;
   Workers workers;
   bool has_domain_classifier = false;
@@ -119,8 +136,8 @@ struct Trainer::State {
   std::int64_t steps_per_epoch = 0, total_steps = 0, steps_done = 0;
   std::array<std::int64_t, 2> rows{};
 
-  Buffer labelled_images, labels, unlabelled_images, channel_means;
-  std::vector<float> host_channel_means;
+  Buffer labelled_images, labels, unlabelled_images, channel_means, records;
+  std::vector<float> host_channel_means, host_records;
   Parameters parameters;
   std::unique_ptr<TrainingMemory> memory;
   TrainingGraph training;
@@ -142,59 +159,31 @@ std::int64_t Trainer::images_per_step() const {
 
 StepReport Trainer::run(std::int64_t count) {
   State& s = *state_;
-  const TrainingGraph& t = s.training;
-  count = std::min(count, s.total_steps - s.steps_done);
+  const std::int64_t end = s.steps_done + std::min(count, s.total_steps - s.steps_done);
   StepReport report;
-  const auto source = static_cast<double>(s.rows[kSource]);
-  const auto images = static_cast<double>(images_per_step());
-  for (std::int64_t i = 0; i < count; ++i) {
-    s.executor->run(s.rows);
+  while (s.steps_done < end) {
+    const std::int64_t steps = std::min(kStepsPerLook, end - s.steps_done);
+    s.executor->run(s.rows, steps);
     s.throw_if_diverged();
-    ++s.steps_done;
-    report.label_loss += s.executor->read_scalar(t.label_loss) / source;
-    if (s.has_domain_classifier) {
-      report.domain_loss += s.executor->read_scalar(t.domain_loss) / images;
-      report.domain_accuracy += s.executor->read_scalar(t.domain_correct) / images;
-    }
+    s.add_records_to(report, steps);
+    s.steps_done += steps;
   }
-  report.steps = count;
-  if (count == 0) return report;
-  report.label_loss /= static_cast<double>(count);
-  report.domain_loss /= static_cast<double>(count);
-  report.domain_accuracy /= static_cast<double>(count);
-  report.learning_rate = s.executor->read_scalar(t.update.learning_rate);
-  if (s.has_domain_classifier) report.lambda = s.executor->read_scalar(t.lambda);
+  if (report.steps == 0) return report;
+  report.label_loss /= static_cast<double>(report.steps);
+  report.domain_loss /= static_cast<double>(report.steps);
+  report.domain_accuracy /= static_cast<double>(report.steps);
   return report;
 }
 
-double Trainer::evaluate(const LabelledImages& data) {
+std::unique_ptr<Evaluator> Trainer::evaluator(const LabelledImages& data) {
   State& s = *state_;
-  require_fits(data.images, "evaluation set");
-  if (data.images.count == 0) throw DataError("evaluation set: no pictures");
-  EvaluationGraph evaluation =
-      build_evaluation_graph(shape_of(data.images), s.num_classes, kEvaluationBatch, s.parameters);
-  const std::array<std::int64_t, 1> batch{std::min(kEvaluationBatch, data.images.count)};
-  Executor executor(evaluation.graph, s.parameters, s.memory->blocks(), s.context, s.workers,
-                    batch);
-  const auto to_context = [&](const std::vector<std::uint8_t>& bytes) {
-    Buffer buffer(s.context, static_cast<std::int64_t>(bytes.size()));
-    copy_from_host(s.context, buffer.data(), bytes.data(), buffer.bytes());
-    return buffer;
-  };
-  const Buffer images = to_context(data.images.pixels), labels = to_context(data.labels);
-  const Buffer step(s.context, sizeof(std::int64_t));
-  executor.bind(evaluation.step, step.data());
-  executor.bind(evaluation.images, images.data());
-  executor.bind(evaluation.labels, labels.data());
-  executor.bind(evaluation.channel_means, s.channel_means.data());
-  double correct = 0.0;
-  for (std::int64_t begin = 0; begin < data.images.count; begin += kEvaluationBatch) {
-    const std::array<std::int64_t, 1> rows{std::min(kEvaluationBatch, data.images.count - begin)};
-    executor.run(rows);
-    correct += executor.read_scalar(evaluation.correct);
-  }
-  return correct / static_cast<double>(data.images.count);
+  return std::make_unique<Evaluator>(
+      EvaluatedNetwork{s.parameters, s.memory->blocks(), s.context, s.workers, s.channel_means,
+                       s.num_classes, s.options.precision},
+      data);
 }
+
+double Trainer::evaluate(const LabelledImages& data) { return evaluator(data)->accuracy(); }
 
 std::vector<float> Trainer::weights() const {
   std::vector<float> flat(static_cast<std::size_t>(state_->parameters.flat_size()));

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "models/domain_data.h"
+#include "models/evaluator.h"
 #include "models/options.h"
 #include "runtime/device.h"
 
@@ -63,6 +64,8 @@ class Trainer {
   // Share of pictures whose label the label predictor gets right. Does not touch the training
   // state.
   double evaluate(const LabelledImages& data);
+  // For measuring the same pictures again and again. Must not outlive the trainer.
+  std::unique_ptr<Evaluator> evaluator(const LabelledImages& data);
 
   // All weights in PyTorch's conventions: KCRS filters, (out, in) matrices, features flattened C,
   // H, W.

@@ -7,6 +7,7 @@
 #include "runtime/fusion.h"
 #include "runtime/ops/count_correct.h"
 #include "runtime/ops/gather.h"
+#include "runtime/ops/record.h"
 #include "runtime/ops/sample.h"
 #include "runtime/ops/schedule.h"
 #include "runtime/ops/slice_rows.h"
@@ -25,20 +26,10 @@ ValueType images_type(const DatasetShape& data) {
 // Every value that the trainer reads, in one list, so that a rewrite can carry them over.
 std::vector<Value*> values_of(TrainingGraph& t) {
   ops::TrainingState& state = t.update.state;
-  return {&t.labelled_images,
-          &t.labels,
-          &t.unlabelled_images,
-          &t.channel_means,
-          &state.weights,
-          &state.gradients,
-          &state.velocity,
-          &state.step,
-          &state.guard,
-          &t.label_loss,
-          &t.domain_loss,
-          &t.domain_correct,
-          &t.lambda,
-          &t.update.learning_rate};
+  return {&t.labelled_images, &t.labels,      &t.unlabelled_images, &t.channel_means,
+          &t.records,         &state.weights, &state.gradients,     &state.velocity,
+          &state.step,        &state.guard,   &t.label_loss,        &t.domain_loss,
+          &t.domain_correct,  &t.lambda,      &t.learning_rate};
 }
 
 using Rewrite = Rewritten (*)(const Graph&, std::span<const Value>);
@@ -68,7 +59,7 @@ void append_forward(TrainingGraph& t, const TrainingOptions& options, const Data
                     std::int64_t num_classes, const DatasetShape& unlabelled, std::uint64_t seed,
                     std::int64_t total_steps, Parameters& parameters) {
   Graph& graph = t.graph;
-  NetworkBuilder network(graph, parameters);
+  NetworkBuilder network(graph, parameters, options.precision);
   const auto sample = [&](int domain, std::int64_t size, std::int64_t batch) {
     return ops::sample_indices(
         graph, t.update.state.step, domain,
@@ -105,6 +96,16 @@ void append_forward(TrainingGraph& t, const TrainingOptions& options, const Data
   t.domain_correct = loss.correct;
 }
 
+void append_records(TrainingGraph& t, std::int64_t capacity) {
+  std::vector<Value> scalars{t.label_loss, t.learning_rate};
+  if (!t.domain_loss.none()) {
+    scalars.insert(scalars.end(), {t.domain_loss, t.domain_correct, t.lambda});
+  }
+  t.records = t.graph.external(
+      "records", {Dtype::kF32, {capacity, static_cast<std::int64_t>(scalars.size())}, {}});
+  ops::record(t.graph, t.records, t.update.state.step, scalars);
+}
+
 }  // namespace
 
 TrainingGraph build_training_graph(const TrainingOptions& options, const DatasetShape& labelled,
@@ -117,12 +118,17 @@ TrainingGraph build_training_graph(const TrainingOptions& options, const Dataset
   append_forward(training, options, labelled, num_classes, unlabelled, seed, total_steps,
                  parameters);
   if (graph_options.fuse) apply(fuse_conv_blocks, training);
+  const Value step = training.update.state.step;
+  training.learning_rate =
+      ops::evaluate_schedule(training.graph, step, learning_rate_schedule(options, total_steps));
+  // Ahead of the update, which raises the step.
+  if (graph_options.record_capacity > 0) append_records(training, graph_options.record_capacity);
   std::vector<Value> losses{training.label_loss};
   if (!training.domain_loss.none()) losses.push_back(training.domain_loss);
   training.update = append_training_step(
-      training.graph, training.update.state.step, losses, parameters,
+      training.graph, step, losses, parameters,
       {static_cast<float>(options.momentum), static_cast<float>(options.weight_decay)},
-      learning_rate_schedule(options, total_steps));
+      training.learning_rate);
   if (graph_options.fuse) apply(fuse_linear_merges, training);
   return training;
 }
@@ -133,14 +139,14 @@ const char* guarded_quantity(std::int32_t quantity, bool has_domain_classifier) 
 }
 
 EvaluationGraph build_evaluation_graph(const DatasetShape& data, std::int64_t num_classes,
-                                       std::int64_t batch, Parameters& parameters) {
+                                       std::int64_t batch, Math precision, Parameters& parameters) {
   EvaluationGraph evaluation;
   Graph& graph = evaluation.graph;
   evaluation.step = graph.external("step", {Dtype::kI64, {}, {}});
   evaluation.images = graph.external("images", images_type(data));
   evaluation.labels = graph.external("labels", {Dtype::kU8, {data.count}, {}});
   evaluation.channel_means = graph.external("channel means", {Dtype::kF32, {kImageChannels}, {}});
-  NetworkBuilder network(graph, parameters);
+  NetworkBuilder network(graph, parameters, precision);
   const Value indices = ops::sample_indices(graph, evaluation.step, kSource,
                                             {.size = data.count, .batch = batch, .shuffle = false});
   const std::array<ops::ImageSource, 1> sources{{{evaluation.images, indices}}};

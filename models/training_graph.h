@@ -26,15 +26,33 @@ struct TrainingGraph {
   TrainingStep update;
 
   // Results of a step, f32 scalars; the domain's are none() without a domain classifier.
+  // record_capacity > 0: what each of the last so many steps found, (capacity, 2 or 5) f32, in the
+  // order of StepRecord below.
+  Value records;
+
   Value label_loss;      // sum over the labelled rows
   Value domain_loss;     // sum over all rows
   Value domain_correct;  // rows that the domain classifier gets right
   Value lambda;
+  Value learning_rate;
 };
 
 struct TrainingGraphOptions {
-  bool fuse = true;  // false: the reference that fusion is tested against
+  bool fuse = true;                  // false: the reference that fusion is tested against
+  std::int64_t record_capacity = 0;  // steps whose results are kept; 0: none
 };
+
+// The columns of TrainingGraph::records; the last three only with a domain classifier.
+enum StepRecord : int {
+  kRecordLabelLoss,
+  kRecordLearningRate,
+  kRecordDomainLoss,
+  kRecordDomainCorrect,
+  kRecordLambda,
+};
+constexpr std::int64_t step_record_columns(bool has_domain_classifier) {
+  return has_domain_classifier ? 5 : 2;
+}
 
 // unlabelled.count = 0: no domain classifier. Declares the parameters in `parameters`, which starts
 // empty. total_steps is the length of the run that the schedules span.
@@ -57,6 +75,6 @@ struct EvaluationGraph {
 };
 
 EvaluationGraph build_evaluation_graph(const DatasetShape& data, std::int64_t num_classes,
-                                       std::int64_t batch, Parameters& parameters);
+                                       std::int64_t batch, Math precision, Parameters& parameters);
 
 }  // namespace gradflip

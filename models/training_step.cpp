@@ -32,7 +32,7 @@ std::vector<Value> append_gradients(Graph& graph, std::span<const Value> losses,
 
 TrainingStep append_training_step(Graph& graph, Value step, std::span<const Value> losses,
                                   const Parameters& parameters, const SgdOptions& options,
-                                  const Schedule& learning_rate) {
+                                  Value learning_rate) {
   const std::vector<Value> dparameters = append_gradients(graph, losses, parameters);
   const ValueType flat{Dtype::kF32, {parameters.flat_size()}, {}};
   TrainingStep training;
@@ -41,13 +41,11 @@ TrainingStep append_training_step(Graph& graph, Value step, std::span<const Valu
                     .velocity = graph.external("velocity", flat),
                     .step = step,
                     .guard = graph.external("guard", {Dtype::kU8, {sizeof(FiniteGuard)}, {}})};
-  training.learning_rate = ops::evaluate_schedule(graph, step, learning_rate);
 
   std::vector<Value> quantities(losses.begin(), losses.end());
   quantities.push_back(training.state.gradients);
   ops::check_finite(graph, training.state, quantities, dparameters);
-  ops::sgd(graph, training.state, 0, parameters.flat_size(), options, training.learning_rate,
-           dparameters);
+  ops::sgd(graph, training.state, 0, parameters.flat_size(), options, learning_rate, dparameters);
   ops::advance_step(graph, step);
   return training;
 }

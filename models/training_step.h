@@ -6,7 +6,6 @@
 #include <span>
 
 #include "kernels/finite_guard.h"
-#include "kernels/schedule.h"
 #include "kernels/sgd.h"
 #include "runtime/executor.h"
 #include "runtime/graph.h"
@@ -17,17 +16,17 @@ namespace gradflip {
 
 struct TrainingStep {
   ops::TrainingState state;  // external values that TrainingMemory binds
-  Value learning_rate;
 };
 
 // Appends the gradients of the sum of `losses` to the graph, and one SGD update of every parameter
 // in `parameters`, all of which must be in the graph and reached by a loss. step: the external i64
-// counter; the update raises it by one. Guarded quantities are the losses, in order, then the
+// counter; the update raises it by one. learning_rate: an f32 scalar, most often
+// ops::evaluate_schedule. Guarded quantities are the losses, in order, then the
 // gradients: FiniteGuard::quantity counts them so. Throws std::invalid_argument for a parameter
 // that no loss depends on.
 TrainingStep append_training_step(Graph& graph, Value step, std::span<const Value> losses,
                                   const Parameters& parameters, const SgdOptions& options,
-                                  const Schedule& learning_rate);
+                                  Value learning_rate);
 
 // What a training run owns besides its data. Must outlive the executor that it is bound to.
 class TrainingMemory {

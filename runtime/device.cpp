@@ -67,6 +67,10 @@ Device select_device(const std::string& name) {
       fmt::format("cannot use {}: {}; {}, or choose cpu", name, none.why, none.remedy));
 }
 
+bool computes_in(const Context& context, Math math) {
+  return math == Math::kF32 || !std::holds_alternative<Cpu>(context);
+}
+
 int default_threads() {
   // A fixed cpu_set_t ends at 1024 processors; the kernel says EINVAL until the set is large
   // enough.

@@ -5,6 +5,8 @@
 
 #include <stdexcept>
 
+#include "kernels/device_error.h"  // 5: DeviceError
+
 namespace gradflip {
 
 // 3: a data file or folder is missing, truncated, malformed or does not fit the task.
@@ -14,11 +16,6 @@ struct DataError : std::runtime_error {
 
 // 4: a model or checkpoint file is invalid or does not fit the network.
 struct ModelFileError : std::runtime_error {
-  using std::runtime_error::runtime_error;
-};
-
-// 5: no usable device of the kind that was asked for.
-struct DeviceError : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 

@@ -16,6 +16,9 @@ namespace {
 // Sums and updates are shared out in chunks of this many elements: two of them fit a core's first
 // cache.
 constexpr std::int64_t kChunkElements = 4096;
+// Steps in one replay: enough that the host's part of a replay, some 10 us, does not show beside
+// steps of 25 us, and few enough that a block ends within milliseconds.
+constexpr std::int64_t kStepsPerReplay = 16;
 
 std::size_t at(Value value) { return static_cast<std::size_t>(value.id); }
 
@@ -38,12 +41,14 @@ Executor::Executor(const Graph& graph, const Parameters& parameters, const Param
       context_(context),
       workers_(workers),
       max_rows_(max_rows.begin(), max_rows.end()),
-      plan_(plan_memory(graph, parameters, max_rows)),
+      cut_(batch_cut(context)),
+      plan_(plan_memory(graph, parameters, context, max_rows)),
       shared_(context, plan_.shared_bytes),
-      sums_(context,
-            plan_.sums_bytes *
-                sharding_of(std::accumulate(max_rows.begin(), max_rows.end(), std::int64_t{0}))
-                    .shards),
+      sums_(
+          context,
+          plan_.sums_bytes *
+              sharding_of(std::accumulate(max_rows.begin(), max_rows.end(), std::int64_t{0}), cut_)
+                  .shards),
       bound_(static_cast<std::size_t>(graph.num_values()), nullptr),
       whole_batch_(max_rows.size()) {
   GRADFLIP_REQUIRE(max_rows.size() <= kMaxSegments,
@@ -80,27 +85,66 @@ void Executor::bind(Value external, const void* memory) {
   // State that operations update in place comes in through the same door as data that they only
   // read.
   bound_[at(external)] = static_cast<std::byte*>(const_cast<void*>(memory));
+  forget_recordings();  // their launches hold the old address
 }
 
-void Executor::run(std::span<const std::int64_t> rows) {
+void Executor::forget_recordings() {
+  recorded_one_.reset();
+  recorded_block_.reset();
+}
+
+void Executor::require_runnable(std::span<const std::int64_t> rows) const {
   GRADFLIP_REQUIRE(rows.size() == max_rows_.size(), "executor: wrong number of segments");
   for (std::size_t segment = 0; segment < rows.size(); ++segment) {
     GRADFLIP_REQUIRE(rows[segment] >= 0 && rows[segment] <= max_rows_[segment],
                      message("executor: segment ", segment, " has ", rows[segment],
                              " rows; planned for ", max_rows_[segment]));
-    whole_batch_[segment] = {0, rows[segment], rows[segment]};
   }
   for (std::int32_t id = 0; id < graph_.num_values(); ++id) {
     GRADFLIP_REQUIRE(graph_.info({id}).kind != ValueKind::kExternal ||
                          bound_[static_cast<std::size_t>(id)] != nullptr,
                      message("executor: ", graph_.info({id}).name, " is not bound"));
   }
+}
+
+void Executor::run(std::span<const std::int64_t> rows, std::int64_t steps) {
+  require_runnable(rows);
+  if (steps > 1 && can_record(context_)) {
+    run_recorded(rows, steps);
+  } else {
+    for (std::int64_t step = 0; step < steps; ++step) run_once(rows);
+  }
+}
+
+void Executor::run_recorded(std::span<const std::int64_t> rows, std::int64_t steps) {
+  if (!std::equal(rows.begin(), rows.end(), recorded_rows_.begin(), recorded_rows_.end())) {
+    forget_recordings();
+    recorded_rows_.assign(rows.begin(), rows.end());
+  }
+  if (recorded_one_ == nullptr) {
+    // Once for real: what kernels need to be loaded is loaded, and a launch that cannot be made
+    // says so where it stands.
+    run_once(rows);
+    --steps;
+    recorded_one_ = record(context_, [&] { run_once(rows); });
+    recorded_block_ = record(context_, [&] {
+      for (std::int64_t step = 0; step < kStepsPerReplay; ++step) run_once(rows);
+    });
+  }
+  for (; steps >= kStepsPerReplay; steps -= kStepsPerReplay) recorded_block_->replay();
+  for (; steps > 0; --steps) recorded_one_->replay();
+}
+
+void Executor::run_once(std::span<const std::int64_t> rows) {
+  for (std::size_t segment = 0; segment < rows.size(); ++segment) {
+    whole_batch_[segment] = {0, rows[segment], rows[segment]};
+  }
   const std::int64_t images = std::accumulate(rows.begin(), rows.end(), std::int64_t{0});
   for (std::size_t number = 0; number < plan_.phases.size(); ++number) {
     const Phase& phase = plan_.phases[number];
     if (phase.sharded) {
       run_sharded(phase, rows);
-      reduce_sums(phase, sharding_of(images).shards);
+      reduce_sums(phase, sharding_of(images, cut_).shards);
     } else {
       run_whole(phase, rows);
     }
@@ -109,7 +153,8 @@ void Executor::run(std::span<const std::int64_t> rows) {
 
 void Executor::run_sharded(const Phase& phase, std::span<const std::int64_t> rows) {
   if (phase.nodes.empty()) return;
-  const Sharding sharding = sharding_of(std::accumulate(rows.begin(), rows.end(), std::int64_t{0}));
+  const Sharding sharding =
+      sharding_of(std::accumulate(rows.begin(), rows.end(), std::int64_t{0}), cut_);
   workers_.for_each(sharding.shards, [&](int worker, std::int64_t shard) {
     std::vector<SegmentRange>& segments = scratch_[static_cast<std::size_t>(worker)].segments;
     for (std::int64_t micro = 0; micro < sharding.micro_batches; ++micro) {
@@ -137,6 +182,10 @@ void Executor::run_whole(const Phase& phase, std::span<const std::int64_t> /*row
     const std::int64_t work = node.op->divisible_work(std::span(types.data(), count));
     if (work == 0) {
       launch(node, {0, 0, 0, whole_batch_}, Write::kOverwrite, 0, 0);
+      continue;
+    }
+    if (cut_.whole()) {
+      launch(node, {0, 0, 0, whole_batch_}, Write::kOverwrite, 0, work);
       continue;
     }
     workers_.for_each(

@@ -13,6 +13,8 @@
 #include "runtime/memory_plan.h"
 #include "runtime/op.h"
 #include "runtime/parameters.h"
+#include "runtime/recording.h"
+#include "runtime/sharding.h"
 #include "runtime/tensor.h"
 #include "runtime/workers.h"
 
@@ -29,10 +31,12 @@ class Executor {
   // kind of value.
   void bind(Value external, const void* memory);
 
-  // Runs every node once, over rows[segment] <= max_rows[segment] rows. Throws
+  // Runs every node `steps` times, over rows[segment] <= max_rows[segment] rows. Throws
   // std::invalid_argument if an external value is not bound. Same inputs, same bits, for any number
-  // of workers. Allocates nothing after the first run.
-  void run(std::span<const std::int64_t> rows);
+  // of workers and however steps are put together. Where launches can be recorded, several steps
+  // become one replay without the host. Allocates nothing from the second call on with the same
+  // rows. Results are complete when they are read, not when this returns.
+  void run(std::span<const std::int64_t> rows, std::int64_t steps = 1);
 
   // Copies a computed value without rows to the host: the total, where it is a sum over the batch.
   // Type and size must be the value's own.
@@ -40,6 +44,8 @@ class Executor {
   float read_scalar(Value value) const;
 
   const MemoryPlan& plan() const { return plan_; }
+  // What one replay of a step enqueues; null before anything was recorded. For tests.
+  const Recording* recorded_step() const { return recorded_one_.get(); }
 
  private:
   // Where in the batch a launch stands.
@@ -55,6 +61,10 @@ class Executor {
     std::vector<SegmentRange> segments;
   };
 
+  void forget_recordings();
+  void require_runnable(std::span<const std::int64_t> rows) const;
+  void run_recorded(std::span<const std::int64_t> rows, std::int64_t steps);
+  void run_once(std::span<const std::int64_t> rows);
   void run_sharded(const Phase& phase, std::span<const std::int64_t> rows);
   void run_whole(const Phase& phase, std::span<const std::int64_t> rows);
   void reduce_sums(const Phase& phase, std::int64_t shards);
@@ -68,6 +78,7 @@ class Executor {
   Context context_;
   Workers& workers_;
   std::vector<std::int64_t> max_rows_;
+  BatchCut cut_;
   MemoryPlan plan_;
   Buffer shared_, sums_;
   std::vector<Scratch> scratch_;
@@ -81,6 +92,10 @@ class Executor {
     std::byte* total;
   };
   std::vector<std::vector<Chunk>> chunks_;
+
+  // Recorded with recorded_rows_; empty where the context records nothing.
+  std::vector<std::int64_t> recorded_rows_;
+  std::unique_ptr<Recording> recorded_one_, recorded_block_;
 };
 
 }  // namespace gradflip

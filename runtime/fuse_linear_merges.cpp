@@ -1,3 +1,5 @@
+#include <optional>
+
 #include "runtime/fusion.h"
 #include "runtime/graph_rewrite.h"
 #include "runtime/op.h"
@@ -13,6 +15,7 @@ namespace {
 struct Match {
   std::vector<ops::LinearGradientTerm> terms;  // in old values
   std::vector<std::int32_t> nodes;             // all of them, the anchor included
+  std::optional<Math> math;                    // of every term
 };
 
 class Matcher {
@@ -27,7 +30,9 @@ class Matcher {
     const std::int32_t index = rewrite_.producer_index(value);
     if (rewrite_.is_absorbed(index)) return false;
     match.nodes.push_back(index);
-    if (ops::is_linear_backward_data(*node->op)) {
+    if (const Math* math = ops::linear_backward_data_math(*node->op)) {
+      if (match.math.value_or(*math) != *math) return false;
+      match.math = *math;
       match.terms.push_back({node->inputs[0], node->inputs[1], reversal});
       return true;
     }
@@ -63,15 +68,16 @@ Rewritten fuse_linear_merges(const Graph& graph, std::span<const Value> keep) {
     Match match;
     if (!candidate || !matcher.match(node.outputs[0], {}, true, match)) continue;
     const ValueType& type = graph.type(node.outputs[0]);
-    rewrite.replace(index, match.nodes,
-                    [terms = std::move(match.terms), type](Graph& fused, const auto& now) {
-                      std::vector<ops::LinearGradientTerm> mapped;
-                      for (const ops::LinearGradientTerm& term : terms) {
-                        mapped.push_back({now(term.dy), now(term.weight),
-                                          term.reversal.none() ? Value{} : now(term.reversal)});
-                      }
-                      return ops::linear_merge(fused, mapped, type.rows, type.shape);
-                    });
+    rewrite.replace(
+        index, match.nodes,
+        [terms = std::move(match.terms), math = *match.math, type](Graph& fused, const auto& now) {
+          std::vector<ops::LinearGradientTerm> mapped;
+          for (const ops::LinearGradientTerm& term : terms) {
+            mapped.push_back({now(term.dy), now(term.weight),
+                              term.reversal.none() ? Value{} : now(term.reversal)});
+          }
+          return ops::linear_merge(fused, mapped, type.rows, type.shape, math);
+        });
   }
   return rewrite.apply();
 }

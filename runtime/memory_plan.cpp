@@ -100,13 +100,18 @@ class Arena {
 
 class Planner {
  public:
-  Planner(const Graph& graph, const Parameters& parameters, std::span<const std::int64_t> max_rows)
-      : graph_(graph), parameters_(parameters), max_rows_(max_rows) {}
+  Planner(const Graph& graph, const Parameters& parameters, const Context& context,
+          std::span<const std::int64_t> max_rows)
+      : graph_(graph),
+        parameters_(parameters),
+        context_(context),
+        cut_(batch_cut(context)),
+        max_rows_(max_rows) {}
 
   MemoryPlan plan() {
     phase_of_node_ = phase_numbers(graph_);
     plan_.placements.resize(static_cast<std::size_t>(graph_.num_values()));
-    plan_.sums_bytes = aligned(parameters_.flat_size() * 4);
+    if (!cut_.whole()) plan_.sums_bytes = aligned(parameters_.flat_size() * 4);
     collect_phases();
     find_roots();
     find_lifetimes();
@@ -166,7 +171,7 @@ class Planner {
     for (std::size_t segment = 0; segment < max_rows_.size(); ++segment) {
       if (rows.contains_segment(static_cast<int>(segment))) total += max_rows_[segment];
     }
-    return piece_capacity(total, static_cast<std::int64_t>(max_rows_.size()));
+    return piece_capacity(total, static_cast<std::int64_t>(max_rows_.size()), cut_);
   }
 
   void place(Value value) {
@@ -202,6 +207,7 @@ class Planner {
     GRADFLIP_REQUIRE(
         info.type.dtype == Dtype::kF32,
         message("memory plan: a sum over the batch must be f32, not ", info.type.text()));
+    if (cut_.whole()) return;
     plan_.phases[phase].sums.push_back(value);
     if (info.parameter >= 0) {
       placement.sum_offset = placement.offset;
@@ -225,7 +231,7 @@ class Planner {
     placement.space = Space::kBatch;
     placement.offset = plan_.shared_bytes;
     placement.stride = bytes;
-    plan_.shared_bytes += bytes * sharding_of(images).pieces();
+    plan_.shared_bytes += bytes * sharding_of(images, cut_).pieces();
   }
 
   void find_workspace() {
@@ -236,13 +242,15 @@ class Planner {
         inputs.push_back(graph_.type(input));
         if (rows == 1 && !inputs.back().rows.none()) rows = capacity(inputs.back().rows);
       }
-      plan_.workspace_bytes =
-          std::max(plan_.workspace_bytes, aligned(node.op->workspace_bytes(inputs, rows)));
+      plan_.workspace_bytes = std::max(plan_.workspace_bytes,
+                                       aligned(node.op->workspace_bytes(context_, inputs, rows)));
     }
   }
 
   const Graph& graph_;
   const Parameters& parameters_;
+  const Context& context_;
+  BatchCut cut_;
   std::span<const std::int64_t> max_rows_;
   MemoryPlan plan_;
   Arena arena_;
@@ -252,9 +260,9 @@ class Planner {
 
 }  // namespace
 
-MemoryPlan plan_memory(const Graph& graph, const Parameters& parameters,
+MemoryPlan plan_memory(const Graph& graph, const Parameters& parameters, const Context& context,
                        std::span<const std::int64_t> max_rows) {
-  return Planner(graph, parameters, max_rows).plan();
+  return Planner(graph, parameters, context, max_rows).plan();
 }
 
 }  // namespace gradflip

@@ -14,6 +14,7 @@
 #include <span>
 #include <vector>
 
+#include "kernels/context.h"
 #include "runtime/graph.h"
 #include "runtime/parameters.h"
 
@@ -33,7 +34,7 @@ struct Placement {
   std::int64_t offset = 0;  // bytes within the space
   std::int64_t stride = 0;  // kBatch: bytes from one piece to the next
   std::int64_t sum_offset =
-      -1;      // a sum over the batch: bytes within a shard's block of partial sums
+      -1;      // a sum over the batch that is cut: bytes within a shard's block of partial sums
   Value root;  // a view: the value whose memory it shows; otherwise the value itself
 };
 
@@ -52,8 +53,9 @@ struct MemoryPlan {
   std::int64_t workspace_bytes = 0;
 };
 
-// max_rows: rows of each segment that a run may have at most.
-MemoryPlan plan_memory(const Graph& graph, const Parameters& parameters,
+// max_rows: rows of each segment that a run may have at most. The context decides how the batch is
+// cut; where it is not, sums over the batch need no partial sums.
+MemoryPlan plan_memory(const Graph& graph, const Parameters& parameters, const Context& context,
                        std::span<const std::int64_t> max_rows);
 
 }  // namespace gradflip

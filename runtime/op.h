@@ -86,8 +86,9 @@ class Op {
   // them.
   virtual bool updates_state() const { return false; }
 
-  // Scratch that one launch over `rows` rows needs (rows of the first input that has any).
-  virtual std::int64_t workspace_bytes(std::span<const ValueType> /*inputs*/,
+  // Scratch that one launch over at most `rows` rows needs (rows of the first input that has any).
+  virtual std::int64_t workspace_bytes(const Context& /*context*/,
+                                       std::span<const ValueType> /*inputs*/,
                                        std::int64_t /*rows*/) const {
     return 0;
   }

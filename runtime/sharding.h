@@ -1,22 +1,34 @@
-// How a batch is cut. A shard is what one thread takes through the whole graph; its size never
-// depends on the number of threads, so neither does any sum. Within a shard, micro-batches keep the
-// activations in a core's cache; their contributions to a sum are added in order into the shard's
-// own total.
+// How a batch is cut. On the CPU a shard is what one thread takes through the whole graph; its size
+// never depends on the number of threads, so neither does any sum. Within a shard, micro-batches
+// keep the activations in a core's cache; their contributions to a sum are added in order into the
+// shard's own total. A GPU takes the batch whole: its kernels share the work out themselves.
 #pragma once
 
 #include <algorithm>
 #include <cstdint>
 
+#include "kernels/context.h"
 #include "runtime/op.h"
 
 namespace gradflip {
 
+struct BatchCut {
+  std::int64_t micro_batch_images = 0;  // 0: whole batches
+  std::int64_t max_shards = 1;
+
+  bool whole() const { return micro_batch_images == 0; }
+};
+
 // 32 images of the paper's network take 1 ms or so, a hundred times the cost of a barrier, and 2
-// MiB of activations.
-inline constexpr std::int64_t kMicroBatchImages = 32;
-// Each shard holds its own copy of every weight gradient; more shards than this cost more memory
-// traffic than they bring cores into play.
-inline constexpr std::int64_t kMaxShards = 16;
+// MiB of activations. Each shard holds its own copy of every weight gradient; more shards than 16
+// cost more memory traffic than they bring cores into play.
+inline constexpr BatchCut kCpuCut{32, 16};
+
+constexpr BatchCut batch_cut(Cpu /*ctx*/) { return kCpuCut; }
+constexpr BatchCut batch_cut(Cuda /*ctx*/) { return {}; }
+inline BatchCut batch_cut(const Context& context) {
+  return std::visit([](auto ctx) { return batch_cut(ctx); }, context);
+}
 
 struct Sharding {
   std::int64_t shards = 1;
@@ -25,11 +37,12 @@ struct Sharding {
   std::int64_t pieces() const { return shards * micro_batches; }
 };
 
-inline Sharding sharding_of(std::int64_t images) {
+inline Sharding sharding_of(std::int64_t images, const BatchCut& cut) {
+  if (cut.whole()) return {};
   const std::int64_t wanted =
-      std::max<std::int64_t>(1, (images + kMicroBatchImages - 1) / kMicroBatchImages);
+      std::max<std::int64_t>(1, (images + cut.micro_batch_images - 1) / cut.micro_batch_images);
   Sharding sharding;
-  sharding.shards = std::min(wanted, kMaxShards);
+  sharding.shards = std::min(wanted, cut.max_shards);
   sharding.micro_batches = (wanted + sharding.shards - 1) / sharding.shards;
   return sharding;
 }
@@ -42,8 +55,8 @@ inline SegmentRange piece_of(std::int64_t rows, std::int64_t piece, std::int64_t
 
 // Rows that any piece of any batch of at most `rows` over `segments` segments can hold: every
 // segment is cut on its own and rounds up.
-inline std::int64_t piece_capacity(std::int64_t rows, std::int64_t segments) {
-  return std::min(rows, kMicroBatchImages + segments);
+inline std::int64_t piece_capacity(std::int64_t rows, std::int64_t segments, const BatchCut& cut) {
+  return cut.whole() ? rows : std::min(rows, cut.micro_batch_images + segments);
 }
 
 }  // namespace gradflip

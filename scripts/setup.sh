@@ -6,7 +6,7 @@
 exec </dev/null
 
 GRADFLIP_BUILD_PACKAGES='g++ cmake ninja-build libhwy-dev libcli11-dev nlohmann-json3-dev libfmt-dev zlib1g-dev libstb-dev'
-GRADFLIP_TEST_PACKAGES='libgtest-dev libgmock-dev librapidcheck-dev'
+GRADFLIP_TEST_PACKAGES='libgtest-dev libgmock-dev librapidcheck-dev libbenchmark-dev'
 GRADFLIP_CHECK_PACKAGES='clang-format clang-tidy'
 GRADFLIP_SCRIPT_TEST_PACKAGES='python3 curl'
 

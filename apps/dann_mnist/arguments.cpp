@@ -112,8 +112,8 @@ void CommandLine::add_machine() {
       ->type_name("auto|cpu|cuda[:N]")
       ->group("Machine");
   app_.add_option("--precision", arguments_.precision,
-                  "of numbers while training; f32 is the only choice in this version [f32]")
-      ->type_name("f32")
+                  "how products may be rounded; tf32 and bf16 use a GPU's tensor cores [f32]")
+      ->type_name("f32|tf32|bf16")
       ->group("Machine");
   arguments_.threads = std::min(default_threads(), kMaxThreads);
   app_.add_option("--threads", arguments_.threads,
@@ -147,9 +147,7 @@ Arguments CommandLine::arguments() const {
       arguments.data.blend.empty() || arguments.data.blend == "difference" ||
           arguments.data.blend == "invert",
       "--blend: there is no \"" + arguments.data.blend + "\"; choose one of difference, invert");
-  GRADFLIP_REQUIRE(
-      arguments.precision == "f32",
-      "--precision: there is no \"" + arguments.precision + "\" in this version; choose f32");
+  arguments.training.precision = math_from_name(arguments.precision);
   return arguments;
 }
 

@@ -55,7 +55,9 @@ class Run {
   Run(const Experiment& experiment, Mode mode, const TrainingData& data, std::uint64_t seed)
       : experiment_(experiment),
         has_domain_classifier_(data.unlabelled != nullptr),
-        trainer_(experiment.options, data, seed, experiment.device, experiment.threads) {
+        trainer_(experiment.options, data, seed, experiment.device, experiment.threads),
+        source_test_(trainer_.evaluator(experiment.data.source_test)),
+        target_test_(trainer_.evaluator(experiment.data.target_test)) {
     result_.mode = mode;
     result_.seed = seed;
   }
@@ -104,8 +106,8 @@ class Run {
   // Target labels are opened here, to measure: nothing below feeds back into training.
   void evaluate() {
     const Stopwatch evaluation_time;
-    epoch_.source_test_accuracy = trainer_.evaluate(experiment_.data.source_test);
-    epoch_.target_test_accuracy = trainer_.evaluate(experiment_.data.target_test);
+    epoch_.source_test_accuracy = source_test_->accuracy();
+    epoch_.target_test_accuracy = target_test_->accuracy();
     result_.evaluation_seconds += evaluation_time.seconds();
     result_.history.push_back(epoch_);
     experiment_.progress.epoch_done(progress_state(), epoch_);
@@ -134,6 +136,7 @@ class Run {
   const Experiment& experiment_;
   bool has_domain_classifier_;
   Trainer trainer_;
+  std::unique_ptr<Evaluator> source_test_, target_test_;
   RunResult result_;
   EpochResult epoch_;
   std::int64_t steps_per_block_ = 1;

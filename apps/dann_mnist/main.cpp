@@ -13,6 +13,7 @@
 #include "apps/common/run/signals.h"
 #include "apps/dann_mnist/arguments.h"
 #include "apps/dann_mnist/experiment.h"
+#include "kernels/require.h"
 #include "runtime/atomic_file.h"
 #include "runtime/errors.h"
 
@@ -77,6 +78,9 @@ void run_all(const Arguments& arguments, const Experiment& experiment,
 int run(const Arguments& arguments) {
   prepare_outputs(arguments);
   const Device device = select_device(arguments.device);
+  GRADFLIP_REQUIRE(computes_in(device.context, arguments.training.precision),
+                   "--precision " + arguments.precision + ": this run is on the CPU (" +
+                       device.reason + "), which computes in f32; choose f32, or a GPU");
   const ExperimentData data = load_data(arguments.data);
   announce(arguments, device, data);
   const TableNotes notes{data.source_name, data.target_name, data.transductive};

@@ -40,12 +40,19 @@ class Conv2dBackwardFilter final : public Op {
     return {{Dtype::kF32, filter_, {}}};
   }
 
+  std::int64_t workspace_bytes(const Context& context, std::span<const ValueType> inputs,
+                               std::int64_t rows) const override {
+    const Conv2dShape shape = conv2d_shape(geometry_, rows, inputs[0].shape, filter_);
+    return std::visit([&](auto ctx) { return conv2d_backward_filter_workspace_bytes(ctx, shape); },
+                      context);
+  }
+
   void run(const Launch& launch) const override {
     const TensorView& x = launch.inputs[0];
     const Conv2dShape shape = conv2d_shape(geometry_, x.rows, x.shape, filter_);
     dispatch(launch, [&](auto ctx) {
       conv2d_backward_filter(ctx, shape, launch.in<float>(0), launch.in<float>(1), launch.write,
-                             launch.out<float>(0));
+                             launch.out<float>(0), launch.workspace);
     });
   }
 
@@ -130,7 +137,8 @@ Conv2dShape conv2d_shape(const Conv2dGeometry& geometry, std::int64_t N, const S
           .pad_h = geometry.pad_h,
           .pad_w = geometry.pad_w,
           .dilation_h = geometry.dilation_h,
-          .dilation_w = geometry.dilation_w};
+          .dilation_w = geometry.dilation_w,
+          .math = geometry.math};
 }
 
 }  // namespace gradflip::ops

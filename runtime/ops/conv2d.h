@@ -12,6 +12,7 @@ struct Conv2dGeometry {
   std::int64_t stride_h = 1, stride_w = 1;
   std::int64_t pad_h = 0, pad_w = 0;
   std::int64_t dilation_h = 1, dilation_w = 1;
+  Math math = Math::kF32;
 };
 
 Value conv2d(Graph& graph, Value x, Value filter, const Conv2dGeometry& geometry = {});

@@ -12,6 +12,10 @@ ConvBlockShape block_shape(const ConvBlockGeometry& geometry, std::int64_t N, co
           .pool_w = geometry.pool_w};
 }
 
+std::int64_t workspace_of(const Context& context, const ConvBlockShape& shape) {
+  return std::visit([&](auto ctx) { return conv_block_workspace_bytes(ctx, shape); }, context);
+}
+
 // dx, from dpooled, the winners and the filter.
 class ConvBlockBackwardData final : public Op {
  public:
@@ -24,9 +28,9 @@ class ConvBlockBackwardData final : public Op {
     return {{Dtype::kF32, x_, inputs[0].rows}};
   }
 
-  std::int64_t workspace_bytes(std::span<const ValueType> inputs,
+  std::int64_t workspace_bytes(const Context& context, std::span<const ValueType> inputs,
                                std::int64_t rows) const override {
-    return conv_block_workspace_bytes(block_shape(geometry_, rows, x_, inputs[2].shape));
+    return workspace_of(context, block_shape(geometry_, rows, x_, inputs[2].shape));
   }
 
   void run(const Launch& launch) const override {
@@ -55,9 +59,9 @@ class ConvBlockBackwardFilter final : public Op {
     return {{Dtype::kF32, filter_, {}}, {Dtype::kF32, {filter_[3]}, {}}};
   }
 
-  std::int64_t workspace_bytes(std::span<const ValueType> inputs,
+  std::int64_t workspace_bytes(const Context& context, std::span<const ValueType> inputs,
                                std::int64_t rows) const override {
-    return conv_block_workspace_bytes(block_shape(geometry_, rows, inputs[0].shape, filter_));
+    return workspace_of(context, block_shape(geometry_, rows, inputs[0].shape, filter_));
   }
 
   void run(const Launch& launch) const override {
@@ -115,10 +119,9 @@ class ConvBlock final : public Op {
     return dinputs;
   }
 
-  std::int64_t workspace_bytes(std::span<const ValueType> inputs,
+  std::int64_t workspace_bytes(const Context& context, std::span<const ValueType> inputs,
                                std::int64_t rows) const override {
-    return conv_block_workspace_bytes(
-        block_shape(geometry_, rows, inputs[0].shape, inputs[1].shape));
+    return workspace_of(context, block_shape(geometry_, rows, inputs[0].shape, inputs[1].shape));
   }
 
   void run(const Launch& launch) const override {

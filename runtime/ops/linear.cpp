@@ -7,9 +7,10 @@ namespace {
 
 class LinearBackwardData final : public Op {
  public:
-  explicit LinearBackwardData(const Shape& x) : x_(x) {}
+  LinearBackwardData(const Shape& x, Math math) : x_(x), math_(math) {}
 
   std::string_view name() const override { return "linear_backward_data"; }
+  const Math& math() const { return math_; }
 
   std::vector<ValueType> infer(std::span<const ValueType> inputs) const override {
     return {{Dtype::kF32, x_, inputs[0].rows}};
@@ -18,19 +19,20 @@ class LinearBackwardData final : public Op {
   void run(const Launch& launch) const override {
     const TensorView& dy = launch.inputs[0];
     dispatch(launch, [&](auto ctx) {
-      gemm(ctx, {.M = dy.rows, .N = x_.size(), .K = dy.shape.size()}, {}, launch.in<float>(0),
-           launch.in<float>(1), Write::kOverwrite, launch.out<float>(0));
+      gemm(ctx, {.M = dy.rows, .N = x_.size(), .K = dy.shape.size(), .math = math_}, {},
+           launch.in<float>(0), launch.in<float>(1), Write::kOverwrite, launch.out<float>(0));
     });
   }
 
  private:
   Shape x_;
+  Math math_;
 };
 
 // dweight = dy^T x, a sum over the batch.
 class LinearBackwardWeight final : public Op {
  public:
-  explicit LinearBackwardWeight(const Shape& weight) : weight_(weight) {}
+  LinearBackwardWeight(const Shape& weight, Math math) : weight_(weight), math_(math) {}
 
   std::string_view name() const override { return "linear_backward_weight"; }
 
@@ -40,17 +42,25 @@ class LinearBackwardWeight final : public Op {
 
   void run(const Launch& launch) const override {
     dispatch(launch, [&](auto ctx) {
-      gemm(ctx, {.M = weight_[0], .N = weight_[1], .K = launch.inputs[0].rows, .transpose_a = true},
+      gemm(ctx,
+           {.M = weight_[0],
+            .N = weight_[1],
+            .K = launch.inputs[0].rows,
+            .transpose_a = true,
+            .math = math_},
            {}, launch.in<float>(0), launch.in<float>(1), launch.write, launch.out<float>(0));
     });
   }
 
  private:
   Shape weight_;
+  Math math_;
 };
 
 class Linear final : public Op {
  public:
+  explicit Linear(Math math) : math_(math) {}
+
   std::string_view name() const override { return "linear"; }
   bool differentiable() const override { return true; }
 
@@ -69,12 +79,12 @@ class Linear final : public Op {
     const Value dy = request.doutputs[0];
     std::vector<Value> dinputs(2);
     if (request.wanted[0] != 0) {
-      dinputs[0] = graph.append_one(std::make_shared<const LinearBackwardData>(graph.type(x).shape),
-                                    {dy, weight});
+      dinputs[0] = graph.append_one(
+          std::make_shared<const LinearBackwardData>(graph.type(x).shape, math_), {dy, weight});
     }
     if (request.wanted[1] != 0) {
       dinputs[1] = graph.append_one(
-          std::make_shared<const LinearBackwardWeight>(graph.type(weight).shape), {dy, x});
+          std::make_shared<const LinearBackwardWeight>(graph.type(weight).shape, math_), {dy, x});
     }
     return dinputs;
   }
@@ -83,20 +93,24 @@ class Linear final : public Op {
     const TensorView& x = launch.inputs[0];
     const Shape& weight = launch.inputs[1].shape;
     dispatch(launch, [&](auto ctx) {
-      gemm(ctx, {.M = x.rows, .N = weight[0], .K = weight[1], .transpose_b = true}, {},
-           launch.in<float>(0), launch.in<float>(1), Write::kOverwrite, launch.out<float>(0));
+      gemm(ctx, {.M = x.rows, .N = weight[0], .K = weight[1], .transpose_b = true, .math = math_},
+           {}, launch.in<float>(0), launch.in<float>(1), Write::kOverwrite, launch.out<float>(0));
     });
   }
+
+ private:
+  Math math_;
 };
 
 }  // namespace
 
-Value linear(Graph& graph, Value x, Value weight) {
-  return graph.append_one(std::make_shared<const Linear>(), {x, weight});
+Value linear(Graph& graph, Value x, Value weight, Math math) {
+  return graph.append_one(std::make_shared<const Linear>(math), {x, weight});
 }
 
-bool is_linear_backward_data(const Op& op) {
-  return dynamic_cast<const LinearBackwardData*>(&op) != nullptr;
+const Math* linear_backward_data_math(const Op& op) {
+  const auto* backward = dynamic_cast<const LinearBackwardData*>(&op);
+  return backward == nullptr ? nullptr : &backward->math();
 }
 
 }  // namespace gradflip::ops

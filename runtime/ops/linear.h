@@ -3,15 +3,16 @@
 
 #include <span>
 
+#include "kernels/math_mode.h"
 #include "runtime/graph.h"
 #include "runtime/op.h"
 
 namespace gradflip::ops {
 
-Value linear(Graph& graph, Value x, Value weight);
+Value linear(Graph& graph, Value x, Value weight, Math math = Math::kF32);
 
-// dx of linear, from dy and the weight: dx = dy weight, as rows x x_shape. Autodiff appends it;
-// fusion looks for it.
-bool is_linear_backward_data(const Op& op);
+// Whether the op is the dx of linear, from dy and the weight: dx = dy weight, as rows x x_shape.
+// Autodiff appends it; fusion looks for it, and for its mode of calculation: null for other ops.
+const Math* linear_backward_data_math(const Op& op);
 
 }  // namespace gradflip::ops

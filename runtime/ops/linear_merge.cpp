@@ -8,7 +8,7 @@
 namespace gradflip::ops {
 namespace {
 
-constexpr std::size_t kMaxTerms = 8;
+constexpr std::size_t kMaxTerms = kMaxGemmTerms;
 
 // Inputs: dy and weight of each term, then the reversals of those that have one.
 class LinearMerge final : public Op {
@@ -18,8 +18,8 @@ class LinearMerge final : public Op {
     std::size_t reversal_input = 0;  // 0: none
   };
 
-  LinearMerge(std::vector<Term> terms, Rows rows, const Shape& shape)
-      : terms_(std::move(terms)), rows_(rows), shape_(shape) {}
+  LinearMerge(std::vector<Term> terms, Rows rows, const Shape& shape, Math math)
+      : terms_(std::move(terms)), rows_(rows), shape_(shape), math_(math) {}
 
   std::string_view name() const override { return "linear_merge"; }
 
@@ -53,7 +53,7 @@ class LinearMerge final : public Op {
     }
     dispatch(launch, [&](auto ctx) {
       gemm_terms(ctx, launch.outputs[0].rows, shape_.size(), std::span(terms.data(), terms_.size()),
-                 launch.out<float>(0));
+                 math_, launch.out<float>(0));
     });
   }
 
@@ -72,12 +72,13 @@ class LinearMerge final : public Op {
   std::vector<Term> terms_;
   Rows rows_;
   Shape shape_;
+  Math math_;
 };
 
 }  // namespace
 
 Value linear_merge(Graph& graph, std::span<const LinearGradientTerm> terms, Rows rows,
-                   const Shape& shape) {
+                   const Shape& shape, Math math) {
   std::vector<Value> inputs;
   std::vector<LinearMerge::Term> attributes;
   for (const LinearGradientTerm& term : terms) {
@@ -90,8 +91,9 @@ Value linear_merge(Graph& graph, std::span<const LinearGradientTerm> terms, Rows
     attributes[i].reversal_input = inputs.size();
     inputs.push_back(terms[i].reversal);
   }
-  return graph.append_one(std::make_shared<const LinearMerge>(std::move(attributes), rows, shape),
-                          std::move(inputs));
+  return graph.append_one(
+      std::make_shared<const LinearMerge>(std::move(attributes), rows, shape, math),
+      std::move(inputs));
 }
 
 }  // namespace gradflip::ops

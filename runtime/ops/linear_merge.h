@@ -5,6 +5,7 @@
 
 #include <span>
 
+#include "kernels/math_mode.h"
 #include "runtime/graph.h"
 
 namespace gradflip::ops {
@@ -17,6 +18,6 @@ struct LinearGradientTerm {
 
 // -> f32 `rows` x shape, shape of in_features elements. Rows that no term covers become zero.
 Value linear_merge(Graph& graph, std::span<const LinearGradientTerm> terms, Rows rows,
-                   const Shape& shape);
+                   const Shape& shape, Math math = Math::kF32);
 
 }  // namespace gradflip::ops

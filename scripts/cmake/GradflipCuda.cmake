@@ -1,14 +1,47 @@
-# Decides whether the CUDA backend is built: sets GRADFLIP_WITH_CUDA (0 or 1) and GRADFLIP_CUDA_SUMMARY.
-# The backend needs CUDA >= 12 and the .cu files beside the kernels; an older toolkit counts as none.
+# Decides whether the CUDA backend is built: sets GRADFLIP_WITH_CUDA (0 or 1) and GRADFLIP_CUDA_SUMMARY, and enables
+# the language. The backend needs a toolkit of CUDA 12 or later; an older one counts as none.
 
 set(GRADFLIP_WITH_CUDA 0)
+set(GRADFLIP_CUDA_SUMMARY "off (GRADFLIP_CUDA=OFF)")
 
-file(GLOB gradflip_cuda_sources "${PROJECT_SOURCE_DIR}/kernels/*.cu")
-if(GRADFLIP_CUDA STREQUAL "OFF")
-  set(GRADFLIP_CUDA_SUMMARY "off (GRADFLIP_CUDA=OFF)")
-elseif(NOT gradflip_cuda_sources)
-  set(GRADFLIP_CUDA_SUMMARY "off (this version has CPU kernels only)")
+# What may be missing goes into the summary, or ends the configuration if CUDA was asked for.
+function(gradflip_no_cuda reason remedy)
   if(GRADFLIP_CUDA STREQUAL "ON")
-    message(FATAL_ERROR "GRADFLIP_CUDA=ON: this version has CPU kernels only; configure with AUTO or OFF")
+    message(FATAL_ERROR "GRADFLIP_CUDA=ON: ${reason}; ${remedy}, or configure with AUTO or OFF")
+  endif()
+  set(GRADFLIP_CUDA_SUMMARY "off (${reason})" PARENT_SCOPE)
+endfunction()
+
+if(NOT GRADFLIP_CUDA STREQUAL "OFF")
+  include(CheckLanguage)
+  if(NOT CMAKE_CUDA_COMPILER AND NOT DEFINED ENV{CUDACXX})
+    # Where NVIDIA's own packages put it, without touching PATH.
+    find_program(GRADFLIP_NVCC nvcc HINTS /usr/local/cuda/bin)
+    mark_as_advanced(GRADFLIP_NVCC)
+    if(GRADFLIP_NVCC)
+      set(CMAKE_CUDA_COMPILER "${GRADFLIP_NVCC}")
+    endif()
+  endif()
+  if(NOT DEFINED CMAKE_CUDA_ARCHITECTURES)
+    # Ampere and Ada run the first, Hopper the second; the driver compiles the third for whatever is newer.
+    set(CMAKE_CUDA_ARCHITECTURES 80-real 90a-real 90-virtual)
+  endif()
+  if(NOT CMAKE_CUDA_COMPILER)
+    check_language(CUDA)
+  endif()
+  if(NOT CMAKE_CUDA_COMPILER)
+    gradflip_no_cuda("no CUDA toolkit found" "install one or set CUDACXX to its nvcc")
+  else()
+    enable_language(CUDA)
+    if(CMAKE_CUDA_COMPILER_VERSION VERSION_LESS 12)
+      gradflip_no_cuda("the CUDA toolkit is ${CMAKE_CUDA_COMPILER_VERSION}, 12 or later is needed" "update it")
+    else()
+      find_package(CUDAToolkit REQUIRED)
+      set(GRADFLIP_WITH_CUDA 1)
+      list(JOIN CMAKE_CUDA_ARCHITECTURES " " architectures)
+      set(GRADFLIP_CUDA_SUMMARY "on (CUDA ${CMAKE_CUDA_COMPILER_VERSION}; ${architectures})")
+    endif()
   endif()
 endif()
+# For scripts that read the cache.
+set(GRADFLIP_BUILT_WITH_CUDA ${GRADFLIP_WITH_CUDA} CACHE INTERNAL "Whether the CUDA backend is built")

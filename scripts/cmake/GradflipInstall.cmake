@@ -5,6 +5,7 @@
 # a public header that needs one of these fails there.
 set(gradflip_private_headers
   runtime/cuda_devices.h
+  runtime/memory_backends.h
   runtime/nvidia_driver.h
   runtime/safetensors_header.h)
 

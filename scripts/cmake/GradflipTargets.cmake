@@ -21,6 +21,14 @@ function(gradflip_settings target)
   target_compile_options(${target} PRIVATE $<$<COMPILE_LANGUAGE:CXX>:-ffp-contract=off>)
 endfunction()
 
+# gradflip_cuda_settings(<target>): for targets with .cu files. A kernel that spills registers or keeps an array in
+# local memory is slow in a way that no test shows: ptxas says so, and it counts as an error.
+function(gradflip_cuda_settings target)
+  # By hand: CMake 3.25 does not know the standard of newer toolkits.
+  target_compile_options(${target} PRIVATE $<$<COMPILE_LANGUAGE:CUDA>:-std=c++20
+    --expt-relaxed-constexpr -Xptxas=-warn-spills,-warn-lmem-usage -Werror=all-warnings -Xcompiler=-Wall,-Wextra>)
+endfunction()
+
 # gradflip_library(<layer> SOURCES ... DEPENDS ...): the static library gradflip_<layer>, alias gradflip::<layer>.
 function(gradflip_library layer)
   cmake_parse_arguments(PARSE_ARGV 1 ARG "" "" "SOURCES;DEPENDS")

@@ -167,7 +167,7 @@ TEST(ArgumentsTest, RefusesWhatDoesNotGoTogetherOrIsOutOfRange) {
       {{"--momentum", "1"}, "--momentum"},
       {{"--preset", "papr"}, "paper, deepda"},
       {{"--lambda-schedule", "cosine"}, "ramp, constant"},
-      {{"--precision", "bf16"}, "f32"},
+      {{"--precision", "fp16"}, "choose one of f32, tf32, bf16"},
       {{"--data", "cifar"}, "builtin"},
       {{"--data", "builtin", "--source", "a", "--target", "b"}, "--data builtin"},
       {{"--source", "a"}, "--target DIR"},

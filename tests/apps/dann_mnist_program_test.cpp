@@ -257,6 +257,7 @@ TEST_F(DannMnistTest, FailuresAreOneLineAndADocumentedExitCode) {
        3,
        "smaller --batch"},
       {{"--device", "cuda:99"}, 5, "cuda:99"},
+      {{"--device", "cpu", "--precision", "tf32"}, 2, "choose f32, or a GPU"},
       {on_folders({"--save", missing + "/model.safetensors"}), 6, "model.safetensors"},
       {on_folders({"--save", own_.path().string()}), 6, "it is a folder"},
       {on_folders({"--save-config", missing + "/run.toml"}), 6, "run.toml"},

@@ -16,7 +16,7 @@ namespace {
 
 using reference::widen;
 
-constexpr std::int64_t kSizes[] = {0, 1, 2, 3, 7, 8, 9, 128, 1021};
+constexpr std::int64_t kSizes[] = {0, 1, 2, 3, 7, 8, 9, 128, 1021, 2500};
 
 // Domain labels are 0 and 1; anything between is allowed.
 std::vector<float> labels_between(std::int64_t size) {
@@ -115,6 +115,16 @@ TYPED_TEST(BceWithLogitsTest, ExtremeLogitsStayFinite) {
   const auto wrong = this->run(Scale{}, {1e4F, -1e4F, 3e38F}, {0.0F, 1.0F, 1.0F});
   EXPECT_EQ(wrong.loss[0], 2e4F);
   EXPECT_EQ(wrong.dlogits, (std::vector<float>{1.0F, -1.0F, 0.0F}));
+}
+
+// Digits that a subtraction of a rounded sigmoid would lose.
+TYPED_TEST(BceWithLogitsTest, ANearlyCertainLogitKeepsItsDigits) {
+  const auto want = reference::bce_with_logits(1.0, {18.0, -18.0}, {1.0, 0.0});
+  const auto got = this->run(Scale{}, {18.0F, -18.0F}, {1.0F, 0.0F});
+  EXPECT_NEAR(got.loss[0] / want.loss.value[0], 1.0, 1e-6);
+  for (const std::size_t n : {0U, 1U}) {
+    EXPECT_NEAR(got.dlogits[n] / want.dlogits.value[n], 1.0, 1e-6);
+  }
 }
 
 TYPED_TEST(BceWithLogitsTest, ANanReachesTheLossAndItsRowOnly) {

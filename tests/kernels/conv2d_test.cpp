@@ -5,10 +5,12 @@
 
 #include <stdexcept>
 #include <string>
+#include <utility>
 
 #include "tests/support/backends.h"
 #include "tests/support/compare.h"
 #include "tests/support/gradcheck.h"
+#include "tests/support/math_modes.h"
 #include "tests/support/random_data.h"
 #include "tests/support/reference/conv2d.h"
 
@@ -56,6 +58,41 @@ constexpr Conv2dShape kShapes[] = {
     {.N = 2, .H = 10, .W = 11, .C = 1, .K = 2, .R = 1, .S = 2, .stride_h = 4, .stride_w = 3},
 };
 
+// Tiles on CUDA are 32 x 32, and 64 deep. Channels in fours are read four at a time.
+constexpr Conv2dShape kTileShapes[] = {
+    {.N = 1, .H = 4, .W = 8, .C = 16, .K = 32, .R = 1, .S = 1},
+    {.N = 1, .H = 3, .W = 11, .C = 13, .K = 33, .R = 1, .S = 1},
+    {.N = 1, .H = 1, .W = 35, .C = 13, .K = 31, .R = 1, .S = 5},
+    {.N = 3,
+     .H = 9,
+     .W = 8,
+     .C = 8,
+     .K = 20,
+     .R = 3,
+     .S = 3,
+     .stride_h = 2,
+     .stride_w = 2,
+     .pad_h = 1,
+     .pad_w = 1},
+    {.N = 2,
+     .H = 7,
+     .W = 9,
+     .C = 12,
+     .K = 36,
+     .R = 3,
+     .S = 2,
+     .pad_h = 3,
+     .pad_w = 2,
+     .dilation_h = 2,
+     .dilation_w = 3},
+};
+
+// Tiles of 128 x 32, and of 128 x 64, where that makes 132 of them.
+constexpr Conv2dShape kLargeTileShapes[] = {
+    {.N = 5, .H = 60, .W = 59, .C = 3, .K = 5, .R = 2, .S = 2, .pad_h = 1},
+    {.N = 2, .H = 92, .W = 92, .C = 36, .K = 36, .R = 1, .S = 1},
+};
+
 std::string name_of(const Conv2dShape& shape) {
   return testing::PrintToString(std::vector<std::int64_t>{
       shape.N, shape.H, shape.W, shape.C, shape.K, shape.R, shape.S, shape.stride_h, shape.stride_w,
@@ -71,6 +108,13 @@ struct Tensors {
                          3)) {}
   std::vector<float> x, filter, dy;
 };
+
+Tensors representable(Tensors tensors, Math math) {
+  tensors.x = representable(std::move(tensors.x), math);
+  tensors.filter = representable(std::move(tensors.filter), math);
+  tensors.dy = representable(std::move(tensors.dy), math);
+  return tensors;
+}
 
 TEST(Conv2dShapeTest, OutputSizeCountsThePlacesWhereTheFilterFits) {
   for (const Conv2dShape& shape : kShapes) {
@@ -117,7 +161,40 @@ TEST(Conv2dReferenceTest, LayoutsAreNhwcRsckNpqk) {
 }
 
 template <typename Ctx>
-class Conv2dTest : public BackendTest<Ctx> {};
+class Conv2dTest : public BackendTest<Ctx> {
+ protected:
+  // All bits set: NaN as floats.
+  auto backward_filter_workspace(const Conv2dShape& shape) {
+    const auto bytes =
+        static_cast<std::size_t>(conv2d_backward_filter_workspace_bytes(this->ctx(), shape));
+    return this->upload(std::vector<std::uint8_t>(bytes, std::uint8_t{0xFF}));
+  }
+
+  void expect_all_match(const Conv2dShape& shape, const Tensors& tensors, double tolerance,
+                        Base base = Base::kAligned) {
+    const auto x = this->upload(tensors.x, base);
+    const auto filter = this->upload(tensors.filter, base);
+    const auto dy = this->upload(tensors.dy, base);
+    auto y = this->poisoned(static_cast<std::int64_t>(tensors.dy.size()), base);
+    auto dx = this->poisoned(static_cast<std::int64_t>(tensors.x.size()), base);
+    auto dfilter = this->poisoned(static_cast<std::int64_t>(tensors.filter.size()), base);
+    auto workspace = backward_filter_workspace(shape);
+    conv2d_forward(this->ctx(), shape, x.data(), filter.data(), y.data());
+    conv2d_backward_data(this->ctx(), shape, dy.data(), filter.data(), dx.data());
+    conv2d_backward_filter(this->ctx(), shape, x.data(), dy.data(), Write::kOverwrite,
+                           dfilter.data(), workspace.data());
+
+    const std::vector<double> wide_x = widen(tensors.x);
+    const std::vector<double> wide_filter = widen(tensors.filter);
+    const std::vector<double> wide_dy = widen(tensors.dy);
+    EXPECT_TRUE(
+        all_close(y.read(), reference::conv2d_forward(shape, wide_x, wide_filter), tolerance));
+    EXPECT_TRUE(all_close(dx.read(), reference::conv2d_backward_data(shape, wide_dy, wide_filter),
+                          tolerance));
+    EXPECT_TRUE(all_close(dfilter.read(), reference::conv2d_backward_filter(shape, wide_x, wide_dy),
+                          tolerance));
+  }
+};
 TYPED_TEST_SUITE(Conv2dTest, Backends, BackendNames);
 
 TYPED_TEST(Conv2dTest, ForwardMatchesReference) {
@@ -158,18 +235,70 @@ TYPED_TEST(Conv2dTest, BackwardFilterMatchesReference) {
     const Tensors tensors(shape);
     const auto x = this->upload(tensors.x);
     const auto dy = this->upload(tensors.dy, Base::kOffByOne);
+    auto workspace = this->backward_filter_workspace(shape);
     const reference::Sums want =
         reference::conv2d_backward_filter(shape, widen(tensors.x), widen(tensors.dy));
 
     auto dfilter = this->poisoned(static_cast<std::int64_t>(tensors.filter.size()));
     conv2d_backward_filter(this->ctx(), shape, x.data(), dy.data(), Write::kOverwrite,
-                           dfilter.data());
+                           dfilter.data(), workspace.data());
     EXPECT_TRUE(all_close(dfilter.read(), want, kSum));
 
     auto added = this->upload(tensors.filter, Base::kOffByOne);
     conv2d_backward_filter(this->ctx(), shape, x.data(), dy.data(), Write::kAccumulate,
-                           added.data());
+                           added.data(), workspace.data());
     EXPECT_TRUE(all_close(added.read(), reference::accumulated(want, tensors.filter), kSum));
+  }
+}
+
+TYPED_TEST(Conv2dTest, MathModesRoundNoMoreThanTheyMay) {
+  for (Conv2dShape shape : kTileShapes) {
+    SCOPED_TRACE(name_of(shape));
+    const Tensors tensors(shape);
+    for (const Math math : kMaths) {
+      shape.math = math;
+      this->expect_all_match(shape, tensors, sum_tolerance(math));
+    }
+  }
+}
+
+TYPED_TEST(Conv2dTest, LargeTilesRoundNoMoreThanTheyMay) {
+  for (Conv2dShape shape : kLargeTileShapes) {
+    SCOPED_TRACE(name_of(shape));
+    const Tensors tensors(shape);
+    for (const Math math : kMaths) {
+      shape.math = math;
+      this->expect_all_match(shape, tensors, sum_tolerance(math));
+    }
+  }
+}
+
+TYPED_TEST(Conv2dTest, MathModesKeepWhatTheyCanRepresent) {
+  for (Conv2dShape shape : kShapes) {
+    SCOPED_TRACE(name_of(shape));
+    for (const Math math : kMaths) {
+      shape.math = math;
+      this->expect_all_match(shape, representable(Tensors(shape), math), kSum);
+    }
+  }
+}
+
+TYPED_TEST(Conv2dTest, ChannelsInFoursNeedNoAlignment) {
+  for (const Conv2dShape& shape : {kTileShapes[0], kTileShapes[3], kTileShapes[4]}) {
+    SCOPED_TRACE(name_of(shape));
+    this->expect_all_match(shape, Tensors(shape), kSum, Base::kOffByOne);
+  }
+}
+
+TYPED_TEST(Conv2dTest, FewerImagesNeedNoLargerWorkspace) {
+  for (const Conv2dShape& shape : kTileShapes) {
+    std::int64_t before = 0;
+    Conv2dShape some = shape;
+    for (some.N = 0; some.N < 70; ++some.N) {
+      const std::int64_t bytes = conv2d_backward_filter_workspace_bytes(this->ctx(), some);
+      EXPECT_GE(bytes, before) << name_of(some);
+      before = bytes;
+    }
   }
 }
 
@@ -178,11 +307,12 @@ TYPED_TEST(Conv2dTest, RepeatsBitForBit) {
   const Tensors tensors(shape);
   const auto x = this->upload(tensors.x);
   const auto dy = this->upload(tensors.dy);
+  auto workspace = this->backward_filter_workspace(shape);
   std::vector<float> runs[2];
   for (std::vector<float>& run : runs) {
     auto dfilter = this->poisoned(static_cast<std::int64_t>(tensors.filter.size()));
     conv2d_backward_filter(this->ctx(), shape, x.data(), dy.data(), Write::kOverwrite,
-                           dfilter.data());
+                           dfilter.data(), workspace.data());
     run = dfilter.read();
   }
   EXPECT_EQ(runs[0], runs[1]);
@@ -218,9 +348,9 @@ TYPED_TEST(Conv2dTest, RefusesBadGeometryWithItsNumbers) {
   bad.stride_h = 0;
   EXPECT_THROW(conv2d_backward_data(this->ctx(), bad, nullptr, nullptr, nullptr),
                std::invalid_argument);
-  EXPECT_THROW(
-      conv2d_backward_filter(this->ctx(), bad, nullptr, nullptr, Write::kOverwrite, nullptr),
-      std::invalid_argument);
+  EXPECT_THROW(conv2d_backward_filter(this->ctx(), bad, nullptr, nullptr, Write::kOverwrite,
+                                      nullptr, nullptr),
+               std::invalid_argument);
 }
 
 }  // namespace

@@ -52,6 +52,52 @@ TYPED_TEST(ConvBlockBackwardTest, BackwardFilterMatchesReference) {
   }
 }
 
+TYPED_TEST(ConvBlockBackwardTest, ModesRoundOperandsOnly) {
+  for (const Math math : kRoundingModes) {
+    for (ConvBlockShape shape : kConvBlockShapes) {
+      shape.conv.math = math;
+      SCOPED_TRACE(name_of(shape));
+      const auto matches_reference = [&](const ConvBlockTensors& tensors, double tolerance) {
+        const auto want_data = reference::conv_block_backward_data(
+            shape, widen(tensors.dpooled), tensors.winner, widen(tensors.filter));
+        EXPECT_TRUE(all_close(this->backward_data(shape, tensors), want_data, tolerance));
+        const auto want = reference::conv_block_backward_filter(
+            shape, widen(tensors.x), widen(tensors.dpooled), tensors.winner);
+        const ConvBlockFilterGradient got = this->backward_filter(shape, tensors);
+        EXPECT_TRUE(all_close(got.dfilter, want.dfilter, tolerance));
+        EXPECT_TRUE(all_close(got.dbias, want.dbias, tolerance));
+      };
+      const ConvBlockTensors tensors(shape);
+      matches_reference(tensors, sum_tolerance(math));
+      matches_reference(rounded(tensors, math), kSum);
+    }
+  }
+}
+
+TYPED_TEST(ConvBlockBackwardTest, RepeatsBitForBit) {
+  for (const Math math : {Math::kF32, Math::kTf32, Math::kBf16}) {
+    ConvBlockShape shape = kConvBlockShapes.front();
+    shape.conv.N = 3;
+    shape.conv.math = math;
+    const ConvBlockTensors tensors(shape);
+    EXPECT_EQ(this->backward_filter(shape, tensors), this->backward_filter(shape, tensors));
+    EXPECT_EQ(this->backward_data(shape, tensors), this->backward_data(shape, tensors));
+  }
+}
+
+TYPED_TEST(ConvBlockBackwardTest, WorkspaceIsEnoughForSmallerBatches) {
+  for (ConvBlockShape shape : kConvBlockShapes) {
+    SCOPED_TRACE(name_of(shape));
+    std::int64_t bytes = 0;
+    for (std::int64_t N = 0; N < 5000; N = N * 3 / 2 + 1) {
+      shape.conv.N = N;
+      const std::int64_t more = conv_block_workspace_bytes(this->ctx(), shape);
+      EXPECT_GE(more, bytes) << N;
+      bytes = more;
+    }
+  }
+}
+
 TYPED_TEST(ConvBlockBackwardTest, NanGradientsPass) {
   for_each_simd_target<TypeParam>([this] {
     for (const ConvBlockShape& shape : kConvBlockShapes) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <bit>
 #include <cstdint>
 #include <limits>
 #include <string>
@@ -9,6 +10,7 @@
 
 #include "kernels/conv_block.h"
 #include "tests/support/backends.h"
+#include "tests/support/compare.h"
 #include "tests/support/random_data.h"
 
 namespace gradflip {
@@ -81,11 +83,17 @@ inline const std::vector<ConvBlockShape> kConvBlockShapes = {
      .pool_w = 3},
 };
 
+// Modes that may round operands, and how far sums may be off for it: an operand by half of its last
+// bit, a product by twice that.
+inline constexpr Math kRoundingModes[] = {Math::kTf32, Math::kBf16};
+inline double sum_tolerance(Math math) { return math == Math::kTf32 ? kSumTf32 : kSumBf16; }
+
 inline std::string name_of(const ConvBlockShape& shape) {
   const Conv2dShape& conv = shape.conv;
   return testing::PrintToString(std::vector<std::int64_t>{
       conv.N, conv.H, conv.W, conv.C, conv.K, conv.R, conv.S, conv.stride_h, conv.stride_w,
-      conv.pad_h, conv.pad_w, conv.dilation_h, conv.dilation_w, shape.pool_h, shape.pool_w});
+      conv.pad_h, conv.pad_w, conv.dilation_h, conv.dilation_w, shape.pool_h, shape.pool_w,
+      static_cast<std::int64_t>(conv.math)});
 }
 
 struct ConvBlockTensors {
@@ -111,6 +119,31 @@ struct ConvBlockTensors {
   std::vector<std::uint8_t> winner;
 };
 
+// What a mode permits a product's operand to be rounded to.
+inline float rounded(float x, Math math) {
+  auto bits = std::bit_cast<std::uint32_t>(x);
+  switch (math) {
+    case Math::kF32:
+      break;
+    case Math::kTf32:  // ten mantissa bits, ties away from zero
+      bits = (bits + 0x1000U) & ~0x1FFFU;
+      break;
+    case Math::kBf16:  // seven, ties to even
+      bits = (bits + 0x7FFFU + ((bits >> 16U) & 1U)) & ~0xFFFFU;
+      break;
+  }
+  return std::bit_cast<float>(bits);
+}
+
+// Operands that the mode leaves as they are: products are then exact in f32, and only the sums
+// round.
+inline ConvBlockTensors rounded(ConvBlockTensors tensors, Math math) {
+  for (std::vector<float>* operand : {&tensors.x, &tensors.filter, &tensors.dpooled}) {
+    for (float& value : *operand) value = rounded(value, math);
+  }
+  return tensors;
+}
+
 struct ConvBlockForward {
   std::vector<float> pooled;
   std::vector<std::uint8_t> winner;
@@ -127,8 +160,8 @@ class ConvBlockTest : public BackendTest<Ctx> {
  protected:
   // All bits set: NaN as floats, -1 as integers.
   auto workspace(const ConvBlockShape& shape) {
-    return this->upload(std::vector<std::uint8_t>(
-        static_cast<std::size_t>(conv_block_workspace_bytes(shape)), std::uint8_t{0xFF}));
+    const auto bytes = static_cast<std::size_t>(conv_block_workspace_bytes(this->ctx(), shape));
+    return this->upload(std::vector<std::uint8_t>(bytes, std::uint8_t{0xFF}));
   }
 
   ConvBlockForward forward(const ConvBlockShape& shape, const ConvBlockTensors& tensors,

@@ -35,6 +35,29 @@ TYPED_TEST(ConvBlockTest, ForwardMatchesReference) {
   }
 }
 
+TYPED_TEST(ConvBlockTest, ModesRoundOperandsOnly) {
+  for (const Math math : kRoundingModes) {
+    for (ConvBlockShape shape : kConvBlockShapes) {
+      shape.conv.math = math;
+      SCOPED_TRACE(name_of(shape));
+      const ConvBlockTensors tensors(shape);
+      const auto want = reference::conv_block_forward(shape, widen(tensors.x),
+                                                      widen(tensors.filter), widen(tensors.bias));
+      EXPECT_TRUE(
+          all_close(this->forward(shape, tensors).pooled, want.pooled, sum_tolerance(math)));
+
+      // Of operands that need no rounding every winner is known.
+      const ConvBlockTensors exact = rounded(tensors, math);
+      const auto want_exact = reference::conv_block_forward(shape, widen(exact.x),
+                                                            widen(exact.filter), widen(exact.bias));
+      const ConvBlockForward got = this->forward(shape, exact);
+      EXPECT_TRUE(all_close(got.pooled, want_exact.pooled, kSum));
+      EXPECT_TRUE(reference::winners_match(got.winner, want_exact, shape, kSum));
+      EXPECT_EQ(this->forward(shape, exact, Base::kOffByOne), got) << "off by one";
+    }
+  }
+}
+
 TYPED_TEST(ConvBlockTest, AnImageDoesNotDependOnTheOthers) {
   for_each_simd_target<TypeParam>([this] {
     for (const ConvBlockShape& shape : kConvBlockShapes) {
@@ -127,7 +150,7 @@ TYPED_TEST(ConvBlockTest, RefusesBadPoolsWithTheirNumbers) {
   EXPECT_THAT(run(std::int64_t{1} << 62, 4), refused("more than 254 positions"));
   EXPECT_THAT(run(2, 9), refused("does not fit the convolution's output of 299 x 8"));
   const ConvBlockShape bad = {.conv = {.N = 1, .H = 4, .W = 4, .C = 0, .K = 1, .R = 2, .S = 2}};
-  EXPECT_THROW(conv_block_workspace_bytes(bad), std::invalid_argument);
+  EXPECT_THROW(conv_block_workspace_bytes(Cpu{}, bad), std::invalid_argument);
 }
 
 }  // namespace

@@ -18,9 +18,11 @@ TYPED_TEST_SUITE(ElementwiseTest, Backends, BackendNames);
 
 TYPED_TEST(ElementwiseTest, FillWritesEveryElement) {
   for (const std::int64_t size : kSizes) {
-    auto y = this->poisoned(size, Base::kOffByOne);
-    fill(this->ctx(), size, 2.5F, y.data());
-    EXPECT_EQ(y.read(), std::vector<float>(static_cast<std::size_t>(size), 2.5F));
+    for (const Base base : {Base::kAligned, Base::kOffByOne}) {
+      auto y = this->poisoned(size, base);
+      fill(this->ctx(), size, 2.5F, y.data());
+      EXPECT_EQ(y.read(), std::vector<float>(static_cast<std::size_t>(size), 2.5F));
+    }
   }
 }
 
@@ -31,13 +33,31 @@ TYPED_TEST(ElementwiseTest, AddIsExact) {
       const std::vector<float> b_values = random_floats(size, 2);
       std::vector<float> want(a_values);
       for (std::size_t i = 0; i < want.size(); ++i) want[i] += b_values[i];
-      const auto a = this->upload(a_values, Base::kOffByOne);
-      const auto b = this->upload(b_values);
-      auto y = this->poisoned(size, Base::kOffByOne);
-      add(this->ctx(), size, a.data(), b.data(), y.data());
-      EXPECT_EQ(y.read(), want);
+      for (const Base base : {Base::kAligned, Base::kOffByOne}) {
+        const auto a = this->upload(a_values, base);
+        const auto b = this->upload(b_values);
+        auto y = this->poisoned(size, base);
+        add(this->ctx(), size, a.data(), b.data(), y.data());
+        EXPECT_EQ(y.read(), want);
+      }
     }
   });
+}
+
+// A GPU's grid is of limited size: its threads come round again.
+TYPED_TEST(ElementwiseTest, AddsMoreElementsThanAGridHasThreads) {
+  constexpr std::int64_t kSize = (std::int64_t{1} << 20U) + 200'003;
+  std::vector<float> values(kSize);
+  for (std::int64_t i = 0; i < kSize; ++i) values[i] = static_cast<float>(i);
+  for (const Base base : {Base::kAligned, Base::kOffByOne}) {
+    const auto a = this->upload(values, base);
+    auto y = this->upload(values, base);
+    add(this->ctx(), kSize, a.data(), y.data(), y.data());
+    const std::vector<float> got = y.read();
+    std::int64_t wrong = 0;
+    for (std::int64_t i = 0; i < kSize; ++i) wrong += got[i] == 2.0F * values[i] ? 0 : 1;
+    EXPECT_EQ(wrong, 0);
+  }
 }
 
 TYPED_TEST(ElementwiseTest, AddInPlace) {
@@ -61,8 +81,9 @@ TYPED_TEST(ElementwiseTest, ScaleFollowsItsFactorInMemory) {
       std::vector<float> want(values);
       for (float& value : want) value *= -2.0F;
       EXPECT_EQ(y.read(), want);
+      const auto x = this->upload(want);
       auto z = this->poisoned(size);
-      scale(this->ctx(), size, Scale{-0.5F}, y.data(), z.data());
+      scale(this->ctx(), size, Scale{-0.5F}, x.data(), z.data());
       EXPECT_EQ(z.read(), values);
     }
   });

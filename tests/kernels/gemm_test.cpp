@@ -13,6 +13,7 @@
 #include "tests/kernels/simd_targets.h"
 #include "tests/support/backends.h"
 #include "tests/support/compare.h"
+#include "tests/support/math_modes.h"
 #include "tests/support/random_data.h"
 #include "tests/support/reference/gemm.h"
 
@@ -36,6 +37,10 @@ constexpr Size kSizes[] = {
     {9, 17, 19},  {3, 18, 5},    {10, 31, 48},  {11, 33, 1},  {13, 47, 100}, {32, 100, 100},
     {32, 10, 97}, {32, 1, 100},  {31, 96, 50},  {33, 97, 65}, {5, 112, 30},  {4, 130, 129},
     {100, 67, 8}, {1, 100, 768}, {16, 100, 768}};
+
+// Tiles on CUDA are 32 or 64 rows, 16 or 32 columns, and 64, or from K = 512 on 128, deep.
+constexpr Size kTileSizes[] = {{31, 15, 15}, {32, 16, 16}, {33, 17, 17},  {31, 31, 63},
+                               {32, 32, 64}, {33, 33, 65}, {40, 33, 511}, {33, 36, 513}};
 
 constexpr bool kBoth[] = {false, true};
 
@@ -133,6 +138,48 @@ TYPED_TEST(GemmTest, NanReachesItsRowAndNoOther) {
   });
 }
 
+TYPED_TEST(GemmTest, MathModesRoundNoMoreThanTheyMay) {
+  for (const auto& [M, N, K] : kTileSizes) {
+    const std::vector<float> a = random_floats(M * K, 1);
+    const std::vector<float> b = random_floats(K * N, 2);
+    for (const bool transpose_a : kBoth) {
+      for (const bool transpose_b : kBoth) {
+        for (const Math math : kMaths) {
+          const GemmShape shape{M, N, K, transpose_a, transpose_b, math};
+          SCOPED_TRACE(name_of(shape));
+          const auto want = reference::gemm(shape, 1.0, widen(a), widen(b));
+          EXPECT_TRUE(all_close(this->product(shape, a, b), want, sum_tolerance(math)));
+
+          const std::vector<float> exact_a = representable(a, math);
+          const std::vector<float> exact_b = representable(b, math);
+          const auto exact = reference::gemm(shape, 1.0, widen(exact_a), widen(exact_b));
+          EXPECT_TRUE(all_close(this->product(shape, exact_a, exact_b), exact, kSum));
+        }
+      }
+    }
+  }
+}
+
+// So many tiles that CUDA takes its large ones, which are not to change a bit.
+TYPED_TEST(GemmTest, RowsOfALargeProductAreThoseOfASmallOne) {
+  constexpr std::int64_t kM = 2113;
+  constexpr std::int64_t kN = 250;
+  constexpr std::int64_t kK = 19;
+  constexpr std::int64_t kFew = 5;
+  const std::vector<float> a = random_floats(kM * kK, 1);
+  const std::vector<float> b = random_floats(kK * kN, 2);
+  const std::vector<float> last_rows(a.end() - kFew * kK, a.end());
+  for (const Math math : kMaths) {
+    const GemmShape shape{.M = kM, .N = kN, .K = kK, .math = math};
+    const std::vector<float> all = this->product(shape, a, b);
+    EXPECT_TRUE(
+        all_close(all, reference::gemm(shape, 1.0, widen(a), widen(b)), sum_tolerance(math)));
+    const GemmShape few{.M = kFew, .N = kN, .K = kK, .math = math};
+    EXPECT_EQ(this->product(few, last_rows, b),
+              std::vector<float>(all.end() - kFew * kN, all.end()));
+  }
+}
+
 struct Term {
   std::int64_t row_begin, M, K;
   float factor;
@@ -165,10 +212,13 @@ TYPED_TEST(GemmTest, TermsAddUpOverTheirRows) {
           terms.push_back({keep(a), keep(b), part.row_begin, part.M, part.K, Scale{part.factor}});
           want.push_back({widen(a), widen(b), part.row_begin, part.M, part.K, part.factor});
         }
-        auto c = this->poisoned(kRows * N);
-        gemm_terms(this->ctx(), kRows, N, terms, c.data());
-        EXPECT_TRUE(all_close(c.read(), reference::gemm_terms(kRows, N, want), kSum))
-            << terms.size() << " terms";
+        for (const Math math : kMaths) {
+          auto c = this->poisoned(kRows * N);
+          gemm_terms(this->ctx(), kRows, N, terms, math, c.data());
+          EXPECT_TRUE(
+              all_close(c.read(), reference::gemm_terms(kRows, N, want), sum_tolerance(math)))
+              << terms.size() << " terms";
+        }
       }
     }
   });
@@ -182,7 +232,7 @@ TYPED_TEST(GemmTest, RefusesSizesThatDoNotFit) {
       },
       ThrowsMessage<std::invalid_argument>(HasSubstr("-1, 2, 3")));
   const GemmTerm beyond[] = {{.row_begin = 3, .M = 2, .K = 1, .scale = {}}};
-  EXPECT_THAT([&] { gemm_terms(this->ctx(), 4, 1, beyond, nullptr); },
+  EXPECT_THAT([&] { gemm_terms(this->ctx(), 4, 1, beyond, Math::kF32, nullptr); },
               ThrowsMessage<std::invalid_argument>(HasSubstr("rows 3 to 5")));
 }
 

@@ -47,6 +47,8 @@ constexpr Pool2dShape kShapes[] = {
      .stride_w = 1,
      .pad_h = 1,
      .pad_w = 3},
+    // A stride beyond 32 bits: one row of windows.
+    {.N = 2, .H = 5, .W = 6, .C = 3, .stride_h = std::int64_t{1} << 33},
 };
 
 std::string name_of(const Pool2dShape& shape) {

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <stdexcept>
 #include <string>
+#include <type_traits>
 
 #include "tests/support/backends.h"
 #include "tests/support/compare.h"
@@ -20,8 +21,9 @@ using reference::widen;
 using testing::HasSubstr;
 using testing::ThrowsMessage;
 
-constexpr SoftmaxCrossEntropyShape kShapes[] = {{0, 10},  {1, 1},  {1, 2},   {3, 2},  {7, 10},
-                                                {64, 10}, {5, 31}, {2, 129}, {129, 3}};
+constexpr SoftmaxCrossEntropyShape kShapes[] = {{0, 10},  {1, 1},    {1, 2},   {3, 2},
+                                                {7, 10},  {64, 10},  {5, 31},  {2, 129},
+                                                {129, 3}, {259, 10}, {33, 65}, {1030, 2}};
 constexpr float kSmoothings[] = {0.0F, 0.1F, 1.0F};
 
 TEST(SoftmaxCrossEntropyReferenceTest, GradientIsTheDerivative) {
@@ -154,6 +156,24 @@ TYPED_TEST(SoftmaxCrossEntropyTest, RefusesBadArguments) {
   EXPECT_THAT(run({0, 3}, std::nanf("")), refused("label_smoothing is nan"));
 }
 
+// Digits that a subtraction of rounded probabilities would lose.
+TYPED_TEST(SoftmaxCrossEntropyTest, ANearlyCertainRowKeepsItsDigits) {
+  const std::vector<float> logits = {0.0F, 18.0F, -2.0F, 1.0F};
+  const auto want = reference::softmax_cross_entropy(4, 0.0, 1.0, widen(logits), {1});
+  const auto got = this->run(4, 0.0F, Scale{}, logits, {1});
+  EXPECT_NEAR(got.loss[0] / want.loss.value[0], 1.0, 1e-6);
+  EXPECT_NEAR(got.dlogits[1] / want.dlogits.value[1], 1.0, 1e-6);
+}
+
+// Gaps between logits beyond f32's range.
+TYPED_TEST(SoftmaxCrossEntropyTest, TheLargestFiniteLogitsStayFinite) {
+  const std::vector<float> logits = {3e38F, -3e38F, 0.0F};
+  const auto got = this->run(3, 0.3F, Scale{}, logits, {0});
+  EXPECT_FLOAT_EQ(got.loss[0], 0.9e38F);  // 0.1 * 6e38 + 0.1 * 3e38
+  EXPECT_FLOAT_EQ(got.dlogits[0], 0.2F);
+  EXPECT_FLOAT_EQ(got.dlogits[1], -0.1F);
+}
+
 // Only the CPU reads labels before it computes.
 TEST(SoftmaxCrossEntropyCpuTest, RefusesALabelOutOfRange) {
   for (const std::int32_t label : {-1, 3}) {
@@ -168,6 +188,25 @@ TEST(SoftmaxCrossEntropyCpuTest, RefusesALabelOutOfRange) {
         ThrowsMessage<std::invalid_argument>(
             HasSubstr("labels[1] is " + std::to_string(label) + ", must be in [0, 3)")));
     EXPECT_TRUE(std::isnan(loss.read()[0])) << "written before the check";
+  }
+}
+
+// Other backends cannot throw for what only the device sees: the row says so itself.
+TYPED_TEST(SoftmaxCrossEntropyTest, ALabelOutOfRangeDoesNotPassForALabel) {
+  for (const std::int64_t num_classes : {3, 10, 40}) {
+    for (const std::int32_t label : {-1, static_cast<std::int32_t>(num_classes)}) {
+      const std::vector<float> logits = random_floats(2 * num_classes, 12);
+      if constexpr (std::is_same_v<TypeParam, Cpu>) {
+        EXPECT_THROW(this->run(num_classes, 0.1F, Scale{}, logits, {label, 2}),
+                     std::invalid_argument);
+      } else {
+        const auto got = this->run(num_classes, 0.1F, Scale{}, logits, {label, 2});
+        EXPECT_TRUE(std::isnan(got.loss[0]));
+        for (std::int64_t i = 0; i < 2 * num_classes; ++i) {
+          EXPECT_EQ(std::isnan(got.dlogits[i]), i < num_classes) << i;
+        }
+      }
+    }
   }
 }
 

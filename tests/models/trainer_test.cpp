@@ -5,9 +5,11 @@
 #include <array>
 #include <cmath>
 #include <string>
+#include <type_traits>
 
 #include "runtime/errors.h"
 #include "runtime/safetensors.h"
+#include "tests/support/backends.h"
 #include "tests/support/temporary_folder.h"
 #include "tests/support/tiny_domains.h"
 
@@ -16,16 +18,27 @@ namespace {
 
 const std::vector<float> kMeans{60.0F, 60.0F, 60.0F};
 
-TrainingOptions short_run(std::int64_t steps) {
-  TrainingOptions options;
-  options.source_batch = 40;
-  options.target_batch = 24;
-  options.steps = steps;
-  return options;
-}
-
-class TrainerTest : public testing::Test {
+template <typename Ctx>
+class TrainerTest : public BackendTest<Ctx> {
  protected:
+  static constexpr bool kOnCpu = std::is_same_v<Ctx, Cpu>;
+
+  void SetUp() override {
+    BackendTest<Ctx>::SetUp();
+    if (!this->IsSkipped() && !this->HasFatalFailure())
+      device_ = select_device(Backend<Ctx>::kName);
+  }
+
+  // On the CPU enough rows for several shards of unequal size; the emulated GPU has no shards, and
+  // takes its time.
+  static TrainingOptions short_run(std::int64_t steps) {
+    TrainingOptions options;
+    options.source_batch = kOnCpu ? 40 : 5;
+    options.target_batch = kOnCpu ? 24 : 3;
+    options.steps = steps;
+    return options;
+  }
+
   TrainingData dann() const { return {&source_, &target_, kMeans}; }
   TrainingData source_only() const { return {&source_, nullptr, kMeans}; }
 
@@ -36,52 +49,54 @@ class TrainerTest : public testing::Test {
     return trainer.weights();
   }
 
-  Device device_ = select_device("cpu");
+  Device device_;
   LabelledImages source_ = tiny_domain(90, 1, 1);
   UnlabelledImages target_ = tiny_domain(70, 3, 2).without_labels();
 };
+TYPED_TEST_SUITE(TrainerTest, Backends, BackendNames);
 
-TEST_F(TrainerTest, SameSeedSameBitsForAnyNumberOfThreads) {
-  const TrainingOptions options = short_run(4);
-  for (const TrainingData& data : {dann(), source_only()}) {
-    const std::vector<float> one = weights_after(options, data, 5, 1);
-    EXPECT_EQ(weights_after(options, data, 5, 1), one);
+TYPED_TEST(TrainerTest, SameSeedSameBitsForAnyNumberOfThreads) {
+  const TrainingOptions options = this->short_run(4);
+  for (const TrainingData& data : {this->dann(), this->source_only()}) {
+    const std::vector<float> one = this->weights_after(options, data, 5, 1);
+    EXPECT_EQ(this->weights_after(options, data, 5, 1), one);
     for (const int threads : {2, 4, 8}) {
+      if (!this->kOnCpu) break;
       SCOPED_TRACE(threads);
-      EXPECT_EQ(weights_after(options, data, 5, threads), one);
+      EXPECT_EQ(this->weights_after(options, data, 5, threads), one);
     }
-    EXPECT_NE(weights_after(options, data, 6, 1), one);
+    EXPECT_NE(this->weights_after(options, data, 6, 1), one);
   }
 }
 
-TEST_F(TrainerTest, StepsInOneGoOrOneByOneAreTheSame) {
-  const TrainingOptions options = short_run(5);
-  Trainer trainer(options, dann(), 5, device_, 2);
+TYPED_TEST(TrainerTest, StepsInOneGoOrOneByOneAreTheSame) {
+  const TrainingOptions options = this->short_run(5);
+  Trainer trainer(options, this->dann(), 5, this->device_, 2);
   for (int step = 0; step < 5; ++step) {
     trainer.run(1);
-    trainer.evaluate(source_);  // looks, does not touch
+    trainer.evaluate(this->source_);  // looks, does not touch
   }
-  EXPECT_EQ(trainer.weights(), weights_after(options, dann(), 5, 2));
+  EXPECT_EQ(trainer.weights(), this->weights_after(options, this->dann(), 5, 2));
   EXPECT_EQ(trainer.steps_done(), 5);
   EXPECT_EQ(trainer.run(10).steps, 0);  // the run is over
 }
 
-TEST_F(TrainerTest, LearnsWhatTheSourceShows) {
-  TrainingOptions options = short_run(150);
+TYPED_TEST(TrainerTest, LearnsWhatTheSourceShows) {
+  TrainingOptions options = this->short_run(150);
   options.learning_rate = 0.03;
   options.learning_rate_schedule = LearningRateSchedule::kConstant;
-  Trainer trainer(options, source_only(), 3, device_, 2);
+  Trainer trainer(options, this->source_only(), 3, this->device_, 2);
   const StepReport first = trainer.run(10);
   const StepReport last = trainer.run(140);
   EXPECT_LT(last.label_loss, first.label_loss);
-  EXPECT_GT(trainer.evaluate(source_), 0.9);
+  EXPECT_GT(trainer.evaluate(this->source_), 0.9);
 }
 
-TEST_F(TrainerTest, ReportsLossesPerImageAndTheSchedules) {
-  TrainingOptions options = short_run(10);
+TYPED_TEST(TrainerTest, ReportsLossesPerImageAndTheSchedules) {
+  TrainingOptions options = this->short_run(10);
   options.learning_rate = 1e-12;
   options.domain_weight = 7.0;  // must not show in the displayed loss
-  Trainer trainer(options, dann(), 3, device_, 1);
+  Trainer trainer(options, this->dann(), 3, this->device_, 1);
   StepReport report = trainer.run(1);
   EXPECT_NEAR(report.label_loss, std::log(10.0), 0.1);  // chance
   EXPECT_NEAR(report.domain_loss, std::log(2.0), 0.1);  // chance
@@ -93,9 +108,9 @@ TEST_F(TrainerTest, ReportsLossesPerImageAndTheSchedules) {
   EXPECT_LE(report.domain_accuracy, 1.0);
 }
 
-TEST_F(TrainerTest, SavesEveryParameterInFileOrder) {
+TYPED_TEST(TrainerTest, SavesEveryParameterInFileOrder) {
   const TemporaryFolder folder;
-  Trainer trainer(short_run(2), dann(), 3, device_, 1);
+  Trainer trainer(this->short_run(2), this->dann(), 3, this->device_, 1);
   trainer.run(2);
   trainer.save(folder.path() / "model.safetensors");
   const SafetensorsFile file = read_safetensors(folder.path() / "model.safetensors");
@@ -107,7 +122,7 @@ TEST_F(TrainerTest, SavesEveryParameterInFileOrder) {
   EXPECT_EQ(file.content.metadata.at("channel_means"), "60,60,60");
   EXPECT_EQ(file.content.metadata.at("steps"), "2");
 
-  Trainer other(short_run(2), dann(), 4, device_, 1);
+  Trainer other(this->short_run(2), this->dann(), 4, this->device_, 1);
   EXPECT_NE(other.weights(), trainer.weights());
   other.set_parameters(trainer.parameters());
   EXPECT_EQ(other.weights(), trainer.weights());
@@ -125,26 +140,27 @@ std::string divergence(Trainer& trainer) {
   return "no divergence";
 }
 
-TEST_F(TrainerTest, DivergenceNamesStepAndQuantityAndKeepsTheLastFiniteWeights) {
-  TrainingOptions options = short_run(400);
+TYPED_TEST(TrainerTest, DivergenceNamesStepAndQuantityAndKeepsTheLastFiniteWeights) {
+  TrainingOptions options = this->short_run(400);
   options.learning_rate = 1e18;
   options.learning_rate_schedule = LearningRateSchedule::kConstant;
-  Trainer trainer(options, dann(), 3, device_, 2);
+  Trainer trainer(options, this->dann(), 3, this->device_, 2);
   const std::string text = divergence(trainer);
   EXPECT_NE(text.find("diverged at step"), std::string::npos) << text;
   EXPECT_NE(text.find("is not finite"), std::string::npos) << text;
   for (const float weight : trainer.weights()) ASSERT_TRUE(std::isfinite(weight));
 }
 
-TEST_F(TrainerTest, RefusesPicturesThatDoNotFit) {
-  LabelledImages wide = source_;
+TYPED_TEST(TrainerTest, RefusesPicturesThatDoNotFit) {
+  LabelledImages wide = this->source_;
   wide.images.width = 14;
   wide.images.height = 56;
-  EXPECT_THROW(Trainer(short_run(1), {&wide, nullptr, kMeans}, 1, device_, 1), DataError);
-  TrainingOptions options = short_run(1);
+  EXPECT_THROW(Trainer(this->short_run(1), {&wide, nullptr, kMeans}, 1, this->device_, 1),
+               DataError);
+  TrainingOptions options = this->short_run(1);
   options.source_batch = 91;
-  EXPECT_THROW(Trainer(options, source_only(), 1, device_, 1), DataError);
-  EXPECT_THROW(Trainer(short_run(1), {nullptr, &target_, kMeans}, 1, device_, 1),
+  EXPECT_THROW(Trainer(options, this->source_only(), 1, this->device_, 1), DataError);
+  EXPECT_THROW(Trainer(this->short_run(1), {nullptr, &this->target_, kMeans}, 1, this->device_, 1),
                std::invalid_argument);
 }
 

@@ -13,6 +13,7 @@
 #include "runtime/ops/slice_rows.h"
 #include "runtime/ops/stop_gradient.h"
 #include "runtime/ops/sum_loss.h"
+#include "tests/support/backends.h"
 #include "tests/support/graph_runner.h"
 
 namespace gradflip {
@@ -20,12 +21,16 @@ namespace {
 
 using testing::ElementsAre;
 
+template <typename Ctx>
+class GradientTest : public BackendTest<Ctx> {};
+TYPED_TEST_SUITE(GradientTest, Backends, BackendNames);
+
 constexpr ValueType kScalar{Dtype::kF32, {}, {}};
 const ValueType kScalarRows{Dtype::kF32, {}, segment_rows(0)};
 
 // Sums the elements of a value with rows (rows x ()) into a weight gradient-like scalar, so that
 // tests can read gradients of inputs row by row: x^T 1 with an identity matrix.
-std::vector<float> rows_of(const Graph& built, Value value,
+std::vector<float> rows_of(const Context& context, const Graph& built, Value value,
                            const std::vector<std::vector<float>>& inputs,
                            const std::vector<Value>& externals) {
   // A gradient with rows lives in a worker's arena; multiplying it with one-hot rows and summing
@@ -36,7 +41,7 @@ std::vector<float> rows_of(const Graph& built, Value value,
     Graph graph = built;
     const Value one_hot = graph.external("one hot", kScalarRows);
     const ops::SumLoss sum = ops::sum_loss(graph, ops::multiply(graph, value, one_hot), 1.0F);
-    GraphRunner runner(graph, {rows});
+    GraphRunner runner(graph, {rows}, 1, {}, context);
     for (std::size_t i = 0; i < externals.size(); ++i) runner.bind(externals[i], inputs[i]);
     std::vector<float> selector(static_cast<std::size_t>(rows), 0.0F);
     selector[static_cast<std::size_t>(row)] = 1.0F;
@@ -71,24 +76,25 @@ Example reversed_example() {
   return e;
 }
 
-TEST(AutodiffTest, ReversesTheGradientOfTheSeedExample) {
+TYPED_TEST(GradientTest, ReversesTheGradientOfTheSeedExample) {
   const Example e = reversed_example();
   const std::vector<Value> externals{e.x, e.y, e.lambda};
   const std::vector<std::vector<float>> inputs{{1, 2, 3}, {4, 5, 6}, {1}};
-  GraphRunner runner(e.graph, {3});
+  GraphRunner runner(e.graph, {3}, 1, {}, this->ctx());
   for (std::size_t i = 0; i < externals.size(); ++i) runner.bind(externals[i], inputs[i]);
   runner.run();
   EXPECT_EQ(runner.read(e.s.loss)[0], 672.0F);
-  EXPECT_THAT(rows_of(e.graph, e.dx, inputs, externals), ElementsAre(-18, -30, -42));
-  EXPECT_THAT(rows_of(e.graph, e.dy, inputs, externals), ElementsAre(-54, -66, -78));
+  EXPECT_THAT(rows_of(this->ctx(), e.graph, e.dx, inputs, externals), ElementsAre(-18, -30, -42));
+  EXPECT_THAT(rows_of(this->ctx(), e.graph, e.dy, inputs, externals), ElementsAre(-54, -66, -78));
 }
 
-TEST(AutodiffTest, ScalesTheReversalByLambda) {
+TYPED_TEST(GradientTest, ScalesTheReversalByLambda) {
   const Example e = reversed_example();
   const std::vector<Value> externals{e.x, e.y, e.lambda};
-  EXPECT_THAT(rows_of(e.graph, e.dx, {{1, 2, 3}, {4, 5, 6}, {0.5F}}, externals),
+  EXPECT_THAT(rows_of(this->ctx(), e.graph, e.dx, {{1, 2, 3}, {4, 5, 6}, {0.5F}}, externals),
               ElementsAre(-9, -15, -21));
-  EXPECT_THAT(rows_of(e.graph, e.dx, {{1, 2, 3}, {4, 5, 6}, {0}}, externals), ElementsAre(0, 0, 0));
+  EXPECT_THAT(rows_of(this->ctx(), e.graph, e.dx, {{1, 2, 3}, {4, 5, 6}, {0}}, externals),
+              ElementsAre(0, 0, 0));
 }
 
 TEST(AutodiffTest, MakesNoNodeForValuesThatNeedNoGradient) {
@@ -115,7 +121,7 @@ TEST(AutodiffTest, StopsAtStopGradient) {
   EXPECT_EQ(graph.nodes().size(), nodes);
 }
 
-TEST(AutodiffTest, AddsTheGradientsOfAParameterThatIsUsedTwice) {
+TYPED_TEST(GradientTest, AddsTheGradientsOfAParameterThatIsUsedTwice) {
   Graph graph;
   const Value x = graph.external("x", {Dtype::kF32, {2}, segment_rows(0)});
   const Value weight = graph.parameter(0, "weight", {2, 2});
@@ -128,16 +134,15 @@ TEST(AutodiffTest, AddsTheGradientsOfAParameterThatIsUsedTwice) {
   Parameters parameters;
   parameters.add("weight", {2, 2}, FileLayout::same({2, 2}), 1.0F);
   graph.mark_gradient(dweight, 0);
-  GraphRunner runner(graph, {1}, 1, parameters);
-  const std::vector<float> values{2, 3, 5, 7};
-  std::copy(values.begin(), values.end(), runner.blocks().weights.as<float>());
+  GraphRunner runner(graph, {1}, 1, parameters, this->ctx());
+  runner.set_weights({2, 3, 5, 7});
   runner.bind(x, std::vector<float>{1, 10});
   runner.run();
   // y = W (W x): dW = 1 (W x)^T + (W^T 1) x^T, with W x = (32, 75) and W^T 1 = (7, 10).
   EXPECT_THAT(runner.read(dweight), ElementsAre(32 + 7, 75 + 70, 32 + 10, 75 + 100));
 }
 
-TEST(AutodiffTest, PlacesTheGradientOfASliceAmongZeros) {
+TYPED_TEST(GradientTest, PlacesTheGradientOfASliceAmongZeros) {
   Graph graph;
   const Rows both = segment_rows(0) | segment_rows(1);
   const Value source = graph.external("source", kScalarRows);
@@ -154,7 +159,7 @@ TEST(AutodiffTest, PlacesTheGradientOfASliceAmongZeros) {
   const ops::SumLoss through_x = ops::sum_loss(graph, ops::multiply(graph, dx[0], x), 1.0F);
   const ops::SumLoss through_target =
       ops::sum_loss(graph, ops::multiply(graph, dx[1], target), 1.0F);
-  GraphRunner runner(graph, {2, 3});
+  GraphRunner runner(graph, {2, 3}, 1, {}, this->ctx());
   runner.bind(source, std::vector<float>{100, 200});
   runner.bind(target, std::vector<float>{1, 2, 3});
   runner.run();

@@ -9,16 +9,22 @@
 #include "runtime/ops/add.h"
 #include "runtime/ops/linear.h"
 #include "runtime/ops/multiply.h"
+#include "runtime/ops/record.h"
 #include "runtime/ops/relu.h"
 #include "runtime/ops/schedule.h"
 #include "runtime/ops/slice_rows.h"
 #include "runtime/ops/sum_loss.h"
 #include "runtime/sharding.h"
+#include "tests/support/backends.h"
 #include "tests/support/graph_runner.h"
 #include "tests/support/random_data.h"
 
 namespace gradflip {
 namespace {
+
+template <typename Ctx>
+class ExecutorTest : public BackendTest<Ctx> {};
+TYPED_TEST_SUITE(ExecutorTest, Backends, BackendNames);
 
 const ValueType kRow3{Dtype::kF32, {3}, segment_rows(0)};
 
@@ -44,11 +50,10 @@ TwoPhases two_phases() {
   return t;
 }
 
-std::vector<float> run_two_phases(std::int64_t rows, int threads) {
+std::vector<float> run_two_phases(const Context& context, std::int64_t rows, int threads) {
   const TwoPhases t = two_phases();
-  GraphRunner runner(t.graph, {rows}, threads, t.parameters);
-  const std::vector<float> weights = random_floats(9, 3);
-  std::copy(weights.begin(), weights.end(), runner.blocks().weights.as<float>());
+  GraphRunner runner(t.graph, {rows}, threads, t.parameters, context);
+  runner.set_weights(random_floats(9, 3));
   runner.bind(t.x, random_floats(rows * 3, 4));
   runner.run();
   std::vector<float> results = runner.read(t.sum);
@@ -57,9 +62,9 @@ std::vector<float> run_two_phases(std::int64_t rows, int threads) {
   return results;
 }
 
-TEST(ExecutorTest, ReadersOfASumSeeTheWholeBatch) {
+TYPED_TEST(ExecutorTest, ReadersOfASumSeeTheWholeBatch) {
   const std::int64_t rows = 150;
-  const std::vector<float> got = run_two_phases(rows, 3);
+  const std::vector<float> got = run_two_phases(this->ctx(), rows, 3);
   const std::vector<float> w = random_floats(9, 3), x = random_floats(rows * 3, 4);
   std::array<double, 9> sum{};
   std::vector<double> h(static_cast<std::size_t>(rows) * 3);
@@ -82,19 +87,19 @@ TEST(ExecutorTest, ReadersOfASumSeeTheWholeBatch) {
   EXPECT_NEAR(got[10], z, 1e-3);
 }
 
-TEST(ExecutorTest, ResultsAreTheSameBitsForAnyNumberOfThreads) {
+TYPED_TEST(ExecutorTest, ResultsAreTheSameBitsForAnyNumberOfThreads) {
   for (const std::int64_t rows : {1, 31, 33, 150, 1200}) {
     SCOPED_TRACE(rows);
-    const std::vector<float> one = run_two_phases(rows, 1);
-    for (const int threads : {2, 3, 8}) EXPECT_EQ(run_two_phases(rows, threads), one);
+    const std::vector<float> one = run_two_phases(this->ctx(), rows, 1);
+    for (const int threads : {2, 3, 8}) EXPECT_EQ(run_two_phases(this->ctx(), rows, threads), one);
   }
 }
 
-TEST(ExecutorTest, TakesFewerRowsThanItPlannedFor) {
+TYPED_TEST(ExecutorTest, TakesFewerRowsThanItPlannedFor) {
   Graph graph;
   const Value x = graph.external("x", kRow3);
   const Value sum = ops::sum_loss(graph, x, 1.0F).loss;
-  GraphRunner runner(graph, {1000}, 2);
+  GraphRunner runner(graph, {1000}, 2, {}, this->ctx());
   runner.bind(x, std::vector<float>(3000, 1.0F));
   for (const std::int64_t rows : {1000, 999, 33, 32, 1, 0}) {
     runner.executor().run(std::array{rows});
@@ -104,11 +109,11 @@ TEST(ExecutorTest, TakesFewerRowsThanItPlannedFor) {
   EXPECT_THROW(runner.executor().run(std::array<std::int64_t, 2>{1, 1}), std::invalid_argument);
 }
 
-TEST(ExecutorTest, RefusesToRunWithAnUnboundValue) {
+TYPED_TEST(ExecutorTest, RefusesToRunWithAnUnboundValue) {
   Graph graph;
   const Value x = graph.external("pictures", kRow3);
   ops::sum_loss(graph, x, 1.0F);
-  GraphRunner runner(graph, {4});
+  GraphRunner runner(graph, {4}, 1, {}, this->ctx());
   try {
     runner.run();
     FAIL();
@@ -117,7 +122,7 @@ TEST(ExecutorTest, RefusesToRunWithAnUnboundValue) {
   }
 }
 
-TEST(ExecutorTest, UpdatesStateAfterEverythingThatReadsIt) {
+TYPED_TEST(ExecutorTest, UpdatesStateAfterEverythingThatReadsIt) {
   Graph graph;
   const Value step = graph.external("step", {Dtype::kI64, {}, {}});
   ops::advance_step(graph, step);  // appended first, runs last
@@ -127,7 +132,7 @@ TEST(ExecutorTest, UpdatesStateAfterEverythingThatReadsIt) {
                                               .alpha = 1.0,
                                               .beta = 1.0,
                                               .total_steps = 4});
-  GraphRunner runner(graph, {1});
+  GraphRunner runner(graph, {1}, 1, {}, this->ctx());
   runner.bind(step, std::vector<std::int64_t>{0});
   for (const double progress : {0.0, 0.25, 0.5}) {
     runner.run();
@@ -135,7 +140,7 @@ TEST(ExecutorTest, UpdatesStateAfterEverythingThatReadsIt) {
   }
 }
 
-TEST(ExecutorTest, SlicesAreViewsOfTheirRowsInEveryPiece) {
+TYPED_TEST(ExecutorTest, SlicesAreViewsOfTheirRowsInEveryPiece) {
   Graph graph;
   const Rows all = segment_rows(0) | segment_rows(1) | segment_rows(2);
   std::array<Value, 3> inputs;
@@ -151,7 +156,7 @@ TEST(ExecutorTest, SlicesAreViewsOfTheirRowsInEveryPiece) {
   sums.push_back(ops::sum_loss(graph, ops::slice_rows(graph, x, segment_rows(0)), 1.0F).loss);
   sums.push_back(ops::sum_loss(graph, ops::slice_rows(graph, x, segment_rows(1)), 1.0F).loss);
   sums.push_back(ops::sum_loss(graph, ops::slice_rows(graph, tail, segment_rows(2)), 1.0F).loss);
-  GraphRunner runner(graph, {70, 0, 41}, 2);
+  GraphRunner runner(graph, {70, 0, 41}, 2, {}, this->ctx());
   runner.bind(inputs[0], std::vector<float>(140, 1.0F));
   runner.bind(inputs[1], std::vector<float>(1, 7.0F));
   runner.bind(inputs[2], std::vector<float>(82, 100.0F));
@@ -161,18 +166,78 @@ TEST(ExecutorTest, SlicesAreViewsOfTheirRowsInEveryPiece) {
   EXPECT_EQ(runner.read(sums[2])[0], 8200.0F);
 }
 
+// Counts its steps and notes what it saw in each.
+struct Counter {
+  Graph graph;
+  Value step, ring, x;
+};
+
+constexpr std::int64_t kRingRows = 40;
+
+Counter counter() {
+  Counter c;
+  c.step = c.graph.external("step", {Dtype::kI64, {}, {}});
+  c.ring = c.graph.external("ring", {Dtype::kF32, {kRingRows, 2}, {}});
+  c.x = c.graph.external("x", kRow3);
+  const Value sum = ops::sum_loss(c.graph, c.x, 1.0F).loss;
+  const Value rate = ops::evaluate_schedule(
+      c.graph, c.step, {.kind = Schedule::Kind::kStepDecay, .start = 1.0, .beta = 0.5, .gamma = 1});
+  const std::array<Value, 2> scalars{sum, rate};
+  ops::record(c.graph, c.ring, c.step, scalars);
+  ops::advance_step(c.graph, c.step);
+  return c;
+}
+
+TYPED_TEST(ExecutorTest, StepsInOneGoAreTheSameAsOneByOne) {
+  const Counter c = counter();
+  std::vector<std::vector<float>> rings;
+  for (const std::vector<std::int64_t>& blocks :
+       {std::vector<std::int64_t>(kRingRows, 1), {kRingRows}, {17, 1, 2, 20}}) {
+    GraphRunner runner(c.graph, {5}, 2, {}, this->ctx());
+    runner.bind(c.step, std::vector<std::int64_t>{0});
+    Buffer& ring = runner.bind(c.ring, std::vector<float>(kRingRows * 2, -1.0F));
+    runner.bind(c.x, random_floats(15, 6));
+    for (const std::int64_t steps : blocks) runner.run(steps);
+    std::vector<float>& seen = rings.emplace_back(kRingRows * 2);
+    copy_to_host(this->ctx(), seen.data(), ring.data(), ring.bytes());
+  }
+  EXPECT_EQ(rings[1], rings[0]);
+  EXPECT_EQ(rings[2], rings[0]);
+  for (std::size_t step = 0; step < kRingRows; ++step) {
+    EXPECT_FLOAT_EQ(rings[0][2 * step + 1],
+                    static_cast<float>(1.0 / std::sqrt(1.0 + static_cast<double>(step))));
+  }
+}
+
+// A replay must read what is bound now, not what was bound when it was recorded.
+TYPED_TEST(ExecutorTest, BindingAnewReachesTheNextSteps) {
+  const Counter c = counter();
+  GraphRunner runner(c.graph, {2}, 1, {}, this->ctx());
+  runner.bind(c.step, std::vector<std::int64_t>{0});
+  Buffer& ring = runner.bind(c.ring, std::vector<float>(kRingRows * 2, -1.0F));
+  for (const float value : {1.0F, 2.0F}) {
+    runner.bind(c.x, std::vector<float>(6, value));
+    runner.run(10);
+  }
+  std::vector<float> seen(kRingRows * 2);
+  copy_to_host(this->ctx(), seen.data(), ring.data(), ring.bytes());
+  EXPECT_EQ(seen[2 * 9], 6.0F);
+  EXPECT_EQ(seen[2 * 10], 12.0F);
+  EXPECT_EQ(seen[2 * 19], 12.0F);
+}
+
 TEST(ShardingTest, CutsEveryBatchIntoAllItsRows) {
   for (const std::int64_t images : {0, 1, 32, 33, 128, 512, 513, 5000}) {
-    const Sharding sharding = sharding_of(images);
+    const Sharding sharding = sharding_of(images, kCpuCut);
     std::int64_t covered = 0;
     for (std::int64_t piece = 0; piece < sharding.pieces(); ++piece) {
       const SegmentRange range = piece_of(images, piece, sharding.pieces());
       EXPECT_EQ(range.begin, covered);
-      EXPECT_LE(range.count, piece_capacity(images, 1));
+      EXPECT_LE(range.count, piece_capacity(images, 1, kCpuCut));
       covered += range.count;
     }
     EXPECT_EQ(covered, images);
-    EXPECT_LE(sharding.shards, kMaxShards);
+    EXPECT_LE(sharding.shards, kCpuCut.max_shards);
   }
 }
 

@@ -16,6 +16,7 @@
 #include "runtime/ops/relu.h"
 #include "runtime/ops/slice_rows.h"
 #include "runtime/ops/sum_loss.h"
+#include "tests/support/backends.h"
 #include "tests/support/graph_runner.h"
 #include "tests/support/random_data.h"
 
@@ -103,12 +104,10 @@ Parameters head_parameters() {
   return parameters;
 }
 
-std::vector<float> run_heads(const Graph& graph, const Heads& h,
+std::vector<float> run_heads(const Context& context, const Graph& graph, const Heads& h,
                              const std::function<Value(Value)>& now, Value result) {
-  GraphRunner runner(graph, {40, 37}, 2, head_parameters());
-  const std::vector<float> weights =
-      random_floats(static_cast<std::int64_t>(runner.blocks().weights.bytes()) / 4, /*seed=*/1);
-  std::copy(weights.begin(), weights.end(), runner.blocks().weights.as<float>());
+  GraphRunner runner(graph, {40, 37}, 2, head_parameters(), context);
+  runner.set_weights(random_floats(runner.blocks().weights.bytes() / 4, /*seed=*/1));
   runner.bind(now(h.source), random_floats(40 * 7, 2));
   runner.bind(now(h.target), random_floats(37 * 7, 3));
   runner.bind(now(h.lambda), std::vector<float>{0.7F});
@@ -130,14 +129,18 @@ TEST(FuseLinearMergesTest, LeavesNoReversalAndOneLaunch) {
   EXPECT_EQ(fused.graph.nodes().size(), h.graph.nodes().size() - 5);
 }
 
-TEST(FuseLinearMergesTest, EqualsTheUnfusedGraph) {
+template <typename Ctx>
+class FusedLinearMergeTest : public BackendTest<Ctx> {};
+TYPED_TEST_SUITE(FusedLinearMergeTest, Backends, BackendNames);
+
+TYPED_TEST(FusedLinearMergeTest, EqualsTheUnfusedGraph) {
   const Heads h = build_heads();
   const std::array<Value, 3> keep{h.dsource, h.dlabel_weight, h.ddomain_weight};
   const Rewritten fused = fuse_linear_merges(h.graph, keep);
   const auto same = [](Value value) { return value; };
   for (const Value result : keep) {
-    const std::vector<float> want = run_heads(h.graph, h, same, result);
-    const std::vector<float> got = run_heads(fused.graph, h, fused, result);
+    const std::vector<float> want = run_heads(this->ctx(), h.graph, h, same, result);
+    const std::vector<float> got = run_heads(this->ctx(), fused.graph, h, fused, result);
     ASSERT_EQ(got.size(), want.size());
     for (std::size_t i = 0; i < got.size(); ++i) {
       EXPECT_NEAR(got[i], want[i], 1e-4 * (1.0 + std::abs(want[i])));
@@ -145,8 +148,8 @@ TEST(FuseLinearMergesTest, EqualsTheUnfusedGraph) {
   }
   // The domain classifier's own weight gradient is untouched by the reversal: same nodes, same
   // bits.
-  EXPECT_EQ(run_heads(fused.graph, h, fused, h.ddomain_weight),
-            run_heads(h.graph, h, same, h.ddomain_weight));
+  EXPECT_EQ(run_heads(this->ctx(), fused.graph, h, fused, h.ddomain_weight),
+            run_heads(this->ctx(), h.graph, h, same, h.ddomain_weight));
 }
 
 TEST(FuseLinearMergesTest, KeepsAValueThatSomeoneElseReads) {

@@ -80,8 +80,8 @@ TEST(MemoryPlanTest, ValuesAliveTogetherNeverOverlap) {
     SCOPED_TRACE(seed);
     const Graph graph = random_graph(seed);
     const std::array<std::int64_t, 1> rows{1000};
-    const MemoryPlan plan = plan_memory(graph, {}, rows);
-    const std::vector<Use> uses = uses_of(graph, plan, piece_capacity(rows[0], 1));
+    const MemoryPlan plan = plan_memory(graph, {}, Cpu{}, rows);
+    const std::vector<Use> uses = uses_of(graph, plan, piece_capacity(rows[0], 1, kCpuCut));
     for (std::size_t a = 0; a < uses.size(); ++a) {
       EXPECT_LE(uses[a].end, plan.worker_bytes);
       for (std::size_t b = a + 1; b < uses.size(); ++b) {
@@ -98,7 +98,7 @@ TEST(MemoryPlanTest, ReusesMemoryOfValuesThatAreDone) {
   Value x = graph.external("x", {Dtype::kF32, {100}, segment_rows(0)});
   for (int layer = 0; layer < 20; ++layer) x = ops::relu(graph, x);
   const std::array<std::int64_t, 1> rows{16};
-  EXPECT_EQ(plan_memory(graph, {}, rows).worker_bytes, 2 * 16 * 100 * 4);
+  EXPECT_EQ(plan_memory(graph, {}, Cpu{}, rows).worker_bytes, 2 * 16 * 100 * 4);
 }
 
 TEST(MemoryPlanTest, TheForwardOfAReversalIsAView) {
@@ -107,7 +107,7 @@ TEST(MemoryPlanTest, TheForwardOfAReversalIsAView) {
   const Value lambda = graph.external("lambda", {Dtype::kF32, {}, {}});
   const Value y = ops::grl(graph, x, lambda);
   const std::array<std::int64_t, 1> rows{4};
-  EXPECT_EQ(plan_memory(graph, {}, rows).placements[static_cast<std::size_t>(y.id)].root, x);
+  EXPECT_EQ(plan_memory(graph, {}, Cpu{}, rows).placements[static_cast<std::size_t>(y.id)].root, x);
 }
 
 }  // namespace

@@ -39,4 +39,20 @@ struct Backend<Cpu> {
   static constexpr std::align_val_t kAlignment{64};
 };
 
+// A GPU, or the emulated one of tests/simt: whichever runtime the test is linked with. Defined in
+// backend_cuda.cpp, in builds that have CUDA kernels.
+template <>
+struct Backend<Cuda> {
+  static constexpr const char* kName = "cuda";
+
+  static std::string unavailable();
+  static Cuda context();
+
+  // Aligned to 256 bytes.
+  static std::byte* allocate(std::size_t bytes);
+  static void release(std::byte* memory);
+  static void copy_from_host(void* to, const void* from, std::size_t bytes);
+  static void copy_to_host(void* to, const void* from, std::size_t bytes);
+};
+
 }  // namespace gradflip

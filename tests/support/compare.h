@@ -15,6 +15,8 @@ namespace gradflip {
 
 inline constexpr double kElementwise = 1e-6;  // one or two roundings to f32
 inline constexpr double kSum = 1e-5;          // f32 sums of up to 10^4 terms
+inline constexpr double kSumTf32 = 2e-3;      // the same with operands rounded to tf32
+inline constexpr double kSumBf16 = 1e-2;      // and to bf16
 
 testing::AssertionResult all_close(std::span<const float> got, std::span<const double> want,
                                    std::span<const double> scale, double tolerance);

@@ -1,8 +1,7 @@
-// Runs a graph on the CPU for tests: owns what its external values are bound to.
+// Runs a graph for tests, on any context: owns what its external values are bound to.
 #pragma once
 
 #include <cstdint>
-#include <cstring>
 #include <list>
 #include <memory>
 #include <vector>
@@ -17,23 +16,30 @@ namespace gradflip {
 class GraphRunner {
  public:
   GraphRunner(const Graph& graph, std::vector<std::int64_t> rows, int threads = 1,
-              Parameters parameters = {})
+              Parameters parameters = {}, const Context& context = Cpu{})
       : graph_(graph),
+        context_(context),
         rows_(std::move(rows)),
         parameters_(std::move(parameters)),
-        blocks_(Cpu{}, parameters_),
+        blocks_(context, parameters_),
         workers_(threads),
-        executor_(graph_, parameters_, blocks_, Cpu{}, workers_, rows_) {}
+        executor_(graph_, parameters_, blocks_, context, workers_, rows_) {}
 
   template <typename T>
-  void bind(Value value, const std::vector<T>& contents) {
-    Buffer& memory = memories_.emplace_back(Context(Cpu{}),
-                                            static_cast<std::int64_t>(contents.size() * sizeof(T)));
-    if (!contents.empty()) std::memcpy(memory.data(), contents.data(), contents.size() * sizeof(T));
+  Buffer& bind(Value value, const std::vector<T>& contents) {
+    Buffer& memory =
+        memories_.emplace_back(context_, static_cast<std::int64_t>(contents.size() * sizeof(T)));
+    copy_from_host(context_, memory.data(), contents.data(), memory.bytes());
     executor_.bind(value, memory.data());
+    return memory;
   }
 
-  void run() { executor_.run(rows_); }
+  void set_weights(const std::vector<float>& weights) {
+    copy_from_host(context_, blocks_.weights.data(), weights.data(),
+                   static_cast<std::int64_t>(weights.size() * sizeof(float)));
+  }
+
+  void run(std::int64_t steps = 1) { executor_.run(rows_, steps); }
 
   std::vector<float> read(Value value) const {
     std::vector<float> contents(static_cast<std::size_t>(graph_.type(value).shape.size()));
@@ -46,6 +52,7 @@ class GraphRunner {
 
  private:
   const Graph& graph_;
+  Context context_;
   std::vector<std::int64_t> rows_;
   Parameters parameters_;
   ParameterBlocks blocks_;

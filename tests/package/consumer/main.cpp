@@ -14,6 +14,7 @@
 #include "runtime/ops/count_correct.h"
 #include "runtime/ops/grl.h"
 #include "runtime/ops/relu.h"
+#include "runtime/ops/schedule.h"
 #include "runtime/ops/slice_rows.h"
 #include "runtime/random.h"
 
@@ -63,7 +64,8 @@ float target_accuracy(float lambda) {
   const Value correct = ops::count_correct_binary(graph, target_label,
                                                   target_labels);  // to look at, not to learn from
   const TrainingStep training =
-      append_training_step(graph, step, losses, parameters, {.momentum = 0.9F}, {.start = 0.05});
+      append_training_step(graph, step, losses, parameters, {.momentum = 0.9F},
+                           ops::evaluate_schedule(graph, step, {.start = 0.05}));
 
   Workers workers(2);
   const TrainingMemory memory(Cpu{}, parameters, /*seed=*/1);

@@ -1,0 +1,153 @@
+// step_bench: whole training steps, or inference, in images per second.
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <iostream>
+
+#include "apps/common/cli.h"
+#include "benchmarks/support/build_info.h"
+#include "benchmarks/support/shapes.h"
+#include "benchmarks/workloads.h"
+#include "models/options.h"
+#include "runtime/device.h"
+
+namespace gradflip::bench {
+namespace {
+
+constexpr const char* kExamples =
+    "Examples:\n"
+    "  step_bench --mode dann --batch 128 --json\n"
+    "  step_bench --mode both --batch 4096 --device cuda --precision tf32\n";
+
+struct Arguments {
+  std::string mode = "dann";
+  std::string precision = "f32";
+  std::string device = "auto";
+  WorkloadOptions workload;
+  double seconds = 3.0;
+  bool json = false;
+};
+
+void add_options(CLI::App& app, Arguments& arguments) {
+  WorkloadOptions& workload = arguments.workload;
+  app.add_option("--mode", arguments.mode,
+                 "what to time; both: a DANN and source-only in turns, and their ratio [dann]")
+      ->type_name("dann|source-only|both|infer");
+  app.add_option("--batch", workload.batch, "images through the feature extractor per step [128]")
+      ->check(CLI::Range(std::int64_t{2}, std::int64_t{1} << 20U).description(""))
+      ->type_name("INT");
+  workload.threads = default_threads();
+  app.add_option("--threads", workload.threads, "CPU threads [all of this machine]")
+      ->check(CLI::Range(1, 1024).description(""))
+      ->type_name("INT");
+  app.add_option("--precision", arguments.precision, "of matrix products and convolutions [f32]")
+      ->type_name("f32|tf32|bf16");
+  app.add_option("--device", arguments.device, "where to compute [auto]")
+      ->type_name("auto|cpu|cuda[:N]");
+  app.add_option("--seconds", arguments.seconds, "to measure for, after warming up [3]")
+      ->check(CLI::Range(0.1, 3600.0).description(""))
+      ->type_name("SECONDS");
+  app.add_flag("--json", arguments.json, "one JSON document on stdout instead of a line");
+  app.footer(kExamples);
+}
+
+struct Named {
+  std::string name;
+  std::unique_ptr<Workload> workload;
+};
+
+std::vector<Named> workloads_of(const Arguments& arguments, const Device& device) {
+  std::vector<Named> workloads;
+  const auto add = [&](const char* name, auto make) {
+    if (arguments.mode == name || (arguments.mode == "both" && std::string("infer") != name)) {
+      workloads.push_back({name, make(arguments.workload, device)});
+    }
+  };
+  add("dann", dann_workload);
+  add("source-only", source_only_workload);
+  add("infer", inference_workload);
+  if (workloads.empty()) {
+    throw std::invalid_argument("--mode: there is no \"" + arguments.mode +
+                                "\"; choose one of dann, source-only, both, infer");
+  }
+  return workloads;
+}
+
+double flops_of(const std::string& name) {
+  const FlopsPerImage flops = flops_per_image(dann_shapes());
+  return name == "dann"    ? flops.dann_step
+         : name == "infer" ? flops.inference
+                           : flops.source_only_step;
+}
+
+nlohmann::ordered_json row(const Named& named, const Throughput& throughput) {
+  return {
+      {"mode", named.name},
+      {"images_per_second", throughput.median},
+      {"images_per_second_min", throughput.min},
+      {"images_per_second_max", throughput.max},
+      {"step_us", 1e6 * static_cast<double>(named.workload->images_per_step()) / throughput.median},
+      {"gflops", flops_of(named.name) * throughput.median * 1e-9},
+      {"windows", throughput.windows}};
+}
+
+nlohmann::ordered_json document(const Arguments& arguments, const Device& device) {
+  nlohmann::ordered_json json = to_json(build_info());
+  json["device"] = device.name;
+  json["batch"] = arguments.workload.batch;
+  json["threads"] = arguments.workload.threads;
+  json["precision"] = arguments.precision;
+  return json;
+}
+
+int run(Arguments& arguments) {
+  const std::string unfit = unfit_for_timing(build_info());
+  if (!unfit.empty()) throw std::invalid_argument(unfit);
+  arguments.workload.precision = math_from_name(arguments.precision);
+  const Device device = select_device(arguments.device);
+  const std::vector<Named> workloads = workloads_of(arguments, device);
+  std::vector<Workload*> pointers;
+  for (const Named& named : workloads) pointers.push_back(named.workload.get());
+  const Comparison measured = measure(pointers, arguments.seconds);
+
+  nlohmann::ordered_json json = document(arguments, device);
+  std::vector<nlohmann::ordered_json> rows;
+  for (std::size_t i = 0; i < workloads.size(); ++i) {
+    rows.push_back(row(workloads[i], measured.throughputs[i]));
+  }
+  if (rows.size() == 1) {
+    json.update(rows.front());
+  } else {
+    json["mode"] = arguments.mode;
+    json["dann_over_source_only"] = measured.ratio;
+    json["images_per_second"] = rows.front()["images_per_second"];
+    json["rows"] = rows;
+  }
+  if (arguments.json) {
+    std::cout << json.dump(2) << '\n';
+    return 0;
+  }
+  for (const nlohmann::ordered_json& one : rows) {
+    std::cout << fmt::format(
+        "{:<12} batch {}, {}: {:.0f} images/s ({:.0f} to {:.0f}), {:.1f} us a "
+        "step, {:.0f} GFLOP/s\n",
+        one["mode"].get<std::string>(), arguments.workload.batch, arguments.precision,
+        one["images_per_second"].get<double>(), one["images_per_second_min"].get<double>(),
+        one["images_per_second_max"].get<double>(), one["step_us"].get<double>(),
+        one["gflops"].get<double>());
+  }
+  if (rows.size() > 1) {
+    std::cout << fmt::format("a DANN runs at {:.3f} of source-only's images/s\n", measured.ratio);
+  }
+  return 0;
+}
+
+}  // namespace
+}  // namespace gradflip::bench
+
+int main(int argc, char** argv) {
+  CLI::App app("Times whole training steps on synthetic pictures in memory.", "step_bench");
+  gradflip::bench::Arguments arguments;
+  gradflip::bench::add_options(app, arguments);
+  return gradflip::run_app(app, argc, argv, [&] { return gradflip::bench::run(arguments); });
+}

@@ -1,0 +1,190 @@
+#include "benchmarks/workloads.h"
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <cmath>
+#include <random>
+
+#include "models/dann.h"
+#include "models/trainer.h"
+#include "models/training_graph.h"
+#include "runtime/executor.h"
+
+namespace gradflip::bench {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+// Enough pictures that a step finds few of its own in a cache; never fewer than a batch.
+constexpr std::int64_t kPictures = 16'384;
+// So long that the schedules stand where a run begins, whatever is timed.
+constexpr std::int64_t kTotalSteps = 1'000'000'000'000;
+constexpr std::uint64_t kSeed = 1;
+constexpr int kWindows = 7;
+constexpr double kWarmupSeconds = 0.3;
+
+std::vector<float> channel_means() { return std::vector<float>(kImageChannels, 40.0F); }
+
+// Dark noise with a bright bar at a height that tells the class, so that training has something to
+// learn and stays finite for as long as it is timed.
+LabelledImages pictures(std::int64_t count, std::uint64_t seed) {
+  LabelledImages data;
+  data.num_classes = kNumClasses;
+  data.images = {count, kImageSize, kImageSize, kImageChannels, {}};
+  data.images.pixels.reserve(static_cast<std::size_t>(count * data.images.bytes_per_image()));
+  std::mt19937 random(static_cast<std::mt19937::result_type>(seed));
+  for (std::int64_t n = 0; n < count; ++n) {
+    const std::int64_t label = n % kNumClasses;
+    data.labels.push_back(static_cast<std::uint8_t>(label));
+    for (std::int64_t h = 0; h < kImageSize; ++h) {
+      const bool bar = h / 2 == label + 2;
+      for (std::int64_t i = 0; i < kImageSize * kImageChannels; ++i) {
+        data.images.pixels.push_back(static_cast<std::uint8_t>(bar ? 255 : random() % 64));
+      }
+    }
+  }
+  return data;
+}
+
+class TrainingWorkload : public Workload {
+ public:
+  TrainingWorkload(const WorkloadOptions& options, const Device& device, bool adversarial) {
+    TrainingOptions training = preset("paper");
+    training.source_batch = adversarial ? options.batch / 2 : options.batch;
+    training.target_batch = options.batch - options.batch / 2;
+    training.steps = kTotalSteps;
+    training.precision = options.precision;
+    // The ramp starts at zero, where a reversed gradient would be nothing but zeros.
+    training.lambda_schedule = LambdaSchedule::kConstant;
+    training.lambda = 0.1;
+    training.learning_rate_schedule = LearningRateSchedule::kConstant;
+    const std::int64_t count = std::max(kPictures, options.batch);
+    source_ = pictures(count, kSeed);
+    if (adversarial) target_ = pictures(count, kSeed + 1).without_labels();
+    trainer_ = std::make_unique<Trainer>(
+        training, TrainingData{&source_, adversarial ? &target_ : nullptr, channel_means()}, kSeed,
+        device, options.threads);
+  }
+
+  std::int64_t images_per_step() const override { return trainer_->images_per_step(); }
+  void run(std::int64_t steps) override { trainer_->run(steps); }
+
+ private:
+  LabelledImages source_;
+  UnlabelledImages target_;
+  std::unique_ptr<Trainer> trainer_;
+};
+
+// The evaluation graph without a trainer around it: pictures in, correct predictions out.
+class InferenceWorkload : public Workload {
+ public:
+  InferenceWorkload(const WorkloadOptions& options, const Device& device)
+      : device_(device), workers_(options.threads), batch_{options.batch} {
+    const std::int64_t count = std::max(kPictures / options.batch, std::int64_t{1}) * options.batch;
+    const LabelledImages data = pictures(count, kSeed);
+    const DatasetShape shape{count, kImageSize, kImageSize, kImageChannels};
+    TrainingOptions training = preset("paper");
+    // Declares the parameters in their own order.
+    (void)build_training_graph(training, shape, kNumClasses, {}, kSeed, 1, parameters_);
+    evaluation_ =
+        build_evaluation_graph(shape, kNumClasses, options.batch, options.precision, parameters_);
+    memory_ = std::make_unique<TrainingMemory>(device_.context, parameters_, kSeed);
+    executor_ = std::make_unique<Executor>(evaluation_.graph, parameters_, memory_->blocks(),
+                                           device_.context, workers_, batch_);
+    bind(evaluation_.images, images_, data.images.pixels.data(), data.images.pixels.size());
+    bind(evaluation_.labels, labels_, data.labels.data(), data.labels.size());
+    const std::vector<float> means = channel_means();
+    bind(evaluation_.channel_means, means_, means.data(), means.size() * sizeof(float));
+    const std::int64_t step = 0;
+    bind(evaluation_.step, step_, &step, sizeof step);
+  }
+
+  std::int64_t images_per_step() const override { return batch_[0]; }
+  void run(std::int64_t steps) override {
+    executor_->run(batch_, steps);
+    (void)executor_->read_scalar(evaluation_.correct);
+  }
+
+ private:
+  void bind(Value value, Buffer& buffer, const void* from, std::size_t bytes) {
+    buffer = Buffer(device_.context, static_cast<std::int64_t>(bytes));
+    copy_from_host(device_.context, buffer.data(), from, buffer.bytes());
+    executor_->bind(value, buffer.data());
+  }
+
+  Device device_;
+  Workers workers_;
+  std::array<std::int64_t, 1> batch_;
+  Parameters parameters_;
+  EvaluationGraph evaluation_;
+  std::unique_ptr<TrainingMemory> memory_;
+  Buffer images_, labels_, means_, step_;
+  std::unique_ptr<Executor> executor_;
+};
+
+double seconds_of(Workload& workload, std::int64_t steps) {
+  const Clock::time_point begin = Clock::now();
+  workload.run(steps);
+  return std::chrono::duration<double>(Clock::now() - begin).count();
+}
+
+// How many steps take about so long; warms up on the way.
+std::int64_t steps_in(Workload& workload, double seconds) {
+  std::int64_t steps = 1;
+  double spent = 0.0, last = 0.0;
+  while (true) {
+    last = seconds_of(workload, steps);
+    spent += last;
+    if (spent >= kWarmupSeconds) break;
+    steps *= 2;
+  }
+  return std::max<std::int64_t>(
+      1, static_cast<std::int64_t>(std::llround(seconds * static_cast<double>(steps) / last)));
+}
+
+double median(std::vector<double> values) {
+  std::sort(values.begin(), values.end());
+  return values[values.size() / 2];
+}
+
+}  // namespace
+
+std::unique_ptr<Workload> dann_workload(const WorkloadOptions& options, const Device& device) {
+  return std::make_unique<TrainingWorkload>(options, device, /*adversarial=*/true);
+}
+
+std::unique_ptr<Workload> source_only_workload(const WorkloadOptions& options,
+                                               const Device& device) {
+  return std::make_unique<TrainingWorkload>(options, device, /*adversarial=*/false);
+}
+
+std::unique_ptr<Workload> inference_workload(const WorkloadOptions& options, const Device& device) {
+  return std::make_unique<InferenceWorkload>(options, device);
+}
+
+Comparison measure(const std::vector<Workload*>& workloads, double seconds) {
+  const double window_seconds = seconds / kWindows / static_cast<double>(workloads.size());
+  std::vector<std::int64_t> steps;
+  for (Workload* workload : workloads) steps.push_back(steps_in(*workload, window_seconds));
+  std::vector<std::vector<double>> rates(workloads.size());
+  for (int window = 0; window < kWindows; ++window) {
+    for (std::size_t i = 0; i < workloads.size(); ++i) {
+      const auto images = static_cast<double>(steps[i] * workloads[i]->images_per_step());
+      rates[i].push_back(images / seconds_of(*workloads[i], steps[i]));
+    }
+  }
+  Comparison comparison;
+  for (const std::vector<double>& rate : rates) {
+    const auto [least, most] = std::minmax_element(rate.begin(), rate.end());
+    comparison.throughputs.push_back({median(rate), *least, *most, kWindows});
+  }
+  std::vector<double> ratios;
+  for (int window = 0; window < kWindows; ++window) {
+    ratios.push_back(rates.front()[window] / rates.back()[window]);
+  }
+  comparison.ratio = median(ratios);
+  return comparison;
+}
+
+}  // namespace gradflip::bench

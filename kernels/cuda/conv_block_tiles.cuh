@@ -1,0 +1,42 @@
+// Tiles of the three products of conv_block.
+#pragma once
+
+#include <cstdint>
+
+#include "kernels/conv_block.h"
+#include "kernels/cuda/tile_shape.cuh"
+
+namespace gradflip {
+
+// Long sums: 800 taps forward in the paper's second layer, thousands of positions in a filter's
+// gradient. Such a block's time is waiting for memory once a step, so its warps split the steps
+// among them and wait for nobody; 32 rows give enough blocks at batch 64.
+template <Math kMath, int BN>
+using Sliced = Tile<kMath, 32, BN, 1, 1, 4>;
+
+// Of a block per multiprocessor, as much as the compiler is to make room for. Without a word it
+// aims at four, and spills for it.
+inline constexpr int kResidentBlocks = 2;
+
+// Calls function.operator()<Math>().
+template <typename Function>
+void with_math(Math math, const Function& function) {
+  switch (math) {
+    case Math::kF32:
+      return function.template operator()<Math::kF32>();
+    case Math::kTf32:
+      return function.template operator()<Math::kTf32>();
+    case Math::kBf16:
+      return function.template operator()<Math::kBf16>();
+  }
+}
+
+constexpr std::int64_t round_up(std::int64_t size, std::int64_t unit) {
+  return (size + unit - 1) / unit * unit;
+}
+
+constexpr std::int64_t tiles_of(std::int64_t size, std::int64_t tile) {
+  return round_up(size, tile) / tile;
+}
+
+}  // namespace gradflip

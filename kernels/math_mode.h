@@ -1,0 +1,14 @@
+// How the products inside a matrix product or a convolution may be rounded. Operands and results
+// are f32 in memory, and sums are f32, in every mode.
+#pragma once
+
+namespace gradflip {
+
+enum class Math {
+  kF32,   // products of f32
+  kTf32,  // operands may be rounded to 10 mantissa bits (tensor cores)
+  kBf16,  // operands may be rounded to 7 mantissa bits (tensor cores)
+};
+// A mode is a permission: a backend without such units computes in f32.
+
+}  // namespace gradflip

@@ -1,0 +1,159 @@
+#!/usr/bin/env python3
+"""What the compiler makes of the CUDA kernels, checked without a GPU.
+
+usage: scripts/check_cuda_code.py [--table] [KERNEL_FILE...]
+
+Compiles each file (all of kernels/*.cu) to PTX and assembles it for sm_80 and sm_90a. Checks, for every kernel:
+  * no stack frame, no spills and no local memory, but for those listed below with a reason;
+  * occupancy: as many blocks as __launch_bounds__(threads, blocks) claims fit the 65,536 registers and, with their
+    static shared memory, the 227 KiB of a multiprocessor (163 KiB on sm_80);
+  * the PTX of kernels in tf32 and bf16 holds mma.sync, and of those in bf16 ldmatrix.
+--table prints registers, shared memory and the occupancy that follows.
+"""
+import argparse
+import collections
+import concurrent.futures
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+
+NVCC_FLAGS = ["-std=c++20", "--expt-relaxed-constexpr", "-O3", "-DGRADFLIP_WITH_CUDA=1", "-arch=compute_80", "-ptx"]
+ARCHITECTURES = {"sm_80": 163 * 1024, "sm_90a": 227 * 1024}  # and the shared memory of a multiprocessor
+REGISTERS_PER_SM = 65536
+THREADS_PER_SM = 2048
+RESERVED_SHARED = 1024  # that the system takes from every block
+# Kernels that may use local memory: what runs there is no hot path.
+LOCAL_MEMORY_ALLOWED = {}
+
+Kernel = collections.namedtuple("Kernel", "name threads blocks instructions usage")
+
+
+def run(*command):
+    result = subprocess.run(command, capture_output=True, text=True)
+    if result.returncode != 0:
+        raise SystemExit(f"check_cuda_code: {' '.join(map(str, command))}\n{result.stderr}")
+    return result.stdout + result.stderr
+
+
+def demangled(names):
+    """Mangled name -> the kernel's own name with its template arguments."""
+    names = sorted(names)
+    text = subprocess.run(["c++filt"], input="\n".join(names), check=True, capture_output=True, text=True).stdout
+    readable = {}
+    for mangled, name in zip(names, text.splitlines()):
+        name = name.replace("(anonymous namespace)::", "").replace("gradflip::", "").removeprefix("void ")
+        depth, end = 0, len(name)
+        while end > 0 and name.endswith(")"):  # back to where the list of parameters opens
+            end -= 1
+            depth += {")": 1, "(": -1}.get(name[end], 0)
+            if depth == 0:
+                break
+        readable[mangled] = name[:end]
+    return readable
+
+
+def ptx_entries(ptx):
+    """mangled name -> (threads, blocks, the instructions that matter)"""
+    entries = {}
+    for entry in re.split(r"(?=\.entry )", ptx)[1:]:
+        threads = re.search(r"\.maxntid (\d+)(?:, (\d+), (\d+))?", entry)
+        blocks = re.search(r"\.minnctapersm (\d+)", entry)
+        product = 1
+        for part in threads.groups() if threads else ():
+            product *= int(part or 1)
+        found = {word for word in ("mma.sync", "ldmatrix", "cp.async") if word in entry}
+        entries[re.match(r"\.entry (\w+)", entry)[1]] = (
+            product if threads else 0, int(blocks[1]) if blocks else 0, found)
+    return entries
+
+
+def resource_usage(text):
+    """mangled name -> (registers, shared bytes, local bytes), from what ptxas -v says"""
+    usage, name, local = {}, "", 0
+    for line in text.splitlines():
+        if match := re.search(r"Compiling entry function '(\w+)'", line):
+            name, local = match[1], 0
+        if match := re.search(r"(\d+) bytes stack frame, (\d+) bytes spill stores, (\d+) bytes spill loads", line):
+            local = sum(map(int, match.groups()))
+        if match := re.search(r"Used (\d+) registers", line):
+            shared = re.search(r"(\d+) bytes smem", line)
+            usage[name] = (int(match[1]), int(shared[1]) if shared else 0, local)
+    return usage
+
+
+def kernels_of(nvcc, ptxas, file):
+    """Every kernel of one file."""
+    with tempfile.TemporaryDirectory() as folder:
+        ptx = pathlib.Path(folder) / "kernel.ptx"
+        run(nvcc, *NVCC_FLAGS, f"-I{ROOT}", "-o", ptx, file)
+        entries = ptx_entries(ptx.read_text())
+        usage = {architecture: resource_usage(run(ptxas, "-v", f"-arch={architecture}", "-o", "/dev/null", ptx))
+                 for architecture in ARCHITECTURES}
+    names = demangled(set(entries))
+    return [Kernel(names[mangled], *entry, {architecture: used[mangled] for architecture, used in usage.items()})
+            for mangled, entry in entries.items()]
+
+
+def occupancy(threads, registers, shared, shared_per_sm):
+    """Blocks per multiprocessor; registers are handed out to warps, eight per thread at a time."""
+    warps = (threads + 31) // 32
+    by_registers = REGISTERS_PER_SM // ((registers + 7) // 8 * 8 * 32 * warps)
+    by_shared = shared_per_sm // (shared + RESERVED_SHARED)
+    return min(by_registers, by_shared, THREADS_PER_SM // (warps * 32), 32)
+
+
+def complaints_of(kernel):
+    for architecture, (registers, shared, local) in kernel.usage.items():
+        if local and kernel.name.split("<")[0] not in LOCAL_MEMORY_ALLOWED:
+            yield f"{architecture}: {local} bytes of stack and spills"
+        if kernel.threads and kernel.blocks:
+            fits = occupancy(kernel.threads, registers, shared, ARCHITECTURES[architecture])
+            if fits < kernel.blocks:
+                yield (f"{architecture}: claims {kernel.blocks} blocks of {kernel.threads} threads, but only {fits} fit "
+                       f"({registers} registers, {shared} bytes of shared memory)")
+    for value, math in ((1, "tf32"), (2, "bf16")):
+        if f"(Math){value}" in kernel.name:  # as a template argument shows
+            wanted = {"mma.sync", "ldmatrix"} if math == "bf16" else {"mma.sync"}
+            for word in sorted(wanted - kernel.instructions):
+                yield f"is in {math}, but its PTX has no {word}"
+
+
+def main():
+    parser = argparse.ArgumentParser(usage="scripts/check_cuda_code.py [--table] [KERNEL_FILE...]")
+    parser.add_argument("--table", action="store_true")
+    parser.add_argument("files", nargs="*", type=pathlib.Path)
+    options = parser.parse_args()
+    files = options.files or sorted((ROOT / "kernels").glob("*.cu"))
+    nvcc = shutil.which("nvcc") or shutil.which("nvcc", path="/usr/local/cuda/bin")
+    if nvcc is None:
+        raise SystemExit("check_cuda_code: no nvcc; put the CUDA toolkit's bin folder on PATH")
+    ptxas = pathlib.Path(nvcc).resolve().parent / "ptxas"
+
+    failures = []
+    math_modes = set()
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+        for file, kernels in zip(files, pool.map(lambda file: kernels_of(nvcc, ptxas, file), files)):
+            if not kernels:
+                failures.append(f"{file}: no kernel found")
+            for kernel in sorted(kernels, key=lambda each: each.name):
+                math_modes |= set(re.findall(r"\(Math\)\d", kernel.name))
+                failures += [f"{file.name}: {kernel.name}: {text}" for text in complaints_of(kernel)]
+                for architecture, (registers, shared, _) in kernel.usage.items() if options.table else ():
+                    blocks = occupancy(kernel.threads or 1024, registers, shared, ARCHITECTURES[architecture])
+                    print(f"{file.name:32} {architecture:7} {registers:4} registers {shared:6} B shared "
+                          f"{kernel.threads:5} threads, {blocks:2} blocks fit  {kernel.name}")
+    if not options.files and not {"(Math)1", "(Math)2"} <= math_modes:
+        failures.append("no kernels on tensor cores found: have their names changed?")
+    for failure in failures:
+        print(f"check_cuda_code: {failure}", file=sys.stderr)
+    return 1 if failures else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

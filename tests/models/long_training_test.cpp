@@ -1,0 +1,47 @@
+// A few hundred steps of the paper's network, beside the CPU: what a kernel that is right on every
+// single tensor could still get wrong shows here. Too long for every thread order of the emulator.
+#include <gtest/gtest.h>
+
+#include "models/trainer.h"
+#include "tests/support/backends.h"
+#include "tests/support/tiny_domains.h"
+
+namespace gradflip {
+namespace {
+
+template <typename Ctx>
+class LongTrainingTest : public BackendTest<Ctx> {};
+TYPED_TEST_SUITE(LongTrainingTest, Backends, BackendNames);
+
+struct Losses {
+  double first, last, domain;
+};
+
+Losses losses_on(const std::string& device) {
+  const LabelledImages source = tiny_domain(90, 1, 1);
+  const UnlabelledImages target = tiny_domain(70, 3, 2).without_labels();
+  TrainingOptions options;
+  options.source_batch = 6;
+  options.target_batch = 4;
+  options.learning_rate_schedule = LearningRateSchedule::kConstant;
+  options.steps = 240;
+  Trainer trainer(options, {&source, &target, {60.0F, 60.0F, 60.0F}}, /*seed=*/3,
+                  select_device(device), 2);
+  const double first = trainer.run(20).label_loss;
+  trainer.run(200);
+  const StepReport last = trainer.run(20);
+  return {first, last.label_loss, last.domain_loss};
+}
+
+TYPED_TEST(LongTrainingTest, LowersTheLossAsTheCpuDoes) {
+  const Losses cpu = losses_on("cpu");
+  const Losses got = losses_on(Backend<TypeParam>::kName);
+  EXPECT_LT(cpu.last, 0.5 * cpu.first);
+  EXPECT_NEAR(got.first, cpu.first, 1e-3 * cpu.first);
+  // Rounding grows over hundreds of steps, but both arrive at the same place.
+  EXPECT_NEAR(got.last, cpu.last, 0.1 * cpu.first);
+  EXPECT_NEAR(got.domain, cpu.domain, 0.1 * cpu.domain);
+}
+
+}  // namespace
+}  // namespace gradflip

@@ -1,0 +1,60 @@
+#!/bin/sh
+# step_bench runs every mode and prints one JSON document that hangs together; and its exit codes.
+# usage: step_bench_test.sh PROGRAM
+set -eu
+
+program=$1
+folder=$(mktemp -d)
+trap 'rm -rf "$folder"' EXIT
+
+fail() {
+  echo "step_bench_test: $*" >&2
+  exit 1
+}
+
+exits() {
+  wanted=$1
+  shift
+  code=0
+  "$program" "$@" >"$folder/output" 2>"$folder/errors" || code=$?
+  [ $code -eq "$wanted" ] || fail "$* ended with $code, not $wanted: $(cat "$folder/errors")"
+}
+
+# field EXPRESSION: of the document d in the last output.
+field() {
+  python3 -c "import json, sys; d = json.load(open(sys.argv[1])); print($1)" "$folder/output"
+}
+
+small='--batch 16 --threads 2 --seconds 0.1 --device cpu'
+code=0
+# shellcheck disable=SC2086  # a list of words
+"$program" $small >"$folder/output" 2>"$folder/errors" || code=$?
+if grep -q 'timings mean nothing' "$folder/errors"; then
+  # As it should in a build of this kind.
+  [ $code -eq 2 ] || fail "a build without optimisation ended with $code"
+  exit 0
+fi
+[ $code -eq 0 ] || fail "ended with $code: $(cat "$folder/errors")"
+
+for mode in dann source-only infer; do
+  # shellcheck disable=SC2086
+  exits 0 $small --mode $mode --json
+  [ "$(field 'd["mode"], d["batch"], d["threads"], d["precision"]')" = "$mode 16 2 f32" ] ||
+    fail "$mode: $(cat "$folder/output")"
+  [ "$(field 'd["images_per_second_min"] <= d["images_per_second"] <= d["images_per_second_max"]')" = True ] ||
+    fail "$mode: the median is not between the extremes"
+  [ "$(field 'abs(d["step_us"] * d["images_per_second"] / 16e6 - 1) < 1e-9')" = True ] ||
+    fail "$mode: step time and rate do not agree"
+done
+# shellcheck disable=SC2086
+exits 0 $small --mode both --json
+[ "$(field '[row["mode"] for row in d["rows"]], d["dann_over_source_only"] > 0')" = "['dann', 'source-only'] True" ] ||
+  fail "both: $(cat "$folder/output")"
+# The FLOP that a DANN step of this network has, per image: 21.00 million.
+[ "$(field 'round(d["rows"][0]["gflops"] / d["rows"][0]["images_per_second"] * 1e5)')" = 2100 ] || fail 'FLOP per image'
+
+exits 2 --mode nothing
+exits 2 --batch 1
+exits 2 --precision f16
+exits 2 --device tpu
+exits 2 --unknown

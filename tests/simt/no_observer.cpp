@@ -1,0 +1,7 @@
+#include "tests/simt/observer.h"
+
+namespace simt {
+
+Observer* observer() { return nullptr; }
+
+}  // namespace simt
