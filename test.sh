@@ -124,6 +124,7 @@ check 'build: release' configure_and_build release $cuda $GRADFLIP_MIB_PER_JOB
 [ "$lint" -eq 0 ] || check 'clang-tidy' scripts/check_tidy.sh build/release '^(kernels|runtime|models|apps)/'
 if grep -q '^GRADFLIP_BUILT_WITH_CUDA:.*=1$' build/release/CMakeCache.txt; then
   check 'CUDA code' scripts/check_cuda_code.py
+  check 'what a GPU would run' benchmarks/run_on_gpu.sh --build-only --build build/release build/release/gpu-run
 fi
 tests release
 

@@ -15,7 +15,7 @@
 //                149 / 142 / 136 registers, 3 blocks.
 // Numerics       f32 sums in a fixed order; operands are rounded as the mode allows.
 #include "kernels/conv_block.h"
-#include "kernels/cuda/conv_block_loaders.cuh"
+#include "kernels/cuda/conv_block_gradient.cuh"
 #include "kernels/cuda/conv_block_tiles.cuh"
 #include "kernels/cuda/simt.h"
 #include "kernels/cuda/tile_conv.cuh"

@@ -21,7 +21,8 @@
 #include <algorithm>
 
 #include "kernels/conv_block.h"
-#include "kernels/cuda/conv_block_loaders.cuh"
+#include "kernels/cuda/conv_block_gradient.cuh"
+#include "kernels/cuda/conv_block_positions.cuh"
 #include "kernels/cuda/conv_block_tiles.cuh"
 #include "kernels/cuda/simt.h"
 #include "kernels/cuda/tile_conv.cuh"

@@ -1,5 +1,5 @@
 // Matrix product on CUDA, and sums of products over row ranges: one kernel over a list of terms, of
-// which gemm has one.
+// which gemm has one. Large products on tensor cores are gemm_pipelined.cu's.
 //
 //   C[m,n] (+)= sum over terms t with row_begin <= m < row_begin + M of
 //               sum over k of (scale_t * A_t[m - row_begin, k]) * B_t[k, n]
@@ -11,7 +11,8 @@
 //                small (M 64 to 4096, N and K 1 to 768): waiting for memory is most of their time,
 //                so the warps of a block split K (slices) and go through it without block barriers.
 // Numerics       f32 sums; operands rounded to tf32 or bf16 as the mode allows. How K is split
-//                depends on N and K only: a row of C does not depend on how many rows there are.
+//                depends on N and K only: a row of C does not depend on how many rows there are,
+//                until there are so many that gemm_pipelined takes over.
 // Cost           2*M*N*K operations; per block 4 * (BM + BN) * K bytes through L2.
 // Occupancy      sm_90, blocks on a multiprocessor: Narrow 2 of eight warps (103 to 107 registers,
 //                28 KiB), Deep 1 or 2 of eight (115 to 155, 40 KiB), Small 2 or 3 of four (135 to
@@ -20,6 +21,7 @@
 #include <cstdint>
 #include <span>
 
+#include "kernels/cuda/gemm_pipelined.h"
 #include "kernels/cuda/simt.h"
 #include "kernels/cuda/tile_dense.cuh"
 #include "kernels/cuda/tile_gemm.cuh"
@@ -158,6 +160,9 @@ void gemm(Cuda ctx, const GemmShape& shape, Scale scale, const float* a, const f
           Write write, float* c) {
   GRADFLIP_REQUIRE(shape.M >= 0 && shape.N >= 0 && shape.K >= 0,
                    message("gemm: M, N, K are ", shape.M, ", ", shape.N, ", ", shape.K));
+  if (gemm_pipelined_pays(shape, a, b)) {
+    return gemm_pipelined(ctx, shape, scale, a, b, write, c);
+  }
   SumOfProducts sum{.rows = shape.M,
                     .N = shape.N,
                     .K = shape.K,

@@ -14,8 +14,8 @@ namespace gradflip {
 template <Math kMath, int BN>
 using Sliced = Tile<kMath, 32, BN, 1, 1, 4>;
 
-// Of a block per multiprocessor, as much as the compiler is to make room for. Without a word it
-// aims at four, and spills for it.
+// Blocks per multiprocessor that the compiler has to make room for. Left to itself it aims at four,
+// and spills for it.
 inline constexpr int kResidentBlocks = 2;
 
 // Calls function.operator()<Math>().

@@ -10,14 +10,21 @@ struct Context {
   ucontext_t state;
 };
 
+namespace {
+
+void start(Context& context, std::byte* stack, std::size_t bytes, void (*entry)()) {
+  getcontext(&context.state);
+  context.state.uc_stack.ss_sp = stack;
+  context.state.uc_stack.ss_size = bytes;
+  context.state.uc_link = nullptr;
+  makecontext(&context.state, entry, 0);
+}
+
+}  // namespace
+
 Context* prepare_context(Context* old, std::byte* stack, std::size_t bytes, void (*entry)()) {
   Context* context = old != nullptr ? old : new Context{};
-  if (entry == nullptr) return context;
-  getcontext(&context->state);
-  context->state.uc_stack.ss_sp = stack;
-  context->state.uc_stack.ss_size = bytes;
-  context->state.uc_link = nullptr;
-  makecontext(&context->state, entry, 0);
+  if (entry != nullptr) start(*context, stack, bytes, entry);
   return context;
 }
 

@@ -14,6 +14,7 @@ dim3 blockDim;
 dim3 gridDim;
 
 namespace simt {
+
 Multiprocessor::Multiprocessor()
     : observer_(observer()), fibers_(fiber_main), launching_stack_(calling_stack()) {}
 

@@ -16,13 +16,15 @@ namespace simt {
 
 class EmulatorTest : public testing::Test {
  protected:
+  // Whatever the environment asks for: a test says itself what it needs.
+  EmulatorTest() { config() = {}; }
   void TearDown() override {
     config() = before_;
     (void)cudaDeviceReset();
   }
 
  private:
-  const Config before_ = config();
+  const Config before_ = config();  // read before the constructor's body
 };
 
 struct Schedule {

@@ -1,0 +1,158 @@
+// An operand of the pipelined product (gemm_pipelined.cu): a tile of 128 (outer index: m of A, n of
+// B) by 16 (k) floats in shared memory, as they are in global memory. cp.async brings them; they
+// are rounded when a warp reads its fragments.
+//
+// Layout  lines of the matrix stay lines of the tile: of 16 floats where neighbours run along k, of
+//         128 where they run along the outer index. No request meets a bank twice:
+//           along k      vector v (four floats) of line l is at v ^ (l / 2 % 4). Then the eight
+//                        lines that ldmatrix reads at one k cover all banks, and so do the two that
+//                        eight lanes write; with lines padded to 20 floats only the first is true.
+//           along outer  lines are padded to 136 floats: eight neighbours in each of four lines, a
+//                        block of a fragment, cover all banks.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+
+#include "kernels/cuda/mma.h"
+#include "kernels/cuda/tile_shape.cuh"
+
+namespace gradflip {
+
+template <Along kAlong>
+struct PipelinedTile {
+  static constexpr int kOuter = 128;
+  static constexpr int kDepth = 16;  // two steps of the tf32 instruction, one of bf16
+  static constexpr int kLine = kAlong == Along::kK ? kDepth : kOuter;
+  static constexpr int kLines = kAlong == Along::kK ? kOuter : kDepth;
+  static constexpr int kPitch = kAlong == Along::kK ? kLine : kLine + 8;
+  static constexpr int kFloats = kLines * kPitch;
+
+  static constexpr int offset(int outer, int k) {
+    if (kAlong == Along::kK) return outer * kPitch + ((k / 4) ^ (outer / 2 % 4)) * 4 + k % 4;
+    return k * kPitch + outer;
+  }
+};
+
+// What one of kThreads threads copies of every step of K: a vector of every kLinesAtOnce-th line.
+// The matrix begins on 16 bytes and has lines of a multiple of four floats, so a vector lies within
+// a line or beyond its end.
+//
+// The last tile goes past the end of the outer index: there it gets the last elements once more,
+// whose products fall outside of C. Only past the end of K does it take zeros, in both operands,
+// and only the last step has to ask.
+template <Along kAlong, int kThreads>
+class TileCopier {
+  using Tile = PipelinedTile<kAlong>;
+  static constexpr int kLanes = Tile::kLine / 4;  // to a line
+  static constexpr int kLinesAtOnce = kThreads / kLanes;
+  static constexpr int kVectors = Tile::kLines / kLinesAtOnce;  // of this thread
+  static_assert(kLinesAtOnce % 8 == 0 || kAlong == Along::kOuter, "all its vectors trade alike");
+  static constexpr int kBetween = kLinesAtOnce * Tile::kPitch;
+
+ public:
+  // outer_begin: of the tile, within outer_size.
+  __device__ __forceinline__ TileCopier(const float* matrix, std::int64_t outer_size,
+                                        std::int64_t K, std::int64_t outer_begin)
+      : matrix_(matrix), step_(kAlong == Along::kK ? Tile::kDepth : Tile::kDepth * outer_size) {
+    const int in_line = static_cast<int>(threadIdx.x) % kLanes * 4;
+    const int line = static_cast<int>(threadIdx.x) / kLanes;
+    k_ = kAlong == Along::kK ? in_line : line;
+    to_ = Tile::offset(kAlong == Along::kK ? line : in_line, k_);
+#pragma unroll
+    for (int i = 0; i < kVectors; ++i) {
+      const int at = line + i * kLinesAtOnce;
+      from_[i] = kAlong == Along::kK
+                     ? matrix + min(outer_begin + at, outer_size - 1) * K + in_line
+                     : matrix + at * outer_size + min(outer_begin + in_line, outer_size - 4);
+    }
+  }
+
+  // Starts copying the next step, of which K has k_left yet: 0 or less past its end.
+  __device__ __forceinline__ void copy(std::int64_t k_left, float* tile) {
+    float* to = tile + to_;
+    if (k_left >= Tile::kDepth) {
+#pragma unroll
+      for (int i = 0; i < kVectors; ++i) cp_async<16>(to + i * kBetween, from_[i]);
+    } else {
+#pragma unroll
+      for (int i = 0; i < kVectors; ++i) {
+        const bool inside = k_ + (kAlong == Along::kK ? 0 : i * kLinesAtOnce) < k_left;
+        cp_async<16>(to + i * kBetween, inside ? from_[i] : matrix_, inside ? 16 : 0);
+      }
+    }
+#pragma unroll
+    for (int i = 0; i < kVectors; ++i) from_[i] += step_;
+  }
+
+ private:
+  const float* matrix_;
+  std::int64_t step_;
+  int k_, to_;  // of the first vector, within a step and within a tile
+  const float* from_[kVectors];
+};
+
+// k of one mma instruction.
+template <Math kMath>
+inline constexpr int kMmaDepth = kMath == Math::kBf16 ? 16 : 8;
+
+// A lane's part of the fragments of a warp.
+template <Math kMath, Along kAlong>
+class FragmentReader {
+  using Tile = PipelinedTile<kAlong>;
+
+ public:
+  // The warp's part of the tile begins at `outer`.
+  __device__ __forceinline__ FragmentReader(int outer, int lane)
+      : first_(kAlong == Along::kK ? Tile::offset(outer + lane % 16, lane / 16 * 4)
+                                   : Tile::offset(outer + lane / 4, lane % 4)) {}
+
+  // A's 16 x kMmaDepth fragment at (outer, k) of the warp's part, rounded; registers 0 and 2 are
+  // B's for the first eight columns, 1 and 3 for the next eight. outer is a multiple of 16, k of
+  // kMmaDepth.
+  //
+  // In bf16 a lane has the floats k = t, t + 4, t + 8, t + 12 (t = lane % 4), where the instruction
+  // wants 2t, 2t + 1, 2t + 8, 2t + 9. It gets those in the place of these: a sum over k does not
+  // mind which k is which, if A and B agree, and no element has to change lanes.
+  __device__ __forceinline__ void read(const float* tile, int outer, int k,
+                                       std::uint32_t (&fragment)[4]) const {
+    std::uint32_t low[4];
+    read_blocks(tile, outer, k, low);
+    if constexpr (kMath == Math::kTf32) {
+#pragma unroll
+      for (int j = 0; j < 4; ++j) fragment[j] = to_tf32(__uint_as_float(low[j]));
+    } else {
+      std::uint32_t high[4];
+      read_blocks(tile, outer, k + 8, high);
+#pragma unroll
+      for (int j = 0; j < 2; ++j) {
+        fragment[j] = pack_bf16(__uint_as_float(low[j]), __uint_as_float(low[j + 2]));
+        fragment[j + 2] = pack_bf16(__uint_as_float(high[j]), __uint_as_float(high[j + 2]));
+      }
+    }
+  }
+
+ private:
+  // The four blocks of 8 (outer) x 4 (k) floats from (outer, k) on, k 0 or 8: down, then along k.
+  // A lane gets element (lane / 4, lane % 4) of each.
+  __device__ __forceinline__ void read_blocks(const float* tile, int outer, int k,
+                                              std::uint32_t (&blocks)[4]) const {
+    if constexpr (kAlong == Along::kK) {
+      // The lane names line lane % 8 of block lane / 8. Vectors trade places by exclusive or, and
+      // so they step from k to k.
+      ldmatrix_x4(blocks, tile + (first_ ^ k) + outer * Tile::kPitch);
+    } else {
+      // ldmatrix transposes 16-bit elements only. These are four times the instructions, but as
+      // many passes over shared memory.
+#pragma unroll
+      for (int j = 0; j < 4; ++j) {
+        const int at = outer + j % 2 * 8 + (k + j / 2 * 4) * Tile::kPitch;
+        blocks[j] = __float_as_uint(tile[first_ + at]);
+      }
+    }
+  }
+
+  int first_;
+};
+
+}  // namespace gradflip

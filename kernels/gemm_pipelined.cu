@@ -1,0 +1,264 @@
+// Large matrix products on tensor cores: operands come by cp.async, several steps of K ahead.
+//
+//   C[m,n] (+)= scale * sum over k of A[m,k] * B[k,n]          all four storages of gemm.h
+//
+// The engine of gemm.cu brings operands through registers, which suits small and gathered ones. Its
+// tiles are bound by what they read through L2: 2*M*N*K operations take 4 * (1/BM + 1/BN) * M*N*K
+// bytes, three times as many with its 64 x 32 as with the 128 x 128 of here.
+//
+// Decomposition  128 x 128 of C per block, 64 x 64 per warp: each step of 16 k is read from shared
+//                memory twice, not four times as with 32 x 32. Tiles of 16 rows of tiles follow
+//                each other column by column: the blocks on the device at a time (264) make about a
+//                square of C, which shares the most in L2.
+// Pipeline       four stages of 16 KiB (one of A, one of B, 8 KiB each), three of them under way
+//                while the fourth is computed: 48 KiB per block on their way from memory. One
+//                barrier per step: it says both that a stage has come and that the stage of the
+//                previous step, which is filled next, has been read by all.
+// Numerics       operands rounded to tf32 or bf16 as they enter the fragments; f32 sums in the
+//                order of K, the factor last. An element depends on its row of A and its column of
+//                B only, whatever the grid.
+// Occupancy      128 threads, 64 KiB: two blocks on a multiprocessor, sm_80 or sm_90, and the
+//                registers are for two. Nothing spills.
+// Banks          no conflicts, neither by copies nor by fragments: pipelined_tile.cuh. Stores of C
+//                fill whole sectors from the fragments.
+// Cost           2*M*N*K operations in whole tiles; per block 1024 * K bytes through L2; C once,
+//                twice if it accumulates.
+#include <algorithm>
+#include <cstdint>
+
+#include "kernels/cuda/gemm_pipelined.h"
+#include "kernels/cuda/mma.h"
+#include "kernels/cuda/pipelined_tile.cuh"
+#include "kernels/cuda/simt.h"
+#include "kernels/require.h"
+
+namespace gradflip {
+namespace {
+
+constexpr int kTile = PipelinedTile<Along::kK>::kOuter;
+constexpr int kDepth = PipelinedTile<Along::kK>::kDepth;
+constexpr int kWarpTile = 64;
+constexpr int kThreads = kWarpLanes * (kTile / kWarpTile) * (kTile / kWarpTile);
+constexpr int kStages = 4;
+constexpr int kBlocksPerMultiprocessor = 2;
+
+template <Along kAlongA, Along kAlongB>
+struct Stage {
+  float a[PipelinedTile<kAlongA>::kFloats];
+  float b[PipelinedTile<kAlongB>::kFloats];
+
+  static constexpr int shared_bytes() {
+    constexpr int kBytes = kStages * static_cast<int>(sizeof(Stage));
+    // Those of sm_80; the system takes 1 KiB from every block.
+    static_assert(kBlocksPerMultiprocessor * (kBytes + 1024) <= 163 * 1024);
+    return kBytes;
+  }
+};
+
+struct Product {
+  std::int64_t M, N, K;
+  const float* a;
+  const float* b;
+  Scale scale;
+  Write write;
+  float* c;
+  bool pairs;  // C's rows can be written two floats at a time
+};
+
+// A warp's 64 x 64 of C. The layouts of the fragments are in mma.h.
+template <Math kMath, Along kAlongA, Along kAlongB>
+class WarpSums {
+ public:
+  __device__ __forceinline__ WarpSums()
+      : lane_(static_cast<int>(threadIdx.x) % kWarpLanes),
+        row_(static_cast<int>(threadIdx.x) / kWarpLanes % 2 * kWarpTile),
+        column_(static_cast<int>(threadIdx.x) / kWarpLanes / 2 * kWarpTile),
+        a_(row_, lane_),
+        b_(column_, lane_) {}
+
+  // += A B of one step.
+  __device__ __forceinline__ void multiply(const float* a, const float* b) {
+#pragma unroll
+    for (int k = 0; k < kDepth; k += kMmaDepth<kMath>) {
+      std::uint32_t rows[kFragments][4];
+      std::uint32_t columns[kFragments][4];
+#pragma unroll
+      for (int i = 0; i < kFragments; ++i) {
+        a_.read(a, 16 * i, k, rows[i]);
+        b_.read(b, 16 * i, k, columns[i]);
+      }
+#pragma unroll
+      for (int i = 0; i < kFragments; ++i) {
+#pragma unroll
+        for (int j = 0; j < 2 * kFragments; ++j) {
+          const std::uint32_t column[2] = {columns[j / 2][j % 2], columns[j / 2][j % 2 + 2]};
+          if constexpr (kMath == Math::kTf32) {
+            mma_m16n8k8_tf32(sums_[i][j], rows[i], column);
+          } else {
+            mma_m16n8k16_bf16(sums_[i][j], rows[i], column);
+          }
+        }
+      }
+    }
+  }
+
+  // Four lanes write eight floats of a row at once: a sector.
+  __device__ __forceinline__ void store(const Product& product, std::int64_t m_begin,
+                                        std::int64_t n_begin) const {
+    const float factor = value_of(product.scale);
+#pragma unroll
+    for (int i = 0; i < 2 * kFragments; ++i) {
+      const std::int64_t m = m_begin + row_ + 8 * i + lane_ / 4;
+      if (m >= product.M) continue;
+#pragma unroll
+      for (int j = 0; j < 2 * kFragments; ++j) {
+        const float(&d)[4] = sums_[i / 2][j];
+        store_pair(product, m, n_begin + column_ + 8 * j + lane_ % 4 * 2, factor * d[i % 2 * 2],
+                   factor * d[i % 2 * 2 + 1]);
+      }
+    }
+  }
+
+ private:
+  static constexpr int kFragments = kWarpTile / 16;  // of A; B's are half as wide
+
+  __device__ __forceinline__ static void store_pair(const Product& product, std::int64_t m,
+                                                    std::int64_t n, float first, float second) {
+    if (n >= product.N) return;
+    float* to = product.c + m * product.N + n;
+    const bool add = product.write == Write::kAccumulate;
+    if (product.pairs) {
+      auto& pair = *reinterpret_cast<float2*>(to);
+      pair = add ? make_float2(pair.x + first, pair.y + second) : make_float2(first, second);
+      return;
+    }
+    to[0] = add ? to[0] + first : first;
+    if (n + 1 < product.N) to[1] = add ? to[1] + second : second;
+  }
+
+  int lane_;
+  int row_, column_;  // of the warp's part of the tile
+  FragmentReader<kMath, kAlongA> a_;
+  FragmentReader<kMath, kAlongB> b_;
+  float sums_[kFragments][2 * kFragments][4] = {};
+};
+
+// A tile of C, in units of tiles.
+struct TilePlace {
+  std::int64_t row, column;
+};
+
+// As tall as the blocks that are on a device of 132 multiprocessors are wide: 16 x 16.5 tiles.
+constexpr std::int64_t kGroupRows = 16;
+
+__device__ __forceinline__ TilePlace place_of(std::int64_t block, std::int64_t M, std::int64_t N) {
+  const std::int64_t tiles_m = (M + kTile - 1) / kTile;
+  const std::int64_t tiles_n = (N + kTile - 1) / kTile;
+  const std::int64_t first_row = block / (kGroupRows * tiles_n) * kGroupRows;
+  const std::int64_t rows = min(kGroupRows, tiles_m - first_row);  // the last group may be lower
+  const std::int64_t in_group = block - first_row * tiles_n;
+  return {first_row + in_group % rows, in_group / rows};
+}
+
+template <Math kMath, Along kAlongA, Along kAlongB>
+__global__ void __launch_bounds__(kThreads, kBlocksPerMultiprocessor)
+    gemm_pipelined_kernel(Product product) {
+  auto* stages = dynamic_shared<Stage<kAlongA, kAlongB>>();
+  const TilePlace place = place_of(blockIdx.x, product.M, product.N);
+  const std::int64_t m_begin = place.row * kTile;
+  const std::int64_t n_begin = place.column * kTile;
+  TileCopier<kAlongA, kThreads> a(product.a, product.M, product.K, m_begin);
+  TileCopier<kAlongB, kThreads> b(product.b, product.N, product.K, n_begin);
+
+  // Past the end of K there are stages of zeros, which nobody reads: a group per step, come what
+  // may, keeps the count of those under way constant.
+  std::int64_t k_left = product.K;
+  const auto fetch = [&](int stage) {
+    a.copy(k_left, stages[stage].a);
+    b.copy(k_left, stages[stage].b);
+    cp_async_commit();
+    k_left -= kDepth;
+  };
+#pragma unroll
+  for (int stage = 0; stage < kStages - 1; ++stage) fetch(stage);
+  WarpSums<kMath, kAlongA, kAlongB> sums;
+  int stage = 0;
+  for (std::int64_t k = 0; k < product.K; k += kDepth) {
+    cp_async_wait<kStages - 2>();
+    __syncthreads();
+    fetch((stage + kStages - 1) % kStages);
+    sums.multiply(stages[stage].a, stages[stage].b);
+    stage = (stage + 1) % kStages;
+  }
+  cp_async_wait<0>();  // no copy outlives its block
+  sums.store(product, m_begin, n_begin);
+}
+
+std::int64_t tiles_along(std::int64_t size) { return (size + kTile - 1) / kTile; }
+
+template <Math kMath, Along kAlongA, Along kAlongB>
+void launch_stored(Cuda ctx, const Product& product) {
+  const std::int64_t tiles = tiles_along(product.M) * tiles_along(product.N);
+  launch(gemm_pipelined_kernel<kMath, kAlongA, kAlongB>, dim3(static_cast<unsigned>(tiles)),
+         dim3(kThreads), Stage<kAlongA, kAlongB>::shared_bytes(), ctx.stream, product);
+}
+
+template <Math kMath>
+void launch_product(Cuda ctx, const GemmShape& shape, const Product& product) {
+  if (shape.transpose_a) {
+    shape.transpose_b ? launch_stored<kMath, Along::kOuter, Along::kK>(ctx, product)
+                      : launch_stored<kMath, Along::kOuter, Along::kOuter>(ctx, product);
+  } else {
+    shape.transpose_b ? launch_stored<kMath, Along::kK, Along::kK>(ctx, product)
+                      : launch_stored<kMath, Along::kK, Along::kOuter>(ctx, product);
+  }
+}
+
+bool begins_on(std::size_t bytes, const void* address) {
+  return reinterpret_cast<std::uintptr_t>(address) % bytes == 0;
+}
+
+}  // namespace
+
+bool gemm_pipelined_can(const GemmShape& shape, const float* a, const float* b) {
+  const std::int64_t line_a = shape.transpose_a ? shape.M : shape.K;
+  const std::int64_t line_b = shape.transpose_b ? shape.K : shape.N;
+  return shape.math != Math::kF32 && line_a % 4 == 0 && line_b % 4 == 0 &&
+         begins_on(sizeof(float4), a) && begins_on(sizeof(float4), b);
+}
+
+// From one tile per multiprocessor on, the whole device is at work, and the fewer bytes per
+// operation are a gain. A quarter of the tiles' elements outside of C is what that gain can bear.
+bool gemm_pipelined_pays(const GemmShape& shape, const float* a, const float* b) {
+  constexpr std::int64_t kMultiprocessors = 132;
+  const std::int64_t tiles = tiles_along(shape.M) * tiles_along(shape.N);
+  return tiles >= kMultiprocessors && 4 * shape.M * shape.N >= 3 * tiles * kTile * kTile &&
+         gemm_pipelined_can(shape, a, b);
+}
+
+void gemm_pipelined(Cuda ctx, const GemmShape& shape, Scale scale, const float* a, const float* b,
+                    Write write, float* c) {
+  GRADFLIP_REQUIRE(gemm_pipelined_can(shape, a, b),
+                   message("gemm_pipelined: M, N, K are ", shape.M, ", ", shape.N, ", ", shape.K,
+                           "; lines of A and B are to be multiples of 16 bytes, in tf32 or bf16"));
+  if (shape.M == 0 || shape.N == 0) return;
+  const Product product{.M = shape.M,
+                        .N = shape.N,
+                        .K = shape.K,
+                        .a = a,
+                        .b = b,
+                        .scale = scale,
+                        .write = write,
+                        .c = c,
+                        .pairs = shape.N % 2 == 0 && begins_on(sizeof(float2), c)};
+  switch (shape.math) {
+    case Math::kBf16:
+      return launch_product<Math::kBf16>(ctx, shape, product);
+    case Math::kTf32:
+      return launch_product<Math::kTf32>(ctx, shape, product);
+    case Math::kF32:
+      return;  // refused above
+  }
+}
+
+}  // namespace gradflip
