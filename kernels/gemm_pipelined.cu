@@ -3,27 +3,27 @@
 //   C[m,n] (+)= scale * sum over k of A[m,k] * B[k,n]          all four storages of gemm.h
 //
 // The engine of gemm.cu brings operands through registers, which suits small and gathered ones. Its
-// tiles are bound by what they read through L2: 2*M*N*K operations take 4 * (1/BM + 1/BN) * M*N*K
-// bytes, three times as many with its 64 x 32 as with the 128 x 128 of here.
+// tiles are bound by what they read through L2: M*N*K multiplications take 4 * (1/BM + 1/BN) *
+// M*N*K bytes, three times as many with its 64 x 32 as with the 128 x 128 of here.
 //
-// Decomposition  128 x 128 of C per block, 64 x 64 per warp: each step of 16 k is read from shared
-//                memory twice, not four times as with 32 x 32. Tiles of 16 rows of tiles follow
-//                each other column by column: the blocks on the device at a time (264) make about a
-//                square of C, which shares the most in L2.
-// Pipeline       four stages of 16 KiB (one of A, one of B, 8 KiB each), three of them under way
-//                while the fourth is computed: 48 KiB per block on their way from memory. One
-//                barrier per step: it says both that a stage has come and that the stage of the
-//                previous step, which is filled next, has been read by all.
+// Decomposition  128 x 128 of C per block, 64 x 64 per warp: a step of 16 k is read from shared
+//                memory twice; with warps of 32 x 32 it would be four times. The tiles of 16 rows
+//                of tiles follow each other column by column, so that the 264 blocks on a device
+//                make about a square of C, which shares the most in L2.
+// Pipeline       four stages of 16 to 17 KiB, both operands' tiles of one step. Three are under way
+//                while the fourth is computed: 48 KiB per block on the way from memory. One barrier
+//                per step says both that a stage has come for all threads and that all have read
+//                the stage of the step before, which is filled next.
 // Numerics       operands rounded to tf32 or bf16 as they enter the fragments; f32 sums in the
 //                order of K, the factor last. An element depends on its row of A and its column of
 //                B only, whatever the grid.
-// Occupancy      128 threads, 64 KiB: two blocks on a multiprocessor, sm_80 or sm_90, and the
-//                registers are for two. Nothing spills.
-// Banks          no conflicts, neither by copies nor by fragments: pipelined_tile.cuh. Stores of C
-//                fill whole sectors from the fragments.
-// Cost           2*M*N*K operations in whole tiles; per block 1024 * K bytes through L2; C once,
+// Occupancy      two blocks of 128 threads on a multiprocessor, by their 64 to 68 KiB on sm_80 and
+//                by 192 to 230 registers. Nothing spills.
+// Banks          no conflicts: pipelined_tile.cuh. C goes out from the fragments, in whole sectors
+//                where its rows begin on one (N a multiple of 8); with N odd, in halves of sectors.
+// Cost           2*M*N*K operations in whole tiles; per block 1024 * K bytes through L2; C once, or
 //                twice if it accumulates.
-#include <algorithm>
+#include <cstddef>
 #include <cstdint>
 
 #include "kernels/cuda/gemm_pipelined.h"
@@ -39,7 +39,7 @@ constexpr int kTile = PipelinedTile<Along::kK>::kOuter;
 constexpr int kDepth = PipelinedTile<Along::kK>::kDepth;
 constexpr int kWarpTile = 64;
 constexpr int kThreads = kWarpLanes * (kTile / kWarpTile) * (kTile / kWarpTile);
-constexpr int kStages = 4;
+constexpr unsigned kStages = 4;
 constexpr int kBlocksPerMultiprocessor = 2;
 
 template <Along kAlongA, Along kAlongB>
@@ -47,8 +47,8 @@ struct Stage {
   float a[PipelinedTile<kAlongA>::kFloats];
   float b[PipelinedTile<kAlongB>::kFloats];
 
-  static constexpr int shared_bytes() {
-    constexpr int kBytes = kStages * static_cast<int>(sizeof(Stage));
+  static constexpr std::size_t shared_bytes() {
+    constexpr std::size_t kBytes = kStages * sizeof(Stage);
     // Those of sm_80; the system takes 1 KiB from every block.
     static_assert(kBlocksPerMultiprocessor * (kBytes + 1024) <= 163 * 1024);
     return kBytes;
@@ -173,16 +173,16 @@ __global__ void __launch_bounds__(kThreads, kBlocksPerMultiprocessor)
   // Past the end of K there are stages of zeros, which nobody reads: a group per step, come what
   // may, keeps the count of those under way constant.
   std::int64_t k_left = product.K;
-  const auto fetch = [&](int stage) {
+  const auto fetch = [&](unsigned stage) {
     a.copy(k_left, stages[stage].a);
     b.copy(k_left, stages[stage].b);
     cp_async_commit();
     k_left -= kDepth;
   };
 #pragma unroll
-  for (int stage = 0; stage < kStages - 1; ++stage) fetch(stage);
+  for (unsigned stage = 0; stage < kStages - 1; ++stage) fetch(stage);
   WarpSums<kMath, kAlongA, kAlongB> sums;
-  int stage = 0;
+  unsigned stage = 0;
   for (std::int64_t k = 0; k < product.K; k += kDepth) {
     cp_async_wait<kStages - 2>();
     __syncthreads();

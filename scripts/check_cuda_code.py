@@ -7,7 +7,7 @@ Compiles each file (all of kernels/*.cu) to PTX and assembles it for sm_80 and s
   * no stack frame, no spills and no local memory, but for those listed below with a reason;
   * occupancy: as many blocks as __launch_bounds__(threads, blocks) claims fit the 65,536 registers and, with their
     static shared memory, the 227 KiB of a multiprocessor (163 KiB on sm_80);
-  * the PTX of kernels in tf32 and bf16 holds mma.sync, and of those in bf16 ldmatrix.
+  * the PTX of kernels in tf32 and bf16 holds mma.sync, of those in bf16 ldmatrix, and of pipelined ones cp.async.
 --table prints registers, shared memory and the occupancy that follows.
 """
 import argparse
@@ -30,6 +30,8 @@ THREADS_PER_SM = 2048
 RESERVED_SHARED = 1024  # that the system takes from every block
 # Kernels that may use local memory: what runs there is no hot path.
 LOCAL_MEMORY_ALLOWED = {}
+# Its tiles hold f32, which ldmatrix reads where neighbours run along k: (Along)0.
+PIPELINED = "gemm_pipelined_kernel"
 
 Kernel = collections.namedtuple("Kernel", "name threads blocks instructions usage")
 
@@ -108,6 +110,17 @@ def occupancy(threads, registers, shared, shared_per_sm):
     return min(by_registers, by_shared, THREADS_PER_SM // (warps * 32), 32)
 
 
+def wanted_instructions(kernel):
+    """What a kernel's PTX has to hold. The math mode shows as a template argument."""
+    pipelined = kernel.name.startswith(PIPELINED)
+    wanted = {"cp.async"} if pipelined else set()
+    if re.search(r"\(Math\)[12]", kernel.name):
+        wanted.add("mma.sync")
+    if ("(Along)0" if pipelined else "(Math)2") in kernel.name:
+        wanted.add("ldmatrix")
+    return wanted
+
+
 def complaints_of(kernel):
     for architecture, (registers, shared, local) in kernel.usage.items():
         if local and kernel.name.split("<")[0] not in LOCAL_MEMORY_ALLOWED:
@@ -117,11 +130,8 @@ def complaints_of(kernel):
             if fits < kernel.blocks:
                 yield (f"{architecture}: claims {kernel.blocks} blocks of {kernel.threads} threads, but only {fits} fit "
                        f"({registers} registers, {shared} bytes of shared memory)")
-    for value, math in ((1, "tf32"), (2, "bf16")):
-        if f"(Math){value}" in kernel.name:  # as a template argument shows
-            wanted = {"mma.sync", "ldmatrix"} if math == "bf16" else {"mma.sync"}
-            for word in sorted(wanted - kernel.instructions):
-                yield f"is in {math}, but its PTX has no {word}"
+    for word in sorted(wanted_instructions(kernel) - kernel.instructions):
+        yield f"its PTX has no {word}"
 
 
 def main():
@@ -136,12 +146,13 @@ def main():
     ptxas = pathlib.Path(nvcc).resolve().parent / "ptxas"
 
     failures = []
-    math_modes = set()
+    math_modes, instructions = set(), set()
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
         for file, kernels in zip(files, pool.map(lambda file: kernels_of(nvcc, ptxas, file), files)):
             if not kernels:
                 failures.append(f"{file}: no kernel found")
             for kernel in sorted(kernels, key=lambda each: each.name):
+                instructions |= kernel.instructions
                 math_modes |= set(re.findall(r"\(Math\)\d", kernel.name))
                 failures += [f"{file.name}: {kernel.name}: {text}" for text in complaints_of(kernel)]
                 for architecture, (registers, shared, _) in kernel.usage.items() if options.table else ():
@@ -150,6 +161,8 @@ def main():
                           f"{kernel.threads:5} threads, {blocks:2} blocks fit  {kernel.name}")
     if not options.files and not {"(Math)1", "(Math)2"} <= math_modes:
         failures.append("no kernels on tensor cores found: have their names changed?")
+    if not options.files and "cp.async" not in instructions:
+        failures.append("no kernel copies asynchronously")
     for failure in failures:
         print(f"check_cuda_code: {failure}", file=sys.stderr)
     return 1 if failures else 0

@@ -11,7 +11,6 @@
 //                        block of a fragment, cover all banks.
 #pragma once
 
-#include <algorithm>
 #include <cstdint>
 
 #include "kernels/cuda/mma.h"

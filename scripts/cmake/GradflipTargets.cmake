@@ -8,7 +8,7 @@ add_library(gradflip_sanitizers INTERFACE)
 if(GRADFLIP_SANITIZE)
   # What g++ concludes from the sanitizers' own branches is not in the sources.
   target_compile_options(gradflip_warnings INTERFACE
-    $<$<CXX_COMPILER_ID:GNU>:-Wno-stringop-overflow;-Wno-mismatched-new-delete;-Wno-maybe-uninitialized>)
+    $<$<CXX_COMPILER_ID:GNU>:-Wno-array-bounds;-Wno-stringop-overflow;-Wno-mismatched-new-delete;-Wno-maybe-uninitialized>)
   target_compile_options(gradflip_sanitizers INTERFACE
     -fsanitize=${GRADFLIP_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
   target_link_options(gradflip_sanitizers INTERFACE -fsanitize=${GRADFLIP_SANITIZE})
