@@ -53,10 +53,26 @@ namespace gradflip {
 
 HWY_EXPORT(gemm_simd);
 
-void gemm(Cpu /*ctx*/, const GemmShape& shape, Scale scale, const float* a, const float* b,
-          Write write, float* c) {
+void require_valid(const GemmShape& shape) {
   GRADFLIP_REQUIRE(shape.M >= 0 && shape.N >= 0 && shape.K >= 0,
                    message("gemm: M, N, K are ", shape.M, ", ", shape.N, ", ", shape.K));
+}
+
+void require_valid_terms(std::int64_t rows, std::int64_t N, std::span<const GemmTerm> terms) {
+  GRADFLIP_REQUIRE(terms.size() <= kMaxGemmTerms,
+                   message("gemm_terms: ", terms.size(), " terms, at most ", kMaxGemmTerms));
+  GRADFLIP_REQUIRE(rows >= 0 && N >= 0, message("gemm_terms: C is ", rows, " x ", N));
+  for (const GemmTerm& term : terms) {
+    GRADFLIP_REQUIRE(
+        term.row_begin >= 0 && term.M >= 0 && term.K >= 0 && term.row_begin <= rows - term.M,
+        message("gemm_terms: rows ", term.row_begin, " to ", term.row_begin + term.M,
+                " of a term with K ", term.K, ", but C has ", rows));
+  }
+}
+
+void gemm(Cpu /*ctx*/, const GemmShape& shape, Scale scale, const float* a, const float* b,
+          Write write, float* c) {
+  require_valid(shape);
   if (shape.M == 0 || shape.N == 0) return;
   if (shape.K == 0) {
     if (write == Write::kOverwrite) std::fill_n(c, shape.M * shape.N, 0.0F);
@@ -67,15 +83,7 @@ void gemm(Cpu /*ctx*/, const GemmShape& shape, Scale scale, const float* a, cons
 
 void gemm_terms(Cpu ctx, std::int64_t rows, std::int64_t N, std::span<const GemmTerm> terms,
                 Math math, float* c) {
-  GRADFLIP_REQUIRE(terms.size() <= kMaxGemmTerms,
-                   message("gemm_terms: ", terms.size(), " terms, at most ", kMaxGemmTerms));
-  GRADFLIP_REQUIRE(rows >= 0 && N >= 0, message("gemm_terms: C is ", rows, " x ", N));
-  for (const GemmTerm& term : terms) {
-    GRADFLIP_REQUIRE(
-        term.row_begin >= 0 && term.M >= 0 && term.K >= 0 && term.row_begin <= rows - term.M,
-        message("gemm_terms: rows ", term.row_begin, " to ", term.row_begin + term.M,
-                " of a term with K ", term.K, ", but C has ", rows));
-  }
+  require_valid_terms(rows, N, terms);
   // Between two neighbouring ends of terms all rows have the same terms: the first overwrites.
   for (std::int64_t begin = 0; begin < rows;) {
     std::int64_t end = rows;

@@ -26,7 +26,6 @@
 #include "kernels/cuda/tile_dense.cuh"
 #include "kernels/cuda/tile_gemm.cuh"
 #include "kernels/gemm.h"
-#include "kernels/require.h"
 
 namespace gradflip {
 namespace {
@@ -158,8 +157,7 @@ void launch_sum(Cuda ctx, Math math, const SumOfProducts& sum) {
 
 void gemm(Cuda ctx, const GemmShape& shape, Scale scale, const float* a, const float* b,
           Write write, float* c) {
-  GRADFLIP_REQUIRE(shape.M >= 0 && shape.N >= 0 && shape.K >= 0,
-                   message("gemm: M, N, K are ", shape.M, ", ", shape.N, ", ", shape.K));
+  require_valid(shape);
   if (gemm_pipelined_pays(shape, a, b)) {
     return gemm_pipelined(ctx, shape, scale, a, b, write, c);
   }
@@ -177,15 +175,9 @@ void gemm(Cuda ctx, const GemmShape& shape, Scale scale, const float* a, const f
 
 void gemm_terms(Cuda ctx, std::int64_t rows, std::int64_t N, std::span<const GemmTerm> terms,
                 Math math, float* c) {
-  GRADFLIP_REQUIRE(terms.size() <= kMaxGemmTerms,
-                   message("gemm_terms: ", terms.size(), " terms, at most ", kMaxGemmTerms));
-  GRADFLIP_REQUIRE(rows >= 0 && N >= 0, message("gemm_terms: C is ", rows, " x ", N));
+  require_valid_terms(rows, N, terms);
   SumOfProducts sum{.rows = rows, .N = N, .c = c};
   for (const GemmTerm& term : terms) {
-    GRADFLIP_REQUIRE(
-        term.row_begin >= 0 && term.M >= 0 && term.K >= 0 && term.row_begin <= rows - term.M,
-        message("gemm_terms: rows ", term.row_begin, " to ", term.row_begin + term.M,
-                " of a term with K ", term.K, ", but C has ", rows));
     sum.K = std::max(sum.K, term.K);
     sum.terms.at[sum.terms.count++] = term;
   }

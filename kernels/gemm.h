@@ -19,6 +19,9 @@ struct GemmShape {
   Math math = Math::kF32;
 };
 
+// Throws std::invalid_argument if a size is negative.
+void require_valid(const GemmShape& shape);
+
 void gemm(Cpu ctx, const GemmShape& shape, Scale scale, const float* a, const float* b, Write write,
           float* c);
 void gemm(Cuda ctx, const GemmShape& shape, Scale scale, const float* a, const float* b,
@@ -39,6 +42,10 @@ struct GemmTerm {
 // on one of them, gradient reversal costs neither a launch nor a pass over memory. A term's A is
 // read, never scaled in memory. At most kMaxGemmTerms terms.
 inline constexpr std::size_t kMaxGemmTerms = 8;
+
+// Throws std::invalid_argument for too many terms, negative sizes, or a term outside C's rows.
+void require_valid_terms(std::int64_t rows, std::int64_t N, std::span<const GemmTerm> terms);
+
 void gemm_terms(Cpu ctx, std::int64_t rows, std::int64_t N, std::span<const GemmTerm> terms,
                 Math math, float* c);
 void gemm_terms(Cuda ctx, std::int64_t rows, std::int64_t N, std::span<const GemmTerm> terms,

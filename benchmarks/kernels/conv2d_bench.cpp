@@ -48,7 +48,7 @@ std::string check_forward(Ctx ctx, const Conv2dShape& shape) {
   return differences(
       "y", arrays.y.read(),
       reference::conv2d_forward(shape, widen(arrays.x.read()), widen(arrays.filter.read())),
-      tolerance(shape.math));
+      sum_tolerance(shape.math));
 }
 
 template <typename Ctx>
@@ -58,7 +58,7 @@ std::string check_backward_data(Ctx ctx, const Conv2dShape& shape) {
   return differences(
       "dx", arrays.dx.read(),
       reference::conv2d_backward_data(shape, widen(arrays.dy.read()), widen(arrays.filter.read())),
-      tolerance(shape.math));
+      sum_tolerance(shape.math));
 }
 
 template <typename Ctx>
@@ -68,7 +68,7 @@ std::string check_backward_filter(Ctx ctx, const Conv2dShape& shape) {
   return differences(
       "dfilter", arrays.dfilter.read(),
       reference::conv2d_backward_filter(shape, widen(arrays.x.read()), widen(arrays.dy.read())),
-      tolerance(shape.math));
+      sum_tolerance(shape.math));
 }
 
 template <typename Ctx, typename Call, typename Check>

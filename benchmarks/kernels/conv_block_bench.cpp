@@ -54,7 +54,7 @@ std::string check_forward(Ctx ctx, const ConvBlockShape& shape) {
   const ConvBlockArrays<Ctx> arrays(ctx, shape);
   const reference::ConvBlockOutput want = reference::conv_block_forward(
       shape, widen(arrays.x.read()), widen(arrays.filter.read()), widen(arrays.bias.read()));
-  const double bound = tolerance(shape.conv.math);
+  const double bound = sum_tolerance(shape.conv.math);
   const std::string difference = differences("pooled", arrays.pooled.read(), want.pooled, bound);
   if (!difference.empty()) return difference;
   if (shape.conv.math != Math::kF32) return {};  // rounded operands have other winners
@@ -70,7 +70,7 @@ std::string check_backward_data(Ctx ctx, const ConvBlockShape& shape) {
       "dx", arrays.dx.read(),
       reference::conv_block_backward_data(shape, widen(arrays.dpooled.read()), arrays.winner.read(),
                                           widen(arrays.filter.read())),
-      tolerance(shape.conv.math));
+      sum_tolerance(shape.conv.math));
 }
 
 template <typename Ctx>
@@ -79,7 +79,7 @@ std::string check_backward_filter(Ctx ctx, const ConvBlockShape& shape) {
   arrays.backward_filter(shape);
   const reference::ConvBlockFilterGradient want = reference::conv_block_backward_filter(
       shape, widen(arrays.x.read()), widen(arrays.dpooled.read()), arrays.winner.read());
-  const double bound = tolerance(shape.conv.math);
+  const double bound = sum_tolerance(shape.conv.math);
   const std::string difference = differences("dfilter", arrays.dfilter.read(), want.dfilter, bound);
   return difference.empty() ? differences("dbias", arrays.dbias.read(), want.dbias, kSum)
                             : difference;

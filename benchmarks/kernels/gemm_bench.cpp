@@ -36,7 +36,7 @@ std::string check(Ctx ctx, const GemmShape& shape) {
   arrays.run(shape);
   return differences("c", arrays.c.read(),
                      reference::gemm(shape, 1.0, widen(arrays.a.read()), widen(arrays.b.read())),
-                     tolerance(shape.math));
+                     sum_tolerance(shape.math));
 }
 
 template <typename Ctx>

@@ -90,7 +90,7 @@ std::string check(Ctx ctx, const MergeShape& shape, Run<Ctx> run) {
                               shape.labelled_rows, shape.label_width, 1.0},
                              {widen(arrays.ddomain.read()), widen(arrays.domain_weight.read()), 0,
                               shape.rows, shape.domain_width, -static_cast<double>(kLambda)}});
-  return differences("dfeatures", arrays.dfeatures.read(), want, tolerance(shape.math));
+  return differences("dfeatures", arrays.dfeatures.read(), want, sum_tolerance(shape.math));
 }
 
 Work merge_work(const MergeShape& shape) {

@@ -9,9 +9,9 @@
 #include <string>
 #include <vector>
 
-#include "kernels/math_mode.h"
 #include "tests/support/backends.h"
 #include "tests/support/compare.h"
+#include "tests/support/math_modes.h"
 #include "tests/support/random_data.h"
 #include "tests/support/reference/sums.h"
 
@@ -19,20 +19,6 @@ namespace gradflip {
 
 // Skips without a GPU, fails instead where GRADFLIP_REQUIRE_CUDA is set.
 class CrossCheckTest : public BackendTest<Cuda> {};
-
-// Of sums of products, relative to the sum of their magnitudes. Both sides round operands in tf32
-// and bf16, each in its own way.
-inline double cross_tolerance(Math math) {
-  switch (math) {
-    case Math::kTf32:
-      return 2e-3;
-    case Math::kBf16:
-      return 1e-2;
-    case Math::kF32:
-      break;
-  }
-  return kSum;
-}
 
 inline const char* text_of(Math math) {
   switch (math) {
@@ -45,8 +31,6 @@ inline const char* text_of(Math math) {
   }
   return "f32";
 }
-
-inline constexpr Math kMaths[] = {Math::kF32, Math::kTf32, Math::kBf16};
 
 inline std::vector<float> magnitudes(std::vector<float> values) {
   for (float& value : values) value = std::abs(value);

@@ -50,7 +50,7 @@ class CublasCrossCheckTest : public CrossCheckTest {
     EXPECT_TRUE(
         agree(ours(shape, a, b, alpha, c, write), theirs(shape, a, b, alpha, c, write),
               theirs(shape, magnitudes(a), magnitudes(b), std::abs(alpha), magnitudes(c), write),
-              cross_tolerance(shape.math)));
+              sum_tolerance(shape.math)));
   }
 };
 
@@ -107,7 +107,7 @@ TEST_F(CublasCrossCheckTest, GemmTermsOfTheGradientReversal) {
     EXPECT_TRUE(agree(merged.read(), sum(dlabel, label_weight, ddomain, domain_weight, -kLambda),
                       sum(magnitudes(dlabel), magnitudes(label_weight), magnitudes(ddomain),
                           magnitudes(domain_weight), kLambda),
-                      cross_tolerance(math)));
+                      sum_tolerance(math)));
   }
 }
 

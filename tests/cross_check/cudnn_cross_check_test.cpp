@@ -118,7 +118,7 @@ TEST_F(CudnnCrossCheckTest, ConvolutionForwardAndBackward) {
       if (math == Math::kTf32) exact.math = math;
       const Results want = theirs(exact, operands);
       const Results scale = theirs(exact, operands.magnitude());
-      const double tolerance = cross_tolerance(math);
+      const double tolerance = sum_tolerance(math);
       EXPECT_TRUE(agree(got.y, want.y, scale.y, tolerance));
       EXPECT_TRUE(agree(got.dx, want.dx, scale.dx, tolerance));
       EXPECT_TRUE(agree(got.dfilter, want.dfilter, scale.dfilter, tolerance));

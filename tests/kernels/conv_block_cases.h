@@ -2,15 +2,16 @@
 #pragma once
 
 #include <algorithm>
-#include <bit>
 #include <cstdint>
 #include <limits>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "kernels/conv_block.h"
 #include "tests/support/backends.h"
 #include "tests/support/compare.h"
+#include "tests/support/math_modes.h"
 #include "tests/support/random_data.h"
 
 namespace gradflip {
@@ -83,11 +84,6 @@ inline const std::vector<ConvBlockShape> kConvBlockShapes = {
      .pool_w = 3},
 };
 
-// Modes that may round operands, and how far sums may be off for it: an operand by half of its last
-// bit, a product by twice that.
-inline constexpr Math kRoundingModes[] = {Math::kTf32, Math::kBf16};
-inline double sum_tolerance(Math math) { return math == Math::kTf32 ? kSumTf32 : kSumBf16; }
-
 inline std::string name_of(const ConvBlockShape& shape) {
   const Conv2dShape& conv = shape.conv;
   return testing::PrintToString(std::vector<std::int64_t>{
@@ -119,27 +115,11 @@ struct ConvBlockTensors {
   std::vector<std::uint8_t> winner;
 };
 
-// What a mode permits a product's operand to be rounded to.
-inline float rounded(float x, Math math) {
-  auto bits = std::bit_cast<std::uint32_t>(x);
-  switch (math) {
-    case Math::kF32:
-      break;
-    case Math::kTf32:  // ten mantissa bits, ties away from zero
-      bits = (bits + 0x1000U) & ~0x1FFFU;
-      break;
-    case Math::kBf16:  // seven, ties to even
-      bits = (bits + 0x7FFFU + ((bits >> 16U) & 1U)) & ~0xFFFFU;
-      break;
-  }
-  return std::bit_cast<float>(bits);
-}
-
 // Operands that the mode leaves as they are: products are then exact in f32, and only the sums
 // round.
-inline ConvBlockTensors rounded(ConvBlockTensors tensors, Math math) {
+inline ConvBlockTensors representable(ConvBlockTensors tensors, Math math) {
   for (std::vector<float>* operand : {&tensors.x, &tensors.filter, &tensors.dpooled}) {
-    for (float& value : *operand) value = rounded(value, math);
+    *operand = representable(std::move(*operand), math);
   }
   return tensors;
 }

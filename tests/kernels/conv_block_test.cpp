@@ -47,7 +47,7 @@ TYPED_TEST(ConvBlockTest, ModesRoundOperandsOnly) {
           all_close(this->forward(shape, tensors).pooled, want.pooled, sum_tolerance(math)));
 
       // Of operands that need no rounding every winner is known.
-      const ConvBlockTensors exact = rounded(tensors, math);
+      const ConvBlockTensors exact = representable(tensors, math);
       const auto want_exact = reference::conv_block_forward(shape, widen(exact.x),
                                                             widen(exact.filter), widen(exact.bias));
       const ConvBlockForward got = this->forward(shape, exact);

@@ -69,7 +69,7 @@ struct Heads {
   Value dlabel_weight, ddomain_weight, dsource;
 };
 
-Heads build_heads() {
+Heads build_heads(bool reversed = true) {
   Heads h;
   Graph& graph = h.graph;
   const Rows all = segment_rows(0) | segment_rows(1);
@@ -84,7 +84,8 @@ Heads build_heads() {
   const Value features = ops::linear(graph, x, shared);
   const Value label =
       ops::linear(graph, ops::slice_rows(graph, features, segment_rows(0)), h.label_weight);
-  const Value domain = ops::linear(graph, ops::grl(graph, features, h.lambda), h.domain_weight);
+  const Value seen = reversed ? ops::grl(graph, features, h.lambda) : features;
+  const Value domain = ops::linear(graph, seen, h.domain_weight);
   const std::array<Value, 2> losses{
       ops::sum_loss(graph, ops::multiply(graph, label, label), 0.5F).loss,
       ops::sum_loss(graph, ops::multiply(graph, domain, domain), 0.25F).loss};
@@ -150,6 +151,25 @@ TYPED_TEST(FusedLinearMergeTest, EqualsTheUnfusedGraph) {
   // bits.
   EXPECT_EQ(run_heads(this->ctx(), fused.graph, h, fused, h.ddomain_weight),
             run_heads(this->ctx(), h.graph, h, same, h.ddomain_weight));
+}
+
+// What a recorded step of the fused graph enqueues; 0 where nothing is recorded.
+std::int64_t recorded_launches(const Context& context, const Heads& h) {
+  const std::array<Value, 3> keep{h.dsource, h.dlabel_weight, h.ddomain_weight};
+  const Rewritten fused = fuse_linear_merges(h.graph, keep);
+  GraphRunner runner(fused.graph, {40, 37}, 1, head_parameters(), context);
+  runner.bind(fused(h.source), random_floats(40 * 7, 2));
+  runner.bind(fused(h.target), random_floats(37 * 7, 3));
+  runner.bind(fused(h.lambda), std::vector<float>{0.7F});
+  runner.run(2);
+  const Recording* step = runner.executor().recorded_step();
+  return step == nullptr ? 0 : step->launches();
+}
+
+TYPED_TEST(FusedLinearMergeTest, ReversalCostsNoLaunch) {
+  const std::int64_t launches = recorded_launches(this->ctx(), build_heads(/*reversed=*/true));
+  EXPECT_EQ(launches > 0, can_record(this->ctx()));
+  EXPECT_EQ(launches, recorded_launches(this->ctx(), build_heads(/*reversed=*/false)));
 }
 
 TEST(FuseLinearMergesTest, KeepsAValueThatSomeoneElseReads) {

@@ -13,6 +13,7 @@
 namespace gradflip {
 
 inline constexpr Math kMaths[] = {Math::kF32, Math::kTf32, Math::kBf16};
+inline constexpr Math kRoundingModes[] = {Math::kTf32, Math::kBf16};
 
 // Of a sum whose operands are rounded.
 inline double sum_tolerance(Math math) {
