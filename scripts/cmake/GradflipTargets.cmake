@@ -12,6 +12,11 @@ if(GRADFLIP_SANITIZE)
   target_compile_options(gradflip_sanitizers INTERFACE
     -fsanitize=${GRADFLIP_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
   target_link_options(gradflip_sanitizers INTERFACE -fsanitize=${GRADFLIP_SANITIZE})
+  if(GRADFLIP_SANITIZE MATCHES "undefined")
+    # What AddressSanitizer or a warning finds, too: a third of the compiler's time (conv2d.cu 43 s with them, 29 without).
+    target_compile_options(gradflip_sanitizers INTERFACE
+      -fno-sanitize=null,object-size,vptr,pointer-overflow,return,returns-nonnull-attribute,nonnull-attribute)
+  endif()
 endif()
 
 # gradflip_settings(<target>): for executables and test support; gradflip_library() calls it for the layers.

@@ -12,6 +12,7 @@
 #include "models/dann.h"
 #include "models/trainer.h"
 #include "tests/support/backends.h"
+#include "tests/support/math_modes.h"
 #include "tests/support/reference_dann.h"
 #include "tests/support/tiny_domains.h"
 #include "tests/support/torch_trace.h"
@@ -96,24 +97,25 @@ class TrainerReferenceTest : public BackendTest<Ctx> {
     double loss = 1e-5, weights = 2e-4;
   };
 
-  void expect_same_training(TrainingOptions options, const Bounds& bounds = {}) const {
-    options.steps = kSteps;
+  void expect_same_training(TrainingOptions options, const Bounds& bounds = {},
+                            std::int64_t steps = kSteps) const {
+    options.steps = steps;
     Trainer trainer(options, {&source_, &target_, means_}, kSeed, device_, 2);
     DannParameters parameters, velocity;
     for (const NamedTensor& tensor : trainer.parameters()) {
       parameters[tensor.name].assign(tensor.values.begin(), tensor.values.end());
     }
     DannOptions step_options = reference_options(options);
-    for (std::int64_t step = 0; step < kSteps; ++step) {
+    for (std::int64_t step = 0; step < steps; ++step) {
       SCOPED_TRACE(step);
-      step_options.lambda = schedule_at(lambda_schedule(options, kSteps), step);
+      step_options.lambda = schedule_at(lambda_schedule(options, steps), step);
       const DannStep want =
           reference::dann_step(DannSizes{}, parameters, step_options, batch_of(options, step));
       const StepReport got = trainer.run(1);
       EXPECT_NEAR(got.label_loss, want.losses.label, bounds.loss * want.losses.label);
       EXPECT_NEAR(got.domain_loss, want.losses.domain, bounds.loss * want.losses.domain);
       reference::dann_sgd({options.momentum, options.weight_decay},
-                          schedule_at(learning_rate_schedule(options, kSteps), step),
+                          schedule_at(learning_rate_schedule(options, steps), step),
                           want.gradients, &parameters, &velocity);
     }
     for (const NamedTensor& tensor : trainer.parameters()) {
@@ -152,6 +154,18 @@ TYPED_TEST(TrainerReferenceTest, StaysCloseInBf16) {
   TrainingOptions options = this->unequal_batches();
   options.precision = Math::kBf16;
   this->expect_same_training(options, {.loss = 1e-2, .weights = 4e-2});
+}
+
+// The first steps without reversal (lambda is 0) and with it: for flavours of the emulated GPU that
+// have no time for ten.
+TYPED_TEST(TrainerReferenceTest, TakesTwoStepsInEveryMode) {
+  TrainingOptions options = this->unequal_batches();
+  for (const Math math : kMaths) {
+    SCOPED_TRACE(static_cast<int>(math));
+    options.precision = math;
+    const double rounding = math == Math::kF32 ? 1 : math == Math::kTf32 ? 100 : 1000;
+    this->expect_same_training(options, {.loss = 1e-5 * rounding, .weights = 1e-5 * rounding}, 2);
+  }
 }
 
 TYPED_TEST(TrainerReferenceTest, FollowsDeepDa) {
