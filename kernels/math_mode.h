@@ -2,6 +2,8 @@
 // are f32 in memory, and sums are f32, in every mode.
 #pragma once
 
+#include "kernels/context.h"
+
 namespace gradflip {
 
 enum class Math {
@@ -10,5 +12,9 @@ enum class Math {
   kBf16,  // operands may be rounded to 7 mantissa bits (tensor cores)
 };
 // A mode is a permission: a backend without such units computes in f32.
+
+// Whether kernels on this backend, and this processor, make use of the permission at all.
+bool computes_in(Cpu ctx, Math math);
+constexpr bool computes_in(Cuda /*ctx*/, Math /*math*/) { return true; }
 
 }  // namespace gradflip

@@ -68,7 +68,7 @@ Device select_device(const std::string& name) {
 }
 
 bool computes_in(const Context& context, Math math) {
-  return math == Math::kF32 || !std::holds_alternative<Cpu>(context);
+  return std::visit([math](auto ctx) { return computes_in(ctx, math); }, context);
 }
 
 int default_threads() {

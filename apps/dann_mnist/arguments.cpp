@@ -112,7 +112,8 @@ void CommandLine::add_machine() {
       ->type_name("auto|cpu|cuda[:N]")
       ->group("Machine");
   app_.add_option("--precision", arguments_.precision,
-                  "how products may be rounded; tf32 and bf16 use a GPU's tensor cores [f32]")
+                  "how products may be rounded: bf16 on processors with such products, "
+                  "tf32 and bf16 on a GPU's tensor cores [f32]")
       ->type_name("f32|tf32|bf16")
       ->group("Machine");
   arguments_.threads = std::min(default_threads(), kMaxThreads);

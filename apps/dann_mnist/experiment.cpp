@@ -3,7 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <chrono>
+
+#include "apps/common/run/stopwatch.h"
 
 namespace gradflip {
 namespace {
@@ -11,16 +12,6 @@ namespace {
 // Long enough that the clock and the display cost nothing, short enough that a signal waits for
 // less than 50 ms.
 constexpr double kBlockSeconds = 0.025;
-
-class Stopwatch {
- public:
-  double seconds() const {
-    return std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count();
-  }
-
- private:
-  std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
-};
 
 // Means over the steps of an epoch, put together from those over its blocks.
 class EpochMeans {
@@ -60,6 +51,8 @@ class Run {
         target_test_(trainer_.evaluator(experiment.data.target_test)) {
     result_.mode = mode;
     result_.seed = seed;
+    result_.steps_per_epoch = trainer_.steps_per_epoch();
+    result_.data_seconds = run_time_.seconds();
   }
 
   RunResult train() {
@@ -69,8 +62,9 @@ class Run {
       if (!stopped_) evaluate();
     }
     result_.completed = !stopped_;
-    experiment_.progress.finish_line();
     experiment_.save(trainer_, result_);
+    result_.wall_seconds = run_time_.seconds();
+    experiment_.progress.run_done(progress_state(), result_);
     return result_;
   }
 
@@ -133,6 +127,7 @@ class Run {
     return state;
   }
 
+  Stopwatch run_time_;  // first: what comes after it is made in its time
   const Experiment& experiment_;
   bool has_domain_classifier_;
   Trainer trainer_;

@@ -11,6 +11,7 @@
 #include "apps/common/report/table.h"
 #include "apps/common/run/output_file.h"
 #include "apps/common/run/signals.h"
+#include "apps/common/run/stopwatch.h"
 #include "apps/dann_mnist/arguments.h"
 #include "apps/dann_mnist/experiment.h"
 #include "kernels/require.h"
@@ -26,6 +27,16 @@ void prepare_outputs(const Arguments& arguments) {
     const std::string text = config_text(config_of(arguments));
     write_file_atomically(arguments.save_config, std::as_bytes(std::span(text)));
   }
+}
+
+// tf32 exists on GPUs only. bf16 is for every CPU, but not every one has products of it.
+void require_precision(const Arguments& arguments, const Device& device) {
+  if (computes_in(device.context, arguments.training.precision)) return;
+  GRADFLIP_REQUIRE(arguments.training.precision == Math::kBf16,
+                   "--precision " + arguments.precision + ": this run is on the CPU (" +
+                       device.reason +
+                       "), which computes in f32 or bf16; choose one of them, or a GPU");
+  std::cerr << "note: this processor has no bf16 products: computing in f32\n";
 }
 
 void announce(const Arguments& arguments, const Device& device, const ExperimentData& data) {
@@ -53,7 +64,7 @@ void save_weights(const Arguments& arguments, const Trainer& trainer, const RunR
 // Every mode with every seed, seed by seed, so that the first rows to compare come early. Results
 // go to `results` one by one: what an exception interrupts leaves those before it.
 void run_all(const Arguments& arguments, const Experiment& experiment,
-             std::vector<RunResult>& results) {
+             std::vector<RunResult>& results, WallTime& wall) {
   std::optional<LabelledImages> labelled_target;
   for (std::int64_t i = 0; i < arguments.seeds; ++i) {
     const std::uint64_t seed = arguments.first_seed + static_cast<std::uint64_t>(i);
@@ -67,7 +78,11 @@ void run_all(const Arguments& arguments, const Experiment& experiment,
           results.push_back(dann(experiment, seed));
           break;
         case Mode::kTargetOnly:
-          if (!labelled_target) labelled_target = load_labelled_target(arguments.data);
+          if (!labelled_target) {
+            const Stopwatch loading;
+            labelled_target = load_labelled_target(arguments.data);
+            wall.data += loading.seconds();
+          }
           results.push_back(train_on_target(experiment, *labelled_target, seed));
           break;
       }
@@ -75,13 +90,23 @@ void run_all(const Arguments& arguments, const Experiment& experiment,
   }
 }
 
+void add_runs(const std::vector<RunResult>& results, WallTime& wall) {
+  for (const RunResult& result : results) {
+    wall.steps += result.seconds;
+    wall.evaluation += result.evaluation_seconds;
+    wall.data += result.data_seconds;
+  }
+}
+
 int run(const Arguments& arguments) {
+  const Stopwatch program_time;
   prepare_outputs(arguments);
   const Device device = select_device(arguments.device);
-  GRADFLIP_REQUIRE(computes_in(device.context, arguments.training.precision),
-                   "--precision " + arguments.precision + ": this run is on the CPU (" +
-                       device.reason + "), which computes in f32; choose f32, or a GPU");
+  require_precision(arguments, device);
+  WallTime wall;
+  const Stopwatch loading;
   const ExperimentData data = load_data(arguments.data);
+  wall.data = loading.seconds();
   announce(arguments, device, data);
   const TableNotes notes{data.source_name, data.target_name, data.transductive};
 
@@ -98,13 +123,16 @@ int run(const Arguments& arguments) {
                               }};
   std::vector<RunResult> results;
   try {
-    run_all(arguments, experiment, results);
+    run_all(arguments, experiment, results, wall);
   } catch (const std::exception&) {
     progress.finish_line();
     if (!results.empty()) std::cerr << table(results, notes);
     throw;
   }
 
+  add_runs(results, wall);
+  wall.seconds = program_time.seconds();
+  std::cerr << "wall time " << text_of(wall) << '\n';
   const bool all_done = static_cast<std::int64_t>(results.size()) == runs_asked_for(arguments) &&
                         results.back().completed;
   if (!all_done) {
@@ -123,6 +151,7 @@ int run(const Arguments& arguments) {
   context.threads = arguments.threads;
   context.preset = arguments.training.preset;
   context.config = config_of(arguments);
+  context.wall = wall;
   context.data = {{"source", data.source}, {"target", data.target}};
   std::cout << report(context, results).dump(2) << '\n';
   return 0;

@@ -66,11 +66,13 @@ void hand_over(const CLI::App& app) {
 }
 
 std::vector<Math> maths_of(const Arguments& arguments, const Context& context) {
-  if (arguments.precisions.empty()) {
-    if (std::holds_alternative<Cpu>(context)) return {Math::kF32};
-    return {Math::kF32, Math::kTf32, Math::kBf16};
-  }
   std::vector<Math> maths;
+  if (arguments.precisions.empty()) {
+    for (const Math math : {Math::kF32, Math::kTf32, Math::kBf16}) {
+      if (computes_in(context, math)) maths.push_back(math);
+    }
+    return maths;
+  }
   for (const std::string& name : arguments.precisions) maths.push_back(math_from_name(name));
   return maths;
 }

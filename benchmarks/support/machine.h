@@ -20,7 +20,8 @@ inline double peak_flops(const Peaks& peaks, Math math) {
   return peaks.flops[static_cast<std::size_t>(math)];
 }
 
-// Of one core, on which CPU kernels run: FMA on independent registers, and memcpy.
+// Of one core, on which CPU kernels run: FMA and products of bf16 pairs on independent registers,
+// and memcpy.
 Peaks measure_peaks(Cpu ctx);
 // Of the whole GPU: FFMA and mma.sync on independent registers, and a copy. wgmma, which vendor
 // libraries use on sm_90, reaches more.

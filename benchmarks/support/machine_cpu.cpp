@@ -7,6 +7,7 @@
 #include <thread>
 #include <vector>
 
+#include "benchmarks/support/bf16_loop.h"
 #include "benchmarks/support/fma_loop.h"
 #include "benchmarks/support/machine.h"
 
@@ -21,7 +22,7 @@ constexpr std::int64_t kRounds = 500'000;                    // some 2 ms
 constexpr std::size_t kCopyBytes = std::size_t{512} << 20U;  // read and written alike, once
 
 struct Rates {
-  double flops = 0.0, copy_bytes = 0.0;
+  double flops = 0.0, bf16_flops = 0.0, copy_bytes = 0.0;
 };
 
 double seconds_since(Clock::time_point begin) {
@@ -52,6 +53,10 @@ class PeakWindows {
       const Clock::time_point begin = Clock::now();
       const double flops = fma_loop(kRounds, values);
       note(thread, seconds_since(begin), flops, best_.flops);
+      together_.arrive_and_wait();
+      const Clock::time_point begin_bf16 = Clock::now();
+      const double bf16_flops = bf16_loop(kRounds / 2, values);
+      note(thread, seconds_since(begin_bf16), bf16_flops, best_.bf16_flops);
     }
     const std::size_t piece = kCopyBytes / kWindows / static_cast<std::size_t>(threads_);
     const std::vector<char> from(piece * kWindows, 1);
@@ -84,7 +89,11 @@ class PeakWindows {
 Peaks measure_cpu_peaks(int threads) {
   const Rates rates = PeakWindows(threads).measure();
   Peaks peaks;
-  peaks.flops.fill(rates.flops);  // CPU kernels compute in f32 whatever the mode allows
+  // What a mode allows and this processor does not have is computed in f32.
+  peaks.flops.fill(rates.flops);
+  if (rates.bf16_flops > 0.0) {
+    peaks.flops[static_cast<std::size_t>(Math::kBf16)] = rates.bf16_flops;
+  }
   peaks.copy_bytes = rates.copy_bytes;
   peaks.cache_bytes =
       std::max<std::int64_t>(sysconf(_SC_LEVEL2_CACHE_SIZE), std::int64_t{1} << 20U);

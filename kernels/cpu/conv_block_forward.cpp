@@ -5,6 +5,8 @@
 //                which the L1 cache holds. A tile is two groups of neighbouring pixels x up to
 //                three vectors of channels: for each tap and input channel it loads the filter's
 //                vectors once and broadcasts one input per pixel.
+//                In bf16, where the processor has its products, bf16_convolution.h takes the place
+//                of the tiles.
 // Filter         copied once per call, per block of channels, with K padded to whole vectors:
 //                aligned loads, no tails.
 // Numerics       every output is one chain of multiply-adds from the bias over (r, s, c), whatever
@@ -16,6 +18,7 @@
 #include <algorithm>
 
 #include "kernels/conv_block.h"
+#include "kernels/cpu/bf16_convolution.h"
 #include "kernels/cpu/conv_block_geometry.h"
 
 #undef HWY_TARGET_INCLUDE
@@ -242,19 +245,34 @@ void convolve_all_channels(const ConvBlockShape& shape, const ConvBlockGeometry&
   }
 }
 
-void conv_block_forward_simd(const ConvBlockShape& shape, const float* x, const float* filter,
-                             const float* bias, float* pooled, std::uint8_t* winner,
-                             const ForwardScratch& scratch) {
+// The strip's floats from one pixel to the next.
+std::int64_t strip_pixel(std::int64_t K, const Bf16Convolution* bf16) {
+  return bf16 != nullptr ? whole_rows(K) : vectors_for(K) * kLanes;
+}
+
+void pack_operands(const ConvBlockShape& shape, const Bf16Convolution* bf16, const float* filter,
+                   const float* bias, const ForwardScratch& scratch) {
+  const std::int64_t K = shape.conv.K;
+  std::copy_n(bias, K, scratch.bias);
+  std::fill(scratch.bias + K, scratch.bias + strip_pixel(K, bf16), 0.0F);
+  if (bf16 != nullptr) {
+    bf16->pack_filter(shape, filter, scratch.filter_pairs);
+  } else {
+    pack_filter(shape, filter, scratch.filter);
+  }
+}
+
+// bf16: null for tiles in f32.
+void conv_block_forward_simd(const ConvBlockShape& shape, const Bf16Convolution* bf16,
+                             const float* x, const float* filter, const float* bias, float* pooled,
+                             std::uint8_t* winner, const ForwardScratch& scratch) {
   const ConvBlockGeometry geometry(shape);
   const std::int64_t K = shape.conv.K;
-  const std::int64_t strip_pixel = vectors_for(K) * kLanes;
-  const PoolOperands pool{shape.pool_h, shape.pool_w, geometry.strip_width * strip_pixel,
-                          strip_pixel};
+  const std::int64_t pixel = strip_pixel(K, bf16);
+  const PoolOperands pool{shape.pool_h, shape.pool_w, geometry.strip_width * pixel, pixel};
   const bool two_by_two = shape.pool_h == 2 && shape.pool_w == 2;
   const auto pool_row = two_by_two ? pool_strip<2> : pool_strip<0>;
-  std::copy_n(bias, K, scratch.bias);
-  std::fill(scratch.bias + K, scratch.bias + strip_pixel, 0.0F);
-  pack_filter(shape, filter, scratch.filter);
+  pack_operands(shape, bf16, filter, bias, scratch);
   if (geometry.padded) std::fill_n(scratch.image, geometry.image_floats(), 0.0F);
 
   const std::int64_t image_floats = shape.conv.H * shape.conv.W * shape.conv.C;
@@ -264,9 +282,15 @@ void conv_block_forward_simd(const ConvBlockShape& shape, const float* x, const 
       pad_image(shape, image, scratch.image);
       image = scratch.image;
     }
+    if (bf16 != nullptr) bf16->round(geometry.image_floats(), image, scratch.rounded_image);
     for (std::int64_t p = 0; p < shape.PP(); ++p) {
-      convolve_all_channels(shape, geometry, scratch,
-                            image + p * shape.pool_h * geometry.pixel_row_stride);
+      const std::int64_t first_pixel = p * shape.pool_h * geometry.pixel_row_stride;
+      if (bf16 != nullptr) {
+        bf16->convolve_strip(shape, geometry, scratch.rounded_image + first_pixel,
+                             scratch.filter_pairs, scratch.bias, scratch.strip);
+      } else {
+        convolve_all_channels(shape, geometry, scratch, image + first_pixel);
+      }
       const std::int64_t row = (n * shape.PP() + p) * shape.PQ() * K;
       pool_row(shape, pool, scratch.strip, pooled + row, winner + row);
     }
@@ -287,8 +311,9 @@ void conv_block_forward(Cpu /*ctx*/, const ConvBlockShape& shape, const float* x
                         void* workspace) {
   require_valid(shape);
   if (shape.conv.N == 0) return;
-  const ForwardScratch scratch(shape, Scratch(workspace));
-  HWY_DYNAMIC_DISPATCH(conv_block_forward_simd)(shape, x, filter, bias, pooled, winner, scratch);
+  const Bf16Convolution* bf16 = shape.conv.math == Math::kBf16 ? bf16_convolution() : nullptr;
+  HWY_DYNAMIC_DISPATCH(conv_block_forward_simd)
+  (shape, bf16, x, filter, bias, pooled, winner, ForwardScratch(shape, Scratch(workspace)));
 }
 
 }  // namespace gradflip

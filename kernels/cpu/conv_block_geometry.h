@@ -78,12 +78,19 @@ struct ForwardScratch {
     filter = scratch.take<float>(shape.conv.R * shape.conv.S * shape.conv.C * k_floats);
     strip = scratch.take<float>(shape.pool_h * geometry.strip_width * k_floats);
     image = scratch.take<float>(geometry.padded ? geometry.image_floats() : 0);
+    const bool may_round = shape.conv.math == Math::kBf16;
+    const std::int64_t pairs = (geometry.run_length + 1) / 2;
+    filter_pairs = scratch.take<std::uint32_t>(
+        may_round ? shape.conv.R * geometry.runs * pairs * k_floats : 0);
+    rounded_image = scratch.take<std::uint16_t>(may_round ? geometry.image_floats() + 1 : 0);
     bytes = scratch.bytes();
   }
   float* bias;    // (K)
   float* filter;  // per block of channels: (R, S*C, channels of the block)
   float* strip;   // (pool_h, strip_width, K): the convolution under one row of pool windows
   float* image;   // padded input
+  std::uint32_t* filter_pairs;   // in place of `filter` where operands are bf16 (bf16_convolution.h)
+  std::uint16_t* rounded_image;  // ... and the input, padded or not, and one element more
   std::int64_t bytes;
 };
 

@@ -13,6 +13,7 @@
 
 #include "apps/common/data/digit_folder.h"
 #include "apps/common/data/drawn_digits.h"
+#include "kernels/math_mode.h"
 #include "runtime/safetensors.h"
 #include "tests/apps/program.h"
 #include "tests/support/temporary_folder.h"
@@ -30,8 +31,12 @@ ProgramResult dann_mnist(const Words& words) { return run_program(GRADFLIP_DANN_
 
 // Everything in a report but times, which no two runs share.
 Json without_times(Json report) {
+  report.erase("wall");
   for (Json& run : report["runs"]) {
-    for (const char* key : {"seconds", "evaluation_seconds", "images_per_second"}) run.erase(key);
+    for (const char* key : {"seconds", "evaluation_seconds", "images_per_second",
+                            "seconds_per_source_epoch", "wall"}) {
+      run.erase(key);
+    }
     for (Json& epoch : run["history"]) epoch.erase("seconds");
   }
   return report;
@@ -80,6 +85,15 @@ class DannMnistTest : public ::testing::Test {
 
 TemporaryFolder* DannMnistTest::folder_ = nullptr;
 
+TEST_F(DannMnistTest, ComputesInBf16OnTheCpu) {
+  const ProgramResult result =
+      dann_mnist(on_folders({"--mode", "dann", "--steps", "2", "--precision", "bf16", "--json"}));
+  ASSERT_EQ(result.exit_code, 0) << result.err;
+  EXPECT_EQ(Json::parse(result.out)["precision"], "bf16");
+  EXPECT_EQ(result.err.find("computing in f32") == std::string::npos,
+            computes_in(Cpu{}, Math::kBf16));
+}
+
 TEST_F(DannMnistTest, BuiltinDataGivesOneJsonDocument) {
   const ProgramResult result =
       dann_mnist({"--data", "builtin", "--steps", "3", "--json", "--device", "cpu"});
@@ -97,6 +111,15 @@ TEST_F(DannMnistTest, BuiltinDataGivesOneJsonDocument) {
   EXPECT_NE(json["data"]["source"]["sha256"], json["data"]["target"]["sha256"]);
   EXPECT_EQ(json["data"]["target"]["channels"], 3);
   EXPECT_EQ(json["data"]["target"]["transductive"], false);
+  EXPECT_GT(json["runs"][0]["seconds_per_source_epoch"], 0.0);
+  for (const Json& wall : {json["wall"], json["runs"][0]["wall"]}) {
+    double all = 0.0;
+    for (const char* part : {"steps", "evaluation", "data", "other"}) {
+      EXPECT_GE(wall[part], 0.0) << part;
+      all += wall[part].get<double>();
+    }
+    EXPECT_NEAR(all, 1.0, 1e-9);
+  }
 
   ASSERT_EQ(json["runs"].size(), 3U);
   const Words modes = {"source-only", "dann", "target-only"};
@@ -257,7 +280,7 @@ TEST_F(DannMnistTest, FailuresAreOneLineAndADocumentedExitCode) {
        3,
        "smaller --batch"},
       {{"--device", "cuda:99"}, 5, "cuda:99"},
-      {{"--device", "cpu", "--precision", "tf32"}, 2, "choose f32, or a GPU"},
+      {{"--device", "cpu", "--precision", "tf32"}, 2, "choose one of them, or a GPU"},
       {on_folders({"--save", missing + "/model.safetensors"}), 6, "model.safetensors"},
       {on_folders({"--save", own_.path().string()}), 6, "it is a folder"},
       {on_folders({"--save-config", missing + "/run.toml"}), 6, "run.toml"},

@@ -36,6 +36,9 @@ RunResult run(Mode mode, std::uint64_t seed, std::vector<EpochResult> history) {
   result.steps = history.empty() ? 7 : history.back().steps;
   result.seconds = 4.0;
   result.evaluation_seconds = 0.5;
+  result.data_seconds = 0.25;
+  result.wall_seconds = 5.0;
+  result.steps_per_epoch = 50;
   result.images_per_second = 1600.0;
   result.history = std::move(history);
   result.completed = true;
@@ -186,8 +189,15 @@ ReportContext context() {
   context.preset = "paper";
   context.threads = 2;
   context.config = {{"gamma", 10.0}};
+  context.wall = {.seconds = 10.0, .steps = 8.0, .evaluation = 1.0, .data = 0.5};
   context.data = {{"source", {{"sha256", "ab"}}}, {"target", {{"sha256", "cd"}}}};
   return context;
+}
+
+TEST(WallTimeTest, SharesOfNothingAreZero) {
+  EXPECT_EQ(text_of(WallTime{}), "0.0 s: 0.0 % steps, 0.0 % evaluation, 0.0 % data, 0.0 % other");
+  EXPECT_EQ(text_of(WallTime{.seconds = 20.0, .steps = 15.0, .evaluation = 3.0, .data = 1.5}),
+            "20.0 s: 75.0 % steps, 15.0 % evaluation, 7.5 % data, 2.5 % other");
 }
 
 TEST(JsonReportTest, HoldsWhatTheRunsMeasured) {
@@ -207,6 +217,11 @@ TEST(JsonReportTest, HoldsWhatTheRunsMeasured) {
   EXPECT_EQ(dann["seconds"], 4.0);
   EXPECT_EQ(dann["evaluation_seconds"], 0.5);
   EXPECT_EQ(dann["images_per_second"], 1600.0);
+  EXPECT_EQ(dann["seconds_per_source_epoch"], 1.0);
+  EXPECT_EQ(dann["wall"], Json::parse(R"({"seconds": 5.0, "steps": 0.8, "evaluation": 0.1,
+                                          "data": 0.05, "other": 0.05})"));
+  EXPECT_EQ(json["wall"], Json::parse(R"({"seconds": 10.0, "steps": 0.8, "evaluation": 0.1,
+                                          "data": 0.05, "other": 0.05})"));
   EXPECT_EQ(dann["final_label_loss"], 0.125);
   EXPECT_EQ(dann["final_domain_loss"], 0.69);
   EXPECT_EQ(dann["domain_accuracy"], 0.5);

@@ -56,8 +56,7 @@ class TrainerTest : public BackendTest<Ctx> {
 TYPED_TEST_SUITE(TrainerTest, Backends, BackendNames);
 
 TYPED_TEST(TrainerTest, SameSeedSameBitsForAnyNumberOfThreads) {
-  const TrainingOptions options = this->short_run(4);
-  for (const TrainingData& data : {this->dann(), this->source_only()}) {
+  const auto expect_same_bits = [this](const TrainingOptions& options, const TrainingData& data) {
     const std::vector<float> one = this->weights_after(options, data, 5, 1);
     EXPECT_EQ(this->weights_after(options, data, 5, 1), one);
     for (const int threads : {2, 4, 8}) {
@@ -66,7 +65,12 @@ TYPED_TEST(TrainerTest, SameSeedSameBitsForAnyNumberOfThreads) {
       EXPECT_EQ(this->weights_after(options, data, 5, threads), one);
     }
     EXPECT_NE(this->weights_after(options, data, 6, 1), one);
-  }
+  };
+  TrainingOptions options = this->short_run(4);
+  expect_same_bits(options, this->dann());
+  expect_same_bits(options, this->source_only());
+  options.precision = Math::kBf16;
+  expect_same_bits(options, this->dann());
 }
 
 TYPED_TEST(TrainerTest, StepsInOneGoOrOneByOneAreTheSame) {

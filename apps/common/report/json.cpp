@@ -7,6 +7,15 @@ namespace {
 
 Json number(const std::optional<double>& value) { return value ? Json(*value) : Json(nullptr); }
 
+// Seconds, and shares of them.
+Json wall_json(const WallTime& wall) {
+  return {{"seconds", wall.seconds},
+          {"steps", wall.share(wall.steps)},
+          {"evaluation", wall.share(wall.evaluation)},
+          {"data", wall.share(wall.data)},
+          {"other", wall.share(wall.other())}};
+}
+
 Json epoch_json(const EpochResult& epoch) {
   return {{"epoch", epoch.epoch},
           {"steps", epoch.steps},
@@ -31,6 +40,8 @@ Json run_json(const RunResult& run) {
                {"seconds", run.seconds},
                {"evaluation_seconds", run.evaluation_seconds},
                {"images_per_second", run.images_per_second},
+               {"seconds_per_source_epoch", run.seconds_per_source_epoch()},
+               {"wall", wall_json(run.wall_time())},
                {"final_label_loss", of_last(&EpochResult::label_loss)},
                {"final_domain_loss", of_last(&EpochResult::domain_loss)},
                {"domain_accuracy", of_last(&EpochResult::domain_accuracy)},
@@ -70,6 +81,7 @@ Json report(const ReportContext& context, const std::vector<RunResult>& runs) {
                {"preset", context.preset},
                {"config", context.config},
                {"data", context.data},
+               {"wall", wall_json(context.wall)},
                {"runs", Json::array()}};
   for (const RunResult& run : runs) json["runs"].push_back(run_json(run));
   json["summary"] = summary_json(summarize(runs));

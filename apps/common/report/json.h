@@ -15,12 +15,13 @@ using Json = nlohmann::ordered_json;
 struct ReportContext {
   std::string version, device, device_reason, precision, preset;
   int threads = 1;
-  Json config;  // the effective options, by name
-  Json data;    // {"source": {...}, "target": {...}}
+  Json config;    // the effective options, by name
+  Json data;      // {"source": {...}, "target": {...}}
+  WallTime wall;  // of the whole program
 };
 
-// {"version", "device", ..., "config", "data", "runs": [...], "summary": {...}}: accuracies are
-// fractions, times seconds, and a number that does not apply (or is not finite) is null.
+// {"version", "device", ..., "config", "data", "wall", "runs": [...], "summary": {...}}: accuracies
+// are fractions, times seconds, and a number that does not apply (or is not finite) is null.
 Json report(const ReportContext& context, const std::vector<RunResult>& runs);
 
 }  // namespace gradflip

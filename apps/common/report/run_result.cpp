@@ -38,6 +38,11 @@ std::string name_of(Mode mode) {
   throw std::invalid_argument(message("no name for mode ", static_cast<int>(mode)));
 }
 
+double RunResult::seconds_per_source_epoch() const {
+  return steps == 0 ? 0.0
+                    : seconds / static_cast<double>(steps) * static_cast<double>(steps_per_epoch);
+}
+
 std::optional<double> RunResult::oracle_target_test_accuracy() const {
   if (history.empty()) return {};
   return std::max_element(history.begin(), history.end(),

@@ -7,6 +7,8 @@
 #include <string>
 #include <vector>
 
+#include "apps/common/report/wall_time.h"
+
 namespace gradflip {
 
 enum class Mode { kSourceOnly, kDann, kTargetOnly };
@@ -32,9 +34,16 @@ struct RunResult {
   std::int64_t steps = 0;
   double seconds = 0.0;  // of training, wall clock
   double evaluation_seconds = 0.0;
+  double data_seconds = 0.0;         // until the pictures were where training reads them
+  double wall_seconds = 0.0;         // from the start of the run to its end
   double images_per_second = 0.0;    // through the feature extractor, while training
+  std::int64_t steps_per_epoch = 0;  // of the source
   std::vector<EpochResult> history;  // empty if a signal came before the first evaluation
   bool completed = false;            // false: a signal ended it early
+
+  // Of training, as if the run had been one epoch long or longer; 0 before the first step.
+  double seconds_per_source_epoch() const;
+  WallTime wall_time() const { return {wall_seconds, seconds, evaluation_seconds, data_seconds}; }
 
   // Best target test accuracy of any epoch. It takes target labels to know which epoch that was, so
   // it may stand beside a result but never choose one. Empty without history.

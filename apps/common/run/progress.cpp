@@ -93,6 +93,12 @@ std::string epoch_line(const ProgressState& state, const EpochResult& result) {
                             duration(state.seconds_left));
 }
 
+std::string run_line(const ProgressState& state, const RunResult& result) {
+  return fmt::format("{}  {}  {:.2f} s a source epoch  {}", state.run,
+                     rate(result.images_per_second), result.seconds_per_source_epoch(),
+                     text_of(result.wall_time()));
+}
+
 Progress::Progress(std::ostream& out, std::function<int()> width)
     : out_(out), width_(std::move(width)) {}
 
@@ -107,6 +113,11 @@ void Progress::update(const ProgressState& state, Clock::time_point now) {
 
 void Progress::epoch_done(const ProgressState& state, const EpochResult& result) {
   if (!width_) out_ << epoch_line(state, result) << '\n' << std::flush;
+}
+
+void Progress::run_done(const ProgressState& state, const RunResult& result) {
+  finish_line();
+  out_ << run_line(state, result) << '\n' << std::flush;
 }
 
 void Progress::finish_line() {

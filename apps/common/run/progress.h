@@ -31,6 +31,9 @@ std::string progress_line(const ProgressState& state, int width);
 // The plain line at the end of an epoch.
 std::string epoch_line(const ProgressState& state, const EpochResult& result);
 
+// The line at the end of a run.
+std::string run_line(const ProgressState& state, const RunResult& result);
+
 class Progress {
  public:
   using Clock = std::chrono::steady_clock;
@@ -46,6 +49,8 @@ class Progress {
   // Redraws the live line, at most ten times a second.
   void update(const ProgressState& state, Clock::time_point now = Clock::now());
   void epoch_done(const ProgressState& state, const EpochResult& result);
+  // The end of a run: its speed, and where its time went.
+  void run_done(const ProgressState& state, const RunResult& result);
   // Leaves the live line as it is and goes on below it.
   void finish_line();
 
