@@ -1,7 +1,7 @@
 #include <immintrin.h>
 
 #include "benchmarks/support/bf16_loop.h"
-#include "hwy/base.h"
+#include "kernels/cpu/simd_targets.h"
 #include "kernels/math_mode.h"
 
 HWY_PUSH_ATTRIBUTES("avx512f,avx512vl,avx512bf16")

@@ -18,8 +18,8 @@
 #include <algorithm>
 #include <cstring>
 
-#include "hwy/base.h"
 #include "kernels/cpu/bf16_convolution.h"
+#include "kernels/cpu/simd_targets.h"
 
 HWY_PUSH_ATTRIBUTES("avx512f,avx512bw,avx512dq,avx512vl,avx512bf16")
 
