@@ -89,7 +89,7 @@ struct ForwardScratch {
   float* filter;  // per block of channels: (R, S*C, channels of the block)
   float* strip;   // (pool_h, strip_width, K): the convolution under one row of pool windows
   float* image;   // padded input
-  std::uint32_t* filter_pairs;   // in place of `filter` where operands are bf16 (bf16_convolution.h)
+  std::uint32_t* filter_pairs;  // in place of `filter` where operands are bf16 (bf16_convolution.h)
   std::uint16_t* rounded_image;  // ... and the input, padded or not, and one element more
   std::int64_t bytes;
 };

@@ -115,8 +115,8 @@ class TrainerReferenceTest : public BackendTest<Ctx> {
       EXPECT_NEAR(got.label_loss, want.losses.label, bounds.loss * want.losses.label);
       EXPECT_NEAR(got.domain_loss, want.losses.domain, bounds.loss * want.losses.domain);
       reference::dann_sgd({options.momentum, options.weight_decay},
-                          schedule_at(learning_rate_schedule(options, steps), step),
-                          want.gradients, &parameters, &velocity);
+                          schedule_at(learning_rate_schedule(options, steps), step), want.gradients,
+                          &parameters, &velocity);
     }
     for (const NamedTensor& tensor : trainer.parameters()) {
       SCOPED_TRACE(tensor.name);
