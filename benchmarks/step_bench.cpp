@@ -5,6 +5,7 @@
 #include <iostream>
 
 #include "apps/common/cli.h"
+#include "benchmarks/profile.h"
 #include "benchmarks/support/build_info.h"
 #include "benchmarks/support/shapes.h"
 #include "benchmarks/workloads.h"
@@ -17,6 +18,7 @@ namespace {
 constexpr const char* kExamples =
     "Examples:\n"
     "  step_bench --mode dann --batch 128 --json\n"
+    "  step_bench --mode source-only --threads 1 --profile\n"
     "  step_bench --mode both --batch 4096 --device cuda --precision tf32\n";
 
 struct Arguments {
@@ -26,6 +28,7 @@ struct Arguments {
   WorkloadOptions workload;
   double seconds = 3.0;
   bool json = false;
+  bool profile = false;
 };
 
 void add_options(CLI::App& app, Arguments& arguments) {
@@ -48,6 +51,7 @@ void add_options(CLI::App& app, Arguments& arguments) {
       ->check(CLI::Range(0.1, 3600.0).description(""))
       ->type_name("SECONDS");
   app.add_flag("--json", arguments.json, "one JSON document on stdout instead of a line");
+  app.add_flag("--profile", arguments.profile, "where a step's time goes, node by node");
   app.footer(kExamples);
 }
 
@@ -100,6 +104,18 @@ nlohmann::ordered_json document(const Arguments& arguments, const Device& device
   return json;
 }
 
+// Beside the rates, or in place of them: to `json` if that is wanted, else to stdout.
+void print_profiles(const Arguments& arguments, const Device& device,
+                    const std::vector<Named>& workloads, nlohmann::ordered_json& json) {
+  const Peaks peaks = std::visit([](auto ctx) { return measure_peaks(ctx); }, device.context);
+  for (const Named& named : workloads) {
+    const Profile measured = profile(*named.workload, device.context, arguments.workload.threads,
+                                     arguments.workload.precision, peaks, arguments.seconds);
+    json["profiles"][named.name] = to_json(measured);
+    if (!arguments.json) std::cout << named.name << ":\n" << table(measured);
+  }
+}
+
 int run(Arguments& arguments) {
   const std::string unfit = unfit_for_timing(build_info());
   if (!unfit.empty()) throw std::invalid_argument(unfit);
@@ -123,6 +139,7 @@ int run(Arguments& arguments) {
     json["images_per_second"] = rows.front()["images_per_second"];
     json["rows"] = rows;
   }
+  if (arguments.profile) print_profiles(arguments, device, workloads, json);
   if (arguments.json) {
     std::cout << json.dump(2) << '\n';
     return 0;

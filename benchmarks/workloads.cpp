@@ -53,6 +53,7 @@ class TrainingWorkload : public Workload {
     TrainingOptions training = preset("paper");
     training.source_batch = adversarial ? options.batch / 2 : options.batch;
     training.target_batch = options.batch - options.batch / 2;
+    rows_ = {training.source_batch, adversarial ? training.target_batch : 0};
     training.steps = kTotalSteps;
     training.precision = options.precision;
     // The ramp starts at zero, where a reversed gradient would be nothing but zeros.
@@ -69,10 +70,14 @@ class TrainingWorkload : public Workload {
 
   std::int64_t images_per_step() const override { return trainer_->images_per_step(); }
   void run(std::int64_t steps) override { trainer_->run(steps); }
+  const Graph& graph() const override { return trainer_->graph(); }
+  std::vector<std::int64_t> rows() const override { return rows_; }
+  void observe(LaunchObserver* observer) override { trainer_->observe(observer); }
 
  private:
   LabelledImages source_;
   UnlabelledImages target_;
+  std::vector<std::int64_t> rows_;
   std::unique_ptr<Trainer> trainer_;
 };
 
@@ -105,6 +110,9 @@ class InferenceWorkload : public Workload {
     executor_->run(batch_, steps);
     (void)executor_->read_scalar(evaluation_.correct);
   }
+  const Graph& graph() const override { return evaluation_.graph; }
+  std::vector<std::int64_t> rows() const override { return {batch_[0]}; }
+  void observe(LaunchObserver* observer) override { executor_->observe(observer); }
 
  private:
   void bind(Value value, Buffer& buffer, const void* from, std::size_t bytes) {

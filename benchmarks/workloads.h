@@ -8,6 +8,8 @@
 
 #include "kernels/math_mode.h"
 #include "runtime/device.h"
+#include "runtime/graph.h"
+#include "runtime/launch_observer.h"
 
 namespace gradflip::bench {
 
@@ -27,6 +29,10 @@ class Workload {
   virtual std::int64_t images_per_step() const = 0;
   // Complete when it returns.
   virtual void run(std::int64_t steps) = 0;
+  // What a step is made of, the rows of each segment in it, and someone to tell of its launches.
+  virtual const Graph& graph() const = 0;
+  virtual std::vector<std::int64_t> rows() const = 0;
+  virtual void observe(LaunchObserver* observer) = 0;
 };
 
 std::unique_ptr<Workload> dann_workload(const WorkloadOptions& options, const Device& device);

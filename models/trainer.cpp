@@ -185,6 +185,9 @@ std::unique_ptr<Evaluator> Trainer::evaluator(const LabelledImages& data) {
 
 double Trainer::evaluate(const LabelledImages& data) { return evaluator(data)->accuracy(); }
 
+const Graph& Trainer::graph() const { return state_->training.graph; }
+void Trainer::observe(LaunchObserver* observer) { state_->executor->observe(observer); }
+
 std::vector<float> Trainer::weights() const {
   std::vector<float> flat(static_cast<std::size_t>(state_->parameters.flat_size()));
   copy_to_host(state_->context, flat.data(), state_->memory->blocks().weights.data(),

@@ -13,6 +13,8 @@
 #include "models/evaluator.h"
 #include "models/options.h"
 #include "runtime/device.h"
+#include "runtime/graph.h"
+#include "runtime/launch_observer.h"
 
 namespace gradflip {
 
@@ -77,6 +79,10 @@ class Trainer {
   // All weights as one safetensors file in PyTorch's conventions (KCRS, (out, in), features
   // flattened C, H, W), with the means and the options as metadata. Atomic; IoError.
   void save(const std::filesystem::path& path) const;
+
+  // The step's graph, and someone to tell of its launches (null: nobody); see runtime/executor.h.
+  const Graph& graph() const;
+  void observe(LaunchObserver* observer);
 
   // The flat weights in the layout that kernels read, for comparisons bit by bit.
   std::vector<float> weights() const;

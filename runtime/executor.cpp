@@ -109,7 +109,7 @@ void Executor::require_runnable(std::span<const std::int64_t> rows) const {
 
 void Executor::run(std::span<const std::int64_t> rows, std::int64_t steps) {
   require_runnable(rows);
-  if (steps > 1 && can_record(context_)) {
+  if (steps > 1 && can_record(context_) && observer_ == nullptr) {
     run_recorded(rows, steps);
   } else {
     for (std::int64_t step = 0; step < steps; ++step) run_once(rows);
@@ -165,7 +165,7 @@ void Executor::run_sharded(const Phase& phase, std::span<const std::int64_t> row
       const Position position{worker, shard, piece, segments};
       const Write write = micro == 0 ? Write::kOverwrite : Write::kAccumulate;
       for (const std::int32_t node : phase.nodes) {
-        launch(graph_.nodes()[static_cast<std::size_t>(node)], position, write, 0, 0);
+        launch(node, position, write, 0, 0);
       }
     }
   });
@@ -181,16 +181,16 @@ void Executor::run_whole(const Phase& phase, std::span<const std::int64_t> /*row
     }
     const std::int64_t work = node.op->divisible_work(std::span(types.data(), count));
     if (work == 0) {
-      launch(node, {0, 0, 0, whole_batch_}, Write::kOverwrite, 0, 0);
+      launch(index, {0, 0, 0, whole_batch_}, Write::kOverwrite, 0, 0);
       continue;
     }
     if (cut_.whole()) {
-      launch(node, {0, 0, 0, whole_batch_}, Write::kOverwrite, 0, work);
+      launch(index, {0, 0, 0, whole_batch_}, Write::kOverwrite, 0, work);
       continue;
     }
     workers_.for_each(
         (work + kChunkElements - 1) / kChunkElements, [&](int worker, std::int64_t chunk) {
-          launch(node, {worker, 0, 0, whole_batch_}, Write::kOverwrite, chunk * kChunkElements,
+          launch(index, {worker, 0, 0, whole_batch_}, Write::kOverwrite, chunk * kChunkElements,
                  std::min(work, (chunk + 1) * kChunkElements));
         });
   }
@@ -201,8 +201,8 @@ void Executor::run_whole(const Phase& phase, std::span<const std::int64_t> /*row
 void Executor::reduce_sums(const Phase& phase, std::int64_t shards) {
   const std::vector<Chunk>& chunks =
       chunks_[static_cast<std::size_t>(&phase - plan_.phases.data())];
-  workers_.for_each(static_cast<std::int64_t>(chunks.size()), [&](int /*worker*/,
-                                                                  std::int64_t index) {
+  workers_.for_each(static_cast<std::int64_t>(chunks.size()), [&](int worker, std::int64_t index) {
+    const Observed observed(observer_, worker, LaunchObserver::kReduction);
     const Chunk& chunk = chunks[static_cast<std::size_t>(index)];
     const auto partial = [&](std::int64_t shard) {
       return reinterpret_cast<float*>(sums_.data() + shard * plan_.sums_bytes + chunk.sum_offset);
@@ -220,14 +220,16 @@ void Executor::reduce_sums(const Phase& phase, std::int64_t shards) {
   });
 }
 
-void Executor::launch(const Node& node, const Position& position, Write write,
+void Executor::launch(std::int32_t index, const Position& position, Write write,
                       std::int64_t work_begin, std::int64_t work_end) {
+  const Node& node = graph_.nodes()[static_cast<std::size_t>(index)];
   if (node.op->view()) return;
   Scratch& scratch = scratch_[static_cast<std::size_t>(position.worker)];
   scratch.inputs.clear();
   scratch.outputs.clear();
   for (const Value value : node.inputs) scratch.inputs.push_back(view_of(value, position, false));
   for (const Value value : node.outputs) scratch.outputs.push_back(view_of(value, position, true));
+  const Observed observed(observer_, position.worker, index);
   node.op->run({.context = context_,
                 .inputs = scratch.inputs,
                 .outputs = scratch.outputs,

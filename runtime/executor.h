@@ -9,6 +9,7 @@
 
 #include "kernels/context.h"
 #include "runtime/graph.h"
+#include "runtime/launch_observer.h"
 #include "runtime/memory.h"
 #include "runtime/memory_plan.h"
 #include "runtime/op.h"
@@ -43,6 +44,10 @@ class Executor {
   void read(Value value, void* to, std::int64_t bytes) const;
   float read_scalar(Value value) const;
 
+  // From now on tells `observer` of every launch, which makes recorded steps impossible; null ends
+  // that. It must outlive its use.
+  void observe(LaunchObserver* observer) { observer_ = observer; }
+
   const MemoryPlan& plan() const { return plan_; }
   // What one replay of a step enqueues; null before anything was recorded. For tests.
   const Recording* recorded_step() const { return recorded_one_.get(); }
@@ -68,7 +73,7 @@ class Executor {
   void run_sharded(const Phase& phase, std::span<const std::int64_t> rows);
   void run_whole(const Phase& phase, std::span<const std::int64_t> rows);
   void reduce_sums(const Phase& phase, std::int64_t shards);
-  void launch(const Node& node, const Position& position, Write write, std::int64_t work_begin,
+  void launch(std::int32_t index, const Position& position, Write write, std::int64_t work_begin,
               std::int64_t work_end);
   TensorView view_of(Value value, const Position& position, bool partial) const;
   std::byte* memory_of(Value root, const Position& position, bool partial) const;
@@ -84,6 +89,8 @@ class Executor {
   std::vector<Scratch> scratch_;
   std::vector<std::byte*> bound_;          // by value id; null where not external
   std::vector<SegmentRange> whole_batch_;  // segments as whole nodes see them
+
+  LaunchObserver* observer_ = nullptr;
 
   // Chunks of sums to combine, per phase, made once.
   struct Chunk {

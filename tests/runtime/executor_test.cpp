@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "runtime/autodiff.h"
+#include "runtime/launch_observer.h"
 #include "runtime/ops/add.h"
 #include "runtime/ops/linear.h"
 #include "runtime/ops/multiply.h"
@@ -224,6 +225,44 @@ TYPED_TEST(ExecutorTest, BindingAnewReachesTheNextSteps) {
   EXPECT_EQ(seen[2 * 9], 6.0F);
   EXPECT_EQ(seen[2 * 10], 12.0F);
   EXPECT_EQ(seen[2 * 19], 12.0F);
+}
+
+// Counts what it sees of each node; all on one worker.
+class CountingObserver final : public LaunchObserver {
+ public:
+  explicit CountingObserver(const Graph& graph) : launches(graph.nodes().size()) {}
+
+  void before(int worker, std::int32_t node) override {
+    EXPECT_EQ(worker, 0);
+    EXPECT_FALSE(open_);
+    open_ = true;
+    node_ = node;
+  }
+  void after(int /*worker*/, std::int32_t node) override {
+    EXPECT_TRUE(open_);
+    EXPECT_EQ(node, node_);
+    open_ = false;
+    if (node != kReduction) ++launches[static_cast<std::size_t>(node)];
+  }
+
+  std::vector<int> launches;  // by node
+
+ private:
+  bool open_ = false;
+  std::int32_t node_ = 0;
+};
+
+TYPED_TEST(ExecutorTest, TellsAnObserverOfEveryLaunchUntilItLeaves) {
+  const TwoPhases t = two_phases();
+  GraphRunner runner(t.graph, {5}, 1, t.parameters, this->ctx());
+  runner.bind(t.x, random_floats(5 * 3, 4));
+  CountingObserver observer(t.graph);
+  runner.executor().observe(&observer);
+  runner.run(3);
+  EXPECT_EQ(observer.launches, std::vector<int>(t.graph.nodes().size(), 3));
+  runner.executor().observe(nullptr);
+  runner.run(3);
+  EXPECT_EQ(observer.launches, std::vector<int>(t.graph.nodes().size(), 3));
 }
 
 TEST(ShardingTest, CutsEveryBatchIntoAllItsRows) {

@@ -53,6 +53,14 @@ exits 0 $small --mode both --json
 # The FLOP that a DANN step of this network has, per image: 21.00 million.
 [ "$(field 'round(d["rows"][0]["gflops"] / d["rows"][0]["images_per_second"] * 1e5)')" = 2100 ] || fail 'FLOP per image'
 
+# shellcheck disable=SC2086
+exits 0 $small --mode dann --profile --json
+[ "$(field 'round(sum(row["share"] for row in d["profiles"]["dann"]["rows"]), 9)')" = 1.0 ] ||
+  fail "the shares of a profile do not sum to 1: $(cat "$folder/output")"
+# Behind a max pool a quarter of the gradients are other than zero.
+[ "$(field 'round(sum(row["gflops"] * row["us"] for row in d["profiles"]["dann"]["rows"]) / 16e3, 2)')" = 11.55 ] ||
+  fail "the FLOP of a profile, per image, in millions: $(field 'sum(row["gflops"] * row["us"] for row in d["profiles"]["dann"]["rows"]) / 16e3')"
+
 exits 2 --mode nothing
 exits 2 --batch 1
 exits 2 --precision f16
