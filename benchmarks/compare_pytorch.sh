@@ -2,6 +2,8 @@
 # Training throughput beside PyTorch: whole DANN steps of the paper's network, in turns, medians and their ratio.
 #
 #   benchmarks/compare_pytorch.sh [PEER] [ROUNDS]
+#   benchmarks/compare_pytorch.sh --setup               installs Debian's PyTorch and what makes it faster
+#   benchmarks/compare_pytorch.sh --table [OPTION...]   modes, precisions, batches, threads; see pytorch_table.py
 #
 # PEER (default benchmarks/peers/torch_dann.py) runs under $PYTHON (default python3) with $PEER_OPTIONS added; it takes
 # --device --threads --batch --mode --precision --repeats --min-time --json and prints {"images_per_second", ...}.
@@ -11,7 +13,14 @@
 set -eu
 
 case ${1:-} in
-  --help | -h) sed -n '2,11s/^# \{0,1\}//p' "$0" && exit ;;
+  --help | -h) sed -n '2,13s/^# \{0,1\}//p' "$0" && exit ;;
+  --setup)
+    cd "$(dirname "$0")/.."
+    . scripts/setup.sh
+    install_packages python3-torch libopenblas0-openmp libtcmalloc-minimal4
+    echo 'compare_pytorch: set PYTHON=/usr/bin/python3 for the packaged PyTorch' >&2
+    exit ;;
+  --table) shift && exec python3 "$(dirname "$0")/pytorch_table.py" "$@" ;;
   -*) echo "compare_pytorch: unknown option $1 (see $0 --help)" >&2 && exit 2 ;;
 esac
 root=$(cd "$(dirname "$0")/.." && pwd)

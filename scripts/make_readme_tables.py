@@ -3,7 +3,8 @@
 
 usage: scripts/make_readme_tables.py [--check] [--root FOLDER]
 
-Each table stands between <!-- NAME:begin --> and <!-- NAME:end -->, NAME being `accuracy` or `speed`. Results called
+Each table stands between <!-- NAME:begin --> and <!-- NAME:end -->, NAME being `accuracy`, `speed` or `pytorch`. The last
+is of benchmarks/results/*/pytorch.json (made by benchmarks/compare_pytorch.sh --table), the newest of them. Results called
 speed-*.json were recorded on a machine with nothing else to do and make the speed table; the others make the accuracy table.
 --check writes nothing and exits 1 if README.md is not what it would write.
 """
@@ -94,7 +95,8 @@ def accuracy_table(documents):
         seeds = len({run["seed"] for run in result["runs"]})
         rows.append([
             task(result),
-            f"{result['preset']}, {seeds} seed{'s' if seeds > 1 else ''}",
+            f"{result['preset']}, {seeds} seed{'s' if seeds > 1 else ''}"
+            + ("" if result["precision"] == "f32" else f", {result['precision']}"),
             *accuracies,
             "–" if gap_closed is None else percent(gap_closed),
             deviation(source),
@@ -128,6 +130,23 @@ def speed_table(documents):
                  rows) + commands(documents)
 
 
+def pytorch_table(documents):
+    document = max(documents, key=lambda one: one["date"])
+    rows = [[row["mode"], row["precision"], str(row["batch"]), str(row["threads"]),
+             f"{row['gradflip_images_per_second']:,.0f}", f"{row['pytorch_images_per_second']:,.0f}",
+             row["pytorch"], f"{row['ratio']:.2f}"] for row in document["rows"]]
+    versions = ", ".join(sorted({row["torch"] for row in document["rows"]}))
+    return [f"{document['machine']}, {document['cores']} cores, {document['date']}; PyTorch {versions}; "
+            f"medians of {document['rounds']} rounds in turns, the ratio of the pairs.", "",
+            *table(["mode", "precision", "batch", "threads", "gradflip images/s", "PyTorch images/s", "PyTorch is",
+                    "ratio"], rows), "", "```sh", "benchmarks/compare_pytorch.sh --table", "```"]
+
+
+def load_plain(path):
+    with open(path, encoding="utf-8") as text:
+        return json.load(text)
+
+
 def replace_table(readme, name, lines):
     pattern = re.compile(rf"(<!-- {name}:begin[^>]*-->\n).*?(<!-- {name}:end -->)", re.DOTALL)
     text = "".join(line + "\n" for line in lines)
@@ -147,10 +166,12 @@ def main():
     paths = sorted((arguments.root / "docs" / "results").glob("*.json"))
     speed = [load(path) for path in paths if path.name.startswith("speed-")]
     accuracy = [load(path) for path in paths if not path.name.startswith("speed-")]
+    pytorch = [load_plain(path) for path in sorted(arguments.root.glob("benchmarks/results/*/pytorch.json"))]
     readme_path = arguments.root / "README.md"
     old = readme_path.read_text(encoding="utf-8")
     new = old
-    for name, make, documents in (("accuracy", accuracy_table, accuracy), ("speed", speed_table, speed)):
+    for name, make, documents in (("accuracy", accuracy_table, accuracy), ("speed", speed_table, speed),
+                                  ("pytorch", pytorch_table, pytorch)):
         new = replace_table(new, name, make(documents) if documents else ["No results are recorded yet."])
     if arguments.check:
         if new != old:

@@ -37,6 +37,16 @@ for option in '--batch 64' '--threads 3' '--precision bf16'; do
 done
 [ "$(grep -c -- '--channels-last' "$LOG")" -eq 2 ] || fail 'PEER_OPTIONS did not reach the peer'
 
+# The table: the same two programs over its cases, medians of pairs.
+: >"$LOG"
+benchmarks/compare_pytorch.sh --table --quick --rounds 2 --threads 4 --seconds 0.1 --peer "$folder/peer.py" \
+  --json "$folder/table.json" >"$folder/table.md" 2>/dev/null || fail "--table ended with $?"
+[ "$(grep -c '| dann | f32 | 128 | 4 | 3,000 | 1,500 | .* | 2.00 |' "$folder/table.md")" -eq 2 ] ||
+  fail "the table: $(cat "$folder/table.md")"
+[ "$(python3 -c 'import json, sys; d = json.load(open(sys.argv[1])); print(len(d["rows"]), d["rows"][0]["pairs"])' \
+  "$folder/table.json")" = '5 [[3000.0, 1500.0], [3000.0, 1500.0]]' ] || fail 'the document of the table'
+[ "$(cut -d ' ' -f 1 "$LOG" | head -n 4 | tr '\n' ' ')" = 'ours theirs ours theirs ' ] || fail 'the table is not in turns'
+
 code=0
 GRADFLIP_BIN=$folder/nowhere benchmarks/compare_pytorch.sh 2>/dev/null || code=$?
 [ $code -eq 2 ] || fail "without step_bench it ended with $code"

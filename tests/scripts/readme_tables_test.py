@@ -9,7 +9,8 @@ import tempfile
 import unittest
 
 SCRIPT = pathlib.Path(__file__).resolve().parents[2] / "scripts" / "make_readme_tables.py"
-README = "# x\n<!-- accuracy:begin -->\nold\n<!-- accuracy:end -->\ny\n<!-- speed:begin -->\n<!-- speed:end -->\nend\n"
+README = ("# x\n<!-- accuracy:begin -->\nold\n<!-- accuracy:end -->\ny\n<!-- pytorch:begin -->\n<!-- pytorch:end -->\n"
+          "<!-- speed:begin -->\n<!-- speed:end -->\nend\n")
 
 
 def result(modes, seeds=(1, 2)):
@@ -61,6 +62,17 @@ class ReadmeTables(unittest.TestCase):
         self.assertEqual(len(rows), 3)
         self.assertEqual(rows[2], ["Some CPU, 2 cores, 2 threads", "f32", "MNIST → MNIST-M",
                                    "9,002", "4,002", "9,502"])
+
+    def test_pytorch_takes_the_newest(self):
+        for date, rate in (("2026-01-02", 3000.4), ("2026-01-01", 1.0)):
+            folder = self.root / "benchmarks" / "results" / date
+            folder.mkdir(parents=True)
+            row = {"mode": "dann", "precision": "bf16", "batch": 64, "threads": 2, "pytorch": "tuned", "torch": "1.0",
+                   "gradflip_images_per_second": rate, "pytorch_images_per_second": 1500.0, "ratio": 2.004}
+            (folder / "pytorch.json").write_text(json.dumps(
+                {"date": date, "machine": "Some CPU", "cores": 2, "rounds": 3, "rows": [row]}), encoding="utf-8")
+        self.assertEqual(self.rows()[2], ["dann", "bf16", "64", "2", "3,000", "1,500", "tuned", "2.00"])
+        self.assertIn("Some CPU, 2 cores, 2026-01-02; PyTorch 1.0;", self.readme.read_text(encoding="utf-8"))
 
     def test_one_mode_unwrapped(self):
         self.record("a.json", result(["dann"], seeds=(1,)))
