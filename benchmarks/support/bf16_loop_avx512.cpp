@@ -13,11 +13,11 @@ constexpr int kSums = 24;  // two units with a latency of six take twelve
 
 double dot_loop(std::int64_t rounds, float* result) {
   __m512 sums[kSums];
-#pragma GCC unroll 24
+  GRADFLIP_UNROLL
   for (int s = 0; s < kSums; ++s) sums[s] = _mm512_set1_ps(result[0] + static_cast<float>(s));
   const auto x = __builtin_bit_cast(__m512bh, _mm512_set1_ps(result[1]));
   for (std::int64_t round = 0; round < rounds; ++round) {
-#pragma GCC unroll 24
+    GRADFLIP_UNROLL
     for (int s = 0; s < kSums; ++s) sums[s] = _mm512_dpbf16_ps(sums[s], x, x);
   }
   __m512 total = _mm512_setzero_ps();

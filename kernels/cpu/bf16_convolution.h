@@ -9,13 +9,9 @@
 
 namespace gradflip {
 
-// Two bf16 values that one instruction multiplies with another two: the first in the low half.
+// Two bf16 values that one instruction multiplies with another two, neighbours in a filter row's
+// run: the first in the low half. The last one of an odd run has zero in its second half.
 using Bf16Pair = std::uint32_t;
-
-// Pairs of a filter row's run; the last one of an odd run has zero in its second half.
-inline std::int64_t pairs_in_run(const ConvBlockGeometry& geometry) {
-  return (geometry.run_length + 1) / 2;
-}
 
 struct Bf16Convolution {
   // To nearest, ties to even; a NaN stays one. count may be 0.

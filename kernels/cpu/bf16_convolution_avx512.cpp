@@ -62,11 +62,11 @@ HWY_INLINE __m512 multiply_add_pairs(__m512 sum, __m512i x, __m512i w) {
 template <int kVectors, int kPixels, bool kOnlyFirst>
 HWY_INLINE void add_pair(const std::uint16_t* x, std::int64_t pixel_stride,
                          const __m512i (&weight)[kVectors], __m512 (&sum)[kPixels][kVectors]) {
-#pragma GCC unroll 8
+  GRADFLIP_UNROLL
   for (int pixel = 0; pixel < kPixels; ++pixel) {
     __m512i value = broadcast_pair(x + pixel * pixel_stride);
     if (kOnlyFirst) value = _mm512_and_si512(value, _mm512_set1_epi32(0xFFFF));
-#pragma GCC unroll 4
+    GRADFLIP_UNROLL
     for (int v = 0; v < kVectors; ++v) {
       sum[pixel][v] = multiply_add_pairs(sum[pixel][v], value, weight[v]);
     }
@@ -75,7 +75,7 @@ HWY_INLINE void add_pair(const std::uint16_t* x, std::int64_t pixel_stride,
 
 template <int kVectors>
 HWY_INLINE void load_weights(const Bf16Pair* filter, __m512i (&weight)[kVectors]) {
-#pragma GCC unroll 4
+  GRADFLIP_UNROLL
   for (int v = 0; v < kVectors; ++v) weight[v] = _mm512_load_si512(filter + v * kLanes);
 }
 
@@ -83,10 +83,10 @@ template <int kVectors, int kPixels>
 void convolve_tile(const TileOperands& operands, PixelGroup group0, PixelGroup group1) {
   const ConvBlockGeometry& geometry = operands.geometry;
   __m512 sum0[kPixels][kVectors], sum1[kPixels][kVectors];
-#pragma GCC unroll 4
+  GRADFLIP_UNROLL
   for (int v = 0; v < kVectors; ++v) {
     const __m512 bias = _mm512_loadu_ps(operands.bias + v * kLanes);
-#pragma GCC unroll 8
+    GRADFLIP_UNROLL
     for (int pixel = 0; pixel < kPixels; ++pixel) sum0[pixel][v] = sum1[pixel][v] = bias;
   }
   const std::int64_t stride = geometry.pixel_stride;
@@ -113,9 +113,9 @@ void convolve_tile(const TileOperands& operands, PixelGroup group0, PixelGroup g
       }
     }
   }
-#pragma GCC unroll 8
+  GRADFLIP_UNROLL
   for (int pixel = 0; pixel < kPixels; ++pixel) {
-#pragma GCC unroll 4
+    GRADFLIP_UNROLL
     for (int v = 0; v < kVectors; ++v) {
       _mm512_storeu_ps(group0.out + pixel * operands.out_stride + v * kLanes, sum0[pixel][v]);
       _mm512_storeu_ps(group1.out + pixel * operands.out_stride + v * kLanes, sum1[pixel][v]);
@@ -174,7 +174,7 @@ struct ChannelBlocks {
 };
 
 std::int64_t pairs_of(const ConvBlockShape& shape, const ConvBlockGeometry& geometry) {
-  return shape.conv.R * geometry.runs * pairs_in_run(geometry);
+  return shape.conv.R * geometry.runs * geometry.pairs_in_run();
 }
 
 void convolve_strip(const ConvBlockShape& shape, const ConvBlockGeometry& geometry,

@@ -32,6 +32,8 @@ struct ConvBlockGeometry {
         strip_width(shape.PQ() * shape.pool_w) {}
 
   std::int64_t image_floats() const { return height * row_stride; }
+  // Of neighbours in a run, the last one of an odd run by itself.
+  std::int64_t pairs_in_run() const { return (run_length + 1) / 2; }
 
   bool padded;
   std::int64_t height;
@@ -79,9 +81,8 @@ struct ForwardScratch {
     strip = scratch.take<float>(shape.pool_h * geometry.strip_width * k_floats);
     image = scratch.take<float>(geometry.padded ? geometry.image_floats() : 0);
     const bool may_round = shape.conv.math == Math::kBf16;
-    const std::int64_t pairs = (geometry.run_length + 1) / 2;
     filter_pairs = scratch.take<std::uint32_t>(
-        may_round ? shape.conv.R * geometry.runs * pairs * k_floats : 0);
+        may_round ? shape.conv.R * geometry.runs * geometry.pairs_in_run() * k_floats : 0);
     rounded_image = scratch.take<std::uint16_t>(may_round ? geometry.image_floats() + 1 : 0);
     bytes = scratch.bytes();
   }

@@ -43,16 +43,6 @@
 #define GRADFLIP_KERNELS_CPU_SIMD_H
 #endif
 
-// Before a loop with a constant trip count that has to vanish, so that its accumulators live in
-// registers.
-#ifndef GRADFLIP_UNROLL
-#ifdef __clang__
-#define GRADFLIP_UNROLL _Pragma("unroll")
-#else
-#define GRADFLIP_UNROLL _Pragma("GCC unroll 32")
-#endif
-#endif
-
 HWY_BEFORE_NAMESPACE();
 namespace gradflip::HWY_NAMESPACE {
 namespace {

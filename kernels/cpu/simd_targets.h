@@ -12,3 +12,11 @@
 #define HWY_DISABLED_TARGETS (HWY_SSSE3 | HWY_SVE | HWY_SVE2 | HWY_SVE_256 | HWY_SVE2_128 | HWY_RVV)
 
 #include "hwy/targets.h"
+
+// Before a loop with a constant trip count that has to vanish, so that its accumulators live in
+// registers. The condition is Highway's name for the compiler.
+#if HWY_COMPILER_CLANG
+#define GRADFLIP_UNROLL _Pragma("unroll")
+#else
+#define GRADFLIP_UNROLL _Pragma("GCC unroll 32")
+#endif

@@ -124,6 +124,24 @@ TEST(ProgressTest, ALiveTerminalGetsNoPlainLines) {
   EXPECT_EQ(out.str(), "");
 }
 
+TEST(ProgressTest, TheEndOfARunSaysItsSpeedAndWhereItsTimeWent) {
+  RunResult result;
+  result.steps = 400;
+  result.steps_per_epoch = 100;
+  result.images_per_second = 19423.0;
+  result.seconds = 8.0;
+  result.evaluation_seconds = 1.0;
+  result.data_seconds = 0.5;
+  result.wall_seconds = 10.0;
+  std::ostringstream out;
+  Progress progress(out, [] { return 80; });
+  progress.update(dann_state());
+  progress.run_done(dann_state(), result);
+  EXPECT_THAT(out.str(), ::testing::EndsWith(
+                             "\ndann seed 1  19.4k img/s  2.00 s a source epoch  10.0 s: 80.0 % "
+                             "steps, 10.0 % evaluation, 5.0 % data, 5.0 % other\n"));
+}
+
 TEST(ProgressTest, WithoutATerminalThereIsOnePlainLinePerEpoch) {
   std::ostringstream out;
   {

@@ -110,12 +110,19 @@ TYPED_TEST(ConvBlockTest, WindowsInThePaddingAreTheBias) {
   });
 }
 
+// And it reaches no value whose window does not hold it.
 TYPED_TEST(ConvBlockTest, NanWinsAndStays) {
+  struct Case {
+    Math math;
+    float sign;
+  };
   for_each_simd_target<TypeParam>([this] {
-    for (const ConvBlockShape& shape : kConvBlockShapes) {
+    for (ConvBlockShape shape : kConvBlockShapes) {
       if (shape.conv.N == 0) continue;
       SCOPED_TRACE(name_of(shape));
-      for (const float sign : {1.0F, -1.0F}) {
+      for (const auto& [math, sign] :
+           {Case{Math::kF32, 1.0F}, Case{Math::kF32, -1.0F}, Case{Math::kBf16, 1.0F}}) {
+        shape.conv.math = math;
         ConvBlockTensors tensors(shape);
         tensors.x[tensors.x.size() / 2] = std::copysign(kQuietNan, sign);
         const auto want = reference::conv_block_forward(shape, widen(tensors.x),
