@@ -19,6 +19,7 @@
 
 #include "kernels/context.h"
 #include "kernels/conv2d.h"
+#include "kernels/step_state.h"
 #include "kernels/write.h"
 
 namespace gradflip {
@@ -54,12 +55,16 @@ void conv_block_backward_data(Cuda ctx, const ConvBlockShape& shape, const float
                               const std::uint8_t* winner, const float* filter, float* dx,
                               void* workspace);
 
-// dfilter (RSCK) and dbias (K), overwritten or added to. N = 0 contributes zeros.
+// dfilter (RSCK) and dbias (K), overwritten or added to. N = 0 contributes zeros. What they become
+// is reported to `watch`; on CUDA its tickets spare a launch, after which sums are added in another
+// order.
 void conv_block_backward_filter(Cpu ctx, const ConvBlockShape& shape, const float* x,
                                 const float* dpooled, const std::uint8_t* winner, Write write,
-                                float* dfilter, float* dbias, void* workspace);
+                                float* dfilter, float* dbias, void* workspace,
+                                const GradientWatch& watch = {});
 void conv_block_backward_filter(Cuda ctx, const ConvBlockShape& shape, const float* x,
                                 const float* dpooled, const std::uint8_t* winner, Write write,
-                                float* dfilter, float* dbias, void* workspace);
+                                float* dfilter, float* dbias, void* workspace,
+                                const GradientWatch& watch = {});
 
 }  // namespace gradflip

@@ -1,4 +1,5 @@
-// The gradients of conv_block with respect to its filter and bias, in two launches.
+// The gradients of conv_block with respect to its filter and bias: one launch where the caller has
+// tickets, else two.
 //
 //   dfilter[r,s,c,k] (+)= sum over n,p,q of x[n,h,w,c] * dy[n,p,q,k]
 //   dbias[k]         (+)= sum over n,p,q of dy[n,p,q,k]
@@ -8,22 +9,24 @@
 //                tile_gemm.cuh; dy is made while it is loaded. Below the last tap stands a row of
 //                ones: its sums are dbias, for a row in thirty-two. The result is small and the sum
 //                long, so positions are split over blocks: each writes its share of every sum to
-//                the workspace, parts of (R*S*C + 1, K), and a second kernel adds the parts in
-//                order.
+//                the workspace, parts of (R*S*C + 1, K). The last block of a tile adds its parts
+//                (finish_parts.cuh), or without tickets a second kernel does.
 // Cost           2 * N*P*Q * (R*S*C + 1) * K operations, dense, as in conv_block_backward_data.cu.
 //                L2 delivers 5 bytes per pooled element for every 32 taps, x for every 32 or 48
 //                filters, and 8 bytes per element of each part.
 // Occupancy      sm_90a (ptxas), blocks of 128 threads, the paper's layers, f32 / tf32 / bf16:
 //                28x28x3 -> 32 filters  167 / 156 / 150 registers  3 / 3 / 3 blocks
 //                12x12x32 -> 48         173 / 170 / 152 registers  2 / 2 / 3 blocks
-// Numerics       f32 sums; how positions are split depends on the shape only, so a run repeats bit
-//                for bit. Operands are rounded as the mode allows: dy in dbias, too.
+// Numerics       f32 sums; how positions are split depends on the shape only, and the order of
+//                parts is fixed, so a run repeats bit for bit. Operands are rounded as the mode
+//                allows: dy in dbias, too.
 #include <algorithm>
 
 #include "kernels/conv_block.h"
 #include "kernels/cuda/conv_block_gradient.cuh"
 #include "kernels/cuda/conv_block_positions.cuh"
 #include "kernels/cuda/conv_block_tiles.cuh"
+#include "kernels/cuda/finish_parts.cuh"
 #include "kernels/cuda/simt.h"
 #include "kernels/cuda/tile_conv.cuh"
 #include "kernels/cuda/tile_gemm.cuh"
@@ -66,14 +69,73 @@ Split split_of(const ConvBlockShape& shape) {
   return {tiles_of(all, positions), positions};
 }
 
+// What becomes of the parts, (rows, K) each.
+struct Finish {
+  float* parts;
+  SumTargets targets;
+  Write write;
+  GradientWatch watch;
+  PartGroups groups;  // count 0: the caller adds them
+
+  __device__ __forceinline__ void write_gradient(std::int64_t i, float sum) const {
+    float& to = i < targets.first_size ? targets.first[i] : targets.second[i - targets.first_size];
+    to = write == Write::kAccumulate ? to + sum : sum;
+    watch_gradient(watch, &to, to);
+  }
+};
+
+// Adds parts of one tile, kWidth neighbours a read; thread by thread the same elements, so that a
+// sum may replace a part that it read.
+template <typename Shape, int kWidth>
+__device__ __forceinline__ void add_parts(const Finish& finish, std::int64_t rows, std::int64_t K,
+                                          std::int64_t m_begin, std::int64_t n_begin, int first,
+                                          int step, int count, bool is_final) {
+  constexpr int kVectors = Shape::BM * Shape::BN / kWidth;
+  constexpr int kOwn = (kVectors + Shape::kThreads - 1) / Shape::kThreads;
+  const std::int64_t size = rows * K;
+  std::int64_t at[kOwn];
+  Floats<kWidth> sums[kOwn] = {};
+#pragma unroll
+  for (int j = 0; j < kOwn; ++j) {
+    const int i = (static_cast<int>(threadIdx.x) + j * Shape::kThreads) * kWidth;
+    const std::int64_t m = m_begin + i / Shape::BN;
+    const std::int64_t n = n_begin + i % Shape::BN;
+    at[j] = i < Shape::BM * Shape::BN && m < rows && n < K ? m * K + n : -1;
+  }
+#pragma unroll 4
+  for (int part = 0; part < count; ++part) {
+    const float* from = finish.parts + (first + std::int64_t{part} * step) * size;
+#pragma unroll
+    for (int j = 0; j < kOwn; ++j) {
+      if (at[j] < 0) continue;
+      const Floats<kWidth> x = read_floats_uncached<kWidth>(from + at[j]);
+#pragma unroll
+      for (int v = 0; v < kWidth; ++v) sums[j].at[v] += x.at[v];
+    }
+  }
+#pragma unroll
+  for (int j = 0; j < kOwn; ++j) {
+    if (at[j] < 0) continue;
+#pragma unroll
+    for (int v = 0; v < kWidth; ++v) {
+      if (is_final) {
+        finish.write_gradient(at[j] + v, sums[j].at[v]);
+      } else {
+        finish.parts[first * size + at[j] + v] = sums[j].at[v];
+      }
+    }
+  }
+}
+
 template <typename Shape, int kWidthX, int kWidthGradient, typename Pool>
 __global__ void __launch_bounds__(Shape::kThreads, kResidentBlocks)
     conv_block_backward_filter_kernel(PatchesAndOnes<kWidthX, Pool> patches,
                                       GradientByPositionLoader<kWidthGradient, Pool> gradients,
-                                      std::int64_t positions, float* __restrict__ parts) {
+                                      std::int64_t positions, Finish finish) {
   using Product = TileProduct<Shape, PatchesAndOnes<kWidthX, Pool>,
                               GradientByPositionLoader<kWidthGradient, Pool>>;
   GRADFLIP_SHARED(float4, shared, [Product::kSharedVectors]);
+  GRADFLIP_SHARED(unsigned, last, [1]);
   const std::int64_t rows = patches.taps + 1;
   const std::int64_t K = gradients.K;
   const auto tiles_m = static_cast<unsigned>(tiles_of(rows, Shape::BM));
@@ -84,11 +146,19 @@ __global__ void __launch_bounds__(Shape::kThreads, kResidentBlocks)
 
   Product product(shared);
   product.add(patches, gradients, m_begin, n_begin, part * positions, (part + 1) * positions);
-  float* to = parts + part * rows * K;
+  float* to = finish.parts + part * rows * K;
   product.for_each([&](int m, int n, float sum) {
     if (m_begin + m >= rows || n_begin + n >= K) return;
     to[(m_begin + m) * K + n_begin + n] = sum;
   });
+  if (finish.groups.count == 0) return;
+  const unsigned tile = blockIdx.x % (tiles_m * tiles_n);
+  std::uint32_t* tickets = finish.watch.state->tickets + tile * (finish.groups.count + 1);
+  finish_parts(finish.groups, static_cast<int>(part), tickets, last,
+               [&](int first, int step, int count, bool is_final) {
+                 add_parts<Shape, kWidthGradient>(finish, rows, K, m_begin, n_begin, first, step,
+                                                  count, is_final);
+               });
 }
 
 struct Call {
@@ -97,25 +167,28 @@ struct Call {
   const float* dpooled;
   const std::uint8_t* winner;
   Split split;
-  float* parts;
+  Finish finish;
 };
 
 template <typename Shape, int kWidthX, int kWidthGradient, typename Pool>
-void launch_parts(Cuda ctx, const Call& call) {
+void launch_parts(Cuda ctx, Call& call) {
   const Conv2dShape& conv = call.shape.conv;
   const WindowPositions<Pool> positions(call.shape);
   const PatchesAndOnes<kWidthX, Pool> patches(conv, positions, call.x);
   const GradientByPositionLoader<kWidthGradient, Pool> gradients(call.shape, call.dpooled,
                                                                  call.winner);
-  const std::int64_t blocks =
-      call.split.parts * tiles_of(patches.taps + 1, Shape::BM) * tiles_of(conv.K, Shape::BN);
+  const std::int64_t tiles = tiles_of(patches.taps + 1, Shape::BM) * tiles_of(conv.K, Shape::BN);
+  const PartGroups groups = part_groups(call.split.parts);
+  if (call.finish.watch.state != nullptr && tickets_suffice(groups, tiles)) {
+    call.finish.groups = groups;
+  }
   launch(conv_block_backward_filter_kernel<Shape, kWidthX, kWidthGradient, Pool>,
-         dim3(static_cast<unsigned>(blocks)), dim3(Shape::kThreads), 0, ctx.stream, patches,
-         gradients, call.split.positions, call.parts);
+         dim3(static_cast<unsigned>(call.split.parts * tiles)), dim3(Shape::kThreads), 0,
+         ctx.stream, patches, gradients, call.split.positions, call.finish);
 }
 
 template <Math kMath>
-void launch_parts(Cuda ctx, const Call& call) {
+void launch_parts(Cuda ctx, Call& call) {
   const Conv2dShape& conv = call.shape.conv;
   const bool vectors_x = vectors_fit(conv.C, call.x);
   const bool vectors_gradient = vectors_fit(conv.K, call.dpooled, call.winner);
@@ -142,16 +215,21 @@ std::int64_t conv_block_workspace_bytes(Cuda /*ctx*/, const ConvBlockShape& shap
 
 void conv_block_backward_filter(Cuda ctx, const ConvBlockShape& shape, const float* x,
                                 const float* dpooled, const std::uint8_t* winner, Write write,
-                                float* dfilter, float* dbias, void* workspace) {
+                                float* dfilter, float* dbias, void* workspace,
+                                const GradientWatch& watch) {
   require_valid(shape);
   require_extents(shape.conv);
   const Conv2dShape& conv = shape.conv;
-  const Call call{shape, x, dpooled, winner, split_of(shape), static_cast<float*>(workspace)};
+  const SumTargets targets{dfilter, part_floats(conv) - conv.K, dbias, conv.K};
+  Call call{shape,           x,
+            dpooled,         winner,
+            split_of(shape), {static_cast<float*>(workspace), targets, write, watch, {}}};
   if (call.split.parts > 0) {
     with_math(conv.math, [&]<Math kMath>() { launch_parts<kMath>(ctx, call); });
   }
-  const SumTargets targets{dfilter, part_floats(conv) - conv.K, dbias, conv.K};
-  sum_partials(ctx.stream, call.parts, static_cast<int>(call.split.parts), targets, Scale{}, write);
+  if (call.finish.groups.count > 0) return;
+  sum_partials(ctx.stream, call.finish.parts, static_cast<int>(call.split.parts), targets, Scale{},
+               write, watch);
 }
 
 }  // namespace gradflip

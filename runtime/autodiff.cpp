@@ -23,18 +23,25 @@ std::vector<char> depends_on(const Graph& graph, std::span<const Value> wrt) {
   return depends;
 }
 
+// How many of the node's losses are in the list.
+std::size_t losses_among(const Node& node, std::span<const Value> list) {
+  const auto end = node.outputs.begin() + static_cast<std::ptrdiff_t>(node.op->num_losses());
+  return static_cast<std::size_t>(std::count_if(node.outputs.begin(), end, [&](Value output) {
+    return std::find(list.begin(), list.end(), output) != list.end();
+  }));
+}
+
 }  // namespace
 
 std::vector<Value> gradients(Graph& graph, std::span<const Value> losses,
                              std::span<const Value> wrt) {
   for (const Value loss : losses) {
     const ValueInfo& info = graph.info(loss);
-    const bool is_loss =
-        info.producer >= 0 &&
-        graph.nodes()[static_cast<std::size_t>(info.producer)].op->is_loss() &&
-        graph.nodes()[static_cast<std::size_t>(info.producer)].outputs.front() == loss;
-    GRADFLIP_REQUIRE(is_loss, message("autodiff: value ", loss.id, " (", info.name,
-                                      ") is not the loss of a loss operation"));
+    const Node* node =
+        info.producer < 0 ? nullptr : &graph.nodes()[static_cast<std::size_t>(info.producer)];
+    GRADFLIP_REQUIRE(node != nullptr && losses_among(*node, {&loss, 1}) == 1,
+                     message("autodiff: value ", loss.id, " (", info.name,
+                             ") is not the loss of a loss operation"));
   }
   const std::vector<char> depends = depends_on(graph, wrt);
   std::vector<Value> gradient_of(static_cast<std::size_t>(graph.num_values()));
@@ -47,8 +54,11 @@ std::vector<Value> gradients(Graph& graph, std::span<const Value> losses,
   for (std::size_t index = forward_nodes; index-- > 0;) {
     const Node node = graph.nodes()[index];  // a copy: appending moves the nodes
     if (!node.op->differentiable()) continue;
-    const bool seeded = node.op->is_loss() && std::find(losses.begin(), losses.end(),
-                                                        node.outputs.front()) != losses.end();
+    const std::size_t wanted_losses = losses_among(node, losses);
+    GRADFLIP_REQUIRE(wanted_losses == 0 || wanted_losses == node.op->num_losses(),
+                     message("autodiff: ", wanted_losses, " of the ", node.op->num_losses(),
+                             " losses of ", node.op->name()));
+    const bool seeded = wanted_losses > 0;
     std::vector<Value> doutputs;
     bool arrives = seeded;
     for (const Value output : node.outputs) {

@@ -49,10 +49,17 @@ Executor::Executor(const Graph& graph, const Parameters& parameters, const Param
           plan_.sums_bytes *
               sharding_of(std::accumulate(max_rows.begin(), max_rows.end(), std::int64_t{0}), cut_)
                   .shards),
+      step_state_(context, cut_.whole() ? sizeof(StepState) : 0),
       bound_(static_cast<std::size_t>(graph.num_values()), nullptr),
       whole_batch_(max_rows.size()) {
   GRADFLIP_REQUIRE(max_rows.size() <= kMaxSegments,
                    message("executor: ", max_rows.size(), " segments"));
+  if (cut_.whole()) {
+    const StepState start;
+    copy_from_host(context, step_state_.data(), &start, sizeof(start));
+    watch_ = {reinterpret_cast<StepState*>(step_state_.data()),
+              reinterpret_cast<const float*>(blocks.gradients.data())};
+  }
   std::size_t most_values = 0;
   for (const Node& node : graph.nodes()) {
     most_values = std::max({most_values, node.inputs.size(), node.outputs.size()});
@@ -237,7 +244,8 @@ void Executor::launch(std::int32_t index, const Position& position, Write write,
                 .write = write,
                 .segments = position.segments,
                 .work_begin = work_begin,
-                .work_end = work_end});
+                .work_end = work_end,
+                .watch = watch_});
 }
 
 TensorView Executor::view_of(Value value, const Position& position, bool partial) const {

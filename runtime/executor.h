@@ -85,7 +85,8 @@ class Executor {
   std::vector<std::int64_t> max_rows_;
   BatchCut cut_;
   MemoryPlan plan_;
-  Buffer shared_, sums_;
+  Buffer shared_, sums_, step_state_;
+  GradientWatch watch_;
   std::vector<Scratch> scratch_;
   std::vector<std::byte*> bound_;          // by value id; null where not external
   std::vector<SegmentRange> whole_batch_;  // segments as whole nodes see them

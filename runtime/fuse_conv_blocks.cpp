@@ -39,9 +39,10 @@ Rewritten fuse_conv_blocks(const Graph& graph, std::span<const Value> keep) {
         index,
         {rewrite.producer_index(node.inputs[0]), rewrite.producer_index(relu->inputs[0]),
          rewrite.producer_index(bias->inputs[0])},
-        [x = conv->inputs[0], filter = conv->inputs[1], b = bias->inputs[1], geometry](
-            Graph& fused, const auto& now) {
-          return ops::conv_block(fused, now(x), now(filter), now(b), geometry);
+        [x = conv->inputs[0], filter = conv->inputs[1], b = bias->inputs[1],
+         pooled = node.outputs[0], geometry](Successor& fused) {
+          fused.becomes(pooled, ops::conv_block(fused.graph(), fused.now(x), fused.now(filter),
+                                                fused.now(b), geometry));
         });
   }
   return rewrite.apply();

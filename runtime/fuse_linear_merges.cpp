@@ -61,7 +61,9 @@ Rewritten fuse_linear_merges(const Graph& graph, std::span<const Value> keep) {
     const Node& node = nodes[static_cast<std::size_t>(index)];
     if (rewrite.is_absorbed(index)) continue;
     if (node.op->name() == "grl") {  // autodiff has read it; what is left is the identity
-      rewrite.replace(index, {}, [x = node.inputs[0]](Graph&, const auto& now) { return now(x); });
+      rewrite.replace(index, {}, [x = node.inputs[0], y = node.outputs[0]](Successor& fused) {
+        fused.becomes(y, fused.now(x));
+      });
       continue;
     }
     const bool candidate = node.op->name() == "add" || ops::is_grl_backward(*node.op);
@@ -70,13 +72,14 @@ Rewritten fuse_linear_merges(const Graph& graph, std::span<const Value> keep) {
     const ValueType& type = graph.type(node.outputs[0]);
     rewrite.replace(
         index, match.nodes,
-        [terms = std::move(match.terms), math = *match.math, type](Graph& fused, const auto& now) {
+        [terms = std::move(match.terms), math = *match.math, type,
+         sum = node.outputs[0]](Successor& fused) {
           std::vector<ops::LinearGradientTerm> mapped;
           for (const ops::LinearGradientTerm& term : terms) {
-            mapped.push_back({now(term.dy), now(term.weight),
-                              term.reversal.none() ? Value{} : now(term.reversal)});
+            mapped.push_back({fused.now(term.dy), fused.now(term.weight),
+                              term.reversal.none() ? Value{} : fused.now(term.reversal)});
           }
-          return ops::linear_merge(fused, mapped, type.rows, type.shape, math);
+          fused.becomes(sum, ops::linear_merge(fused.graph(), mapped, type.rows, type.shape, math));
         });
   }
   return rewrite.apply();

@@ -1,8 +1,24 @@
 #include "runtime/graph_rewrite.h"
 
+#include "kernels/require.h"
 #include "runtime/op.h"
 
 namespace gradflip {
+
+Value Successor::now(Value old) const {
+  const Value value = rewritten_(old);
+  GRADFLIP_REQUIRE(!value.none(),
+                   message("graph rewrite: value ", old.id, " is read where it does not exist"));
+  return value;
+}
+
+void Successor::becomes(Value old, Value value) {
+  rewritten_.values[static_cast<std::size_t>(old.id)] = value;
+  const ValueInfo& info = old_.info(old);
+  if (info.kind == ValueKind::kComputed && info.parameter >= 0) {
+    graph().mark_gradient(value, info.parameter);
+  }
+}
 
 GraphRewrite::GraphRewrite(const Graph& graph, std::span<const Value> keep)
     : graph_(graph),
@@ -36,16 +52,13 @@ void GraphRewrite::replace(std::int32_t anchor, const std::vector<std::int32_t>&
 Rewritten GraphRewrite::apply() const {
   Rewritten result;
   result.values.resize(static_cast<std::size_t>(graph_.num_values()));
-  const std::function<Value(Value)> now = [&](Value old) {
-    return result.values[static_cast<std::size_t>(old.id)];
-  };
+  Successor successor(graph_, result);
   for (std::int32_t id = 0; id < graph_.num_values(); ++id) {
     const ValueInfo& info = graph_.info({id});
     if (info.kind == ValueKind::kExternal) {
-      result.values[static_cast<std::size_t>(id)] = result.graph.external(info.name, info.type);
+      successor.becomes({id}, result.graph.external(info.name, info.type));
     } else if (info.kind == ValueKind::kParameter) {
-      result.values[static_cast<std::size_t>(id)] =
-          result.graph.parameter(info.parameter, info.name, info.type.shape);
+      successor.becomes({id}, result.graph.parameter(info.parameter, info.name, info.type.shape));
     }
   }
   std::int32_t index = -1;
@@ -53,16 +66,13 @@ Rewritten GraphRewrite::apply() const {
     ++index;
     const auto replacement = replacements_.find(index);
     if (replacement != replacements_.end()) {
-      result.values[static_cast<std::size_t>(node.outputs[0].id)] =
-          replacement->second(result.graph, now);
+      replacement->second(successor);
     } else if (!is_absorbed(index)) {
       std::vector<Value> inputs;
-      for (const Value input : node.inputs) inputs.push_back(now(input));
+      for (const Value input : node.inputs) inputs.push_back(successor.now(input));
       const std::vector<Value> outputs = result.graph.append(node.op, std::move(inputs));
       for (std::size_t i = 0; i < outputs.size(); ++i) {
-        result.values[static_cast<std::size_t>(node.outputs[i].id)] = outputs[i];
-        const std::int32_t parameter = graph_.info(node.outputs[i]).parameter;
-        if (parameter >= 0) result.graph.mark_gradient(outputs[i], parameter);
+        successor.becomes(node.outputs[i], outputs[i]);
       }
     }
   }

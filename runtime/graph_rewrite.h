@@ -12,9 +12,25 @@
 
 namespace gradflip {
 
-// Builds the replacement of an anchor node in the new graph; `now` maps old values to new ones.
-// Returns the new value of the anchor's first output.
-using Replacement = std::function<Value(Graph& graph, const std::function<Value(Value)>& now)>;
+// The new graph while it is built.
+class Successor {
+ public:
+  Successor(const Graph& old, Rewritten& rewritten) : old_(old), rewritten_(rewritten) {}
+
+  Graph& graph() { return rewritten_.graph; }
+  // What an old value is now. Throws std::invalid_argument if it is not there yet, or no more.
+  Value now(Value old) const;
+  // Says so, once per value. The gradient of a parameter stays one.
+  void becomes(Value old, Value value);
+
+ private:
+  const Graph& old_;
+  Rewritten& rewritten_;
+};
+
+// Appends what stands for an anchor and the nodes that it absorbed, and says what became of those
+// of their values that somebody else reads.
+using Replacement = std::function<void(Successor& successor)>;
 
 class GraphRewrite {
  public:
@@ -26,7 +42,8 @@ class GraphRewrite {
   // How many node inputs name this value; a kept value counts as read once more.
   int readers(Value value) const;
 
-  // Declares that `anchor` becomes `replacement` and the nodes of `absorbed` disappear.
+  // Declares that `anchor` becomes `replacement` and the nodes of `absorbed` disappear. The anchor
+  // comes after everything that the replacement reads and before everyone who reads it.
   void replace(std::int32_t anchor, const std::vector<std::int32_t>& absorbed,
                Replacement replacement);
   bool is_absorbed(std::int32_t node) const {

@@ -11,6 +11,7 @@
 
 #include "kernels/context.h"
 #include "kernels/require.h"
+#include "kernels/step_state.h"
 #include "kernels/write.h"
 #include "runtime/graph.h"
 #include "runtime/tensor.h"
@@ -30,6 +31,7 @@ struct Launch {
   Write write = Write::kOverwrite;            // for outputs that are sums over the batch
   std::span<const SegmentRange> segments;     // all segments of the batch
   std::int64_t work_begin = 0, work_end = 0;  // the share of divisible_work()
+  GradientWatch watch;                        // its state is null where batches are cut
 
   template <typename T>
   const T* in(std::size_t index) const {
@@ -70,10 +72,14 @@ class Op {
   virtual std::vector<Value> gradient(const GradientRequest& request) const {
     return std::vector<Value>(request.node.inputs.size());
   }
+  // Whether every gradient that it writes reaches Launch::watch, so that nobody has to look at them
+  // again.
+  virtual bool watches_gradients() const { return false; }
   // False stops gradients at this op altogether.
   virtual bool differentiable() const { return false; }
-  // A loss ends the graph: its gradient rule is asked although nothing arrives.
-  virtual bool is_loss() const { return false; }
+  // How many of the outputs, the first ones, are losses. They end the graph: the gradient rule is
+  // asked for all of them together, although nothing arrives.
+  virtual std::size_t num_losses() const { return 0; }
 
   // The output is a view of an input: same memory, no launch. Its rows are all of the input's, or
   // some neighbouring segments of them.

@@ -195,11 +195,15 @@ HWY_EXPORT(conv_block_backward_filter_simd);
 
 void conv_block_backward_filter(Cpu /*ctx*/, const ConvBlockShape& shape, const float* x,
                                 const float* dpooled, const std::uint8_t* winner, Write write,
-                                float* dfilter, float* dbias, void* workspace) {
+                                float* dfilter, float* dbias, void* workspace,
+                                const GradientWatch& watch) {
   require_valid(shape);
   const BackwardFilterScratch scratch(shape, Scratch(workspace));
   HWY_DYNAMIC_DISPATCH(conv_block_backward_filter_simd)
   (shape, x, dpooled, winner, write, dfilter, dbias, scratch);
+  const Conv2dShape& conv = shape.conv;
+  watch_gradients(watch, conv.R * conv.S * conv.C * conv.K, dfilter);
+  watch_gradients(watch, conv.K, dbias);
 }
 
 }  // namespace gradflip

@@ -11,6 +11,7 @@
 #include <cstdint>
 
 #include "kernels/cuda/simt.h"
+#include "kernels/cuda/step_state.cuh"
 #include "kernels/write.h"
 
 namespace gradflip {
@@ -25,11 +26,11 @@ struct SumTargets {
   std::int64_t second_size = 0;
 };
 
-// c[i] = scale * sum + (accumulate ? c[i] : 0)
+// c[i] = scale * sum + (accumulate ? c[i] : 0), reported to `watch`
 template <int kRows>
 __global__ void __launch_bounds__(kPartialLanes* kRows)
     sum_partials_kernel(const float* __restrict__ partials, int parts, SumTargets targets,
-                        Scale scale, Write write) {
+                        Scale scale, Write write, GradientWatch watch) {
   GRADFLIP_SHARED(float, sums, [kRows][kPartialLanes]);
   const int lane = static_cast<int>(threadIdx.x) % kPartialLanes;
   const int row = static_cast<int>(threadIdx.x) / kPartialLanes;
@@ -50,19 +51,22 @@ __global__ void __launch_bounds__(kPartialLanes* kRows)
       const float result = value_of(scale) * sum;
       float& c = i < targets.first_size ? targets.first[i] : targets.second[i - targets.first_size];
       c = write == Write::kAccumulate ? c + result : result;
+      watch_gradient(watch, &c, c);
     }
     __syncthreads();  // before the next round's sums
   }
 }
 
 inline void sum_partials(cudaStream_t stream, const float* partials, int parts,
-                         const SumTargets& targets, Scale scale, Write write) {
+                         const SumTargets& targets, Scale scale, Write write,
+                         const GradientWatch& watch = {}) {
   const std::int64_t size = targets.first_size + targets.second_size;
   if (size == 0) return;
   constexpr std::int64_t kMostBlocks = 132 * 16;  // several times what is resident; they loop
   const std::int64_t blocks = std::min((size + kPartialLanes - 1) / kPartialLanes, kMostBlocks);
   launch(sum_partials_kernel<kPartialRows>, dim3(static_cast<unsigned>(blocks)),
-         dim3(kPartialLanes * kPartialRows), 0, stream, partials, parts, targets, scale, write);
+         dim3(kPartialLanes * kPartialRows), 0, stream, partials, parts, targets, scale, write,
+         watch);
 }
 
 inline void sum_partials(cudaStream_t stream, const float* partials, int parts, std::int64_t size,

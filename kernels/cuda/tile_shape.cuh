@@ -64,6 +64,19 @@ __device__ __forceinline__ Floats<kWidth> read_floats(const float* from) {
   }
 }
 
+// What other blocks of the same launch wrote: past the first-level cache, which may hold older
+// contents.
+template <int kWidth>
+__device__ __forceinline__ Floats<kWidth> read_floats_uncached(const float* from) {
+  static_assert(kWidth == 1 || kWidth == 4);
+  if constexpr (kWidth == 4) {
+    const float4 four = __ldcg(reinterpret_cast<const float4*>(from));
+    return {four.x, four.y, four.z, four.w};
+  } else {
+    return {__ldcg(from)};
+  }
+}
+
 // The type of an element in shared memory, where it is rounded already.
 template <Math kMath>
 using StagedElement =

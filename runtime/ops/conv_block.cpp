@@ -54,6 +54,7 @@ class ConvBlockBackwardFilter final : public Op {
       : geometry_(geometry), filter_(filter) {}
 
   std::string_view name() const override { return "conv_block_backward_filter"; }
+  bool watches_gradients() const override { return true; }
 
   std::vector<ValueType> infer(std::span<const ValueType> /*inputs*/) const override {
     return {{Dtype::kF32, filter_, {}}, {Dtype::kF32, {filter_[3]}, {}}};
@@ -70,7 +71,7 @@ class ConvBlockBackwardFilter final : public Op {
       conv_block_backward_filter(ctx, block_shape(geometry_, x.rows, x.shape, filter_),
                                  launch.in<float>(0), launch.in<float>(1),
                                  launch.in<std::uint8_t>(2), launch.write, launch.out<float>(0),
-                                 launch.out<float>(1), launch.workspace);
+                                 launch.out<float>(1), launch.workspace, launch.watch);
     });
   }
 

@@ -13,7 +13,7 @@ class SoftmaxCrossEntropy final : public Op {
 
   std::string_view name() const override { return "softmax_cross_entropy"; }
   bool differentiable() const override { return true; }
-  bool is_loss() const override { return true; }
+  std::size_t num_losses() const override { return 1; }
 
   std::vector<ValueType> infer(std::span<const ValueType> inputs) const override {
     GRADFLIP_REQUIRE(inputs[0].dtype == Dtype::kF32 && inputs[0].shape.rank() == 1 &&
