@@ -2,28 +2,14 @@
 //
 // Decomposition  four elements per thread where all three arrays allow it (vec4.cuh), grid-stride.
 // Cost           memory-bound: 20 bytes per element.
-// Numerics       fused multiply-adds in the CPU's order, spelled out: the same bits whatever the
-//                alignment.
+// Numerics       those of sgd_update.cuh: the same bits whatever the alignment.
+#include "kernels/cuda/sgd_update.cuh"
 #include "kernels/cuda/simt.h"
 #include "kernels/cuda/vec4.cuh"
 #include "kernels/sgd.h"
 
 namespace gradflip {
 namespace {
-
-__device__ __forceinline__ void update(const SgdOptions& options, float rate, float gradient,
-                                       float& weight, float& velocity) {
-  velocity = fmaf(options.momentum, velocity, fmaf(options.weight_decay, weight, gradient));
-  weight = fmaf(-rate, velocity, weight);
-}
-
-__device__ __forceinline__ void update(const SgdOptions& options, float rate,
-                                       const float4& gradient, float4& weight, float4& velocity) {
-  update(options, rate, gradient.x, weight.x, velocity.x);
-  update(options, rate, gradient.y, weight.y, velocity.y);
-  update(options, rate, gradient.z, weight.z, velocity.z);
-  update(options, rate, gradient.w, weight.w, velocity.w);
-}
 
 // T is float or float4.
 template <typename T>
@@ -34,7 +20,7 @@ __device__ __forceinline__ void update_range(std::int64_t begin, std::int64_t en
   for (std::int64_t i = begin + global_thread(); i < end; i += global_threads()) {
     T w = weight[i];
     T v = velocity[i];
-    update(options, rate, gradient[i], w, v);
+    sgd_update(options, rate, gradient[i], w, v);
     weight[i] = w;
     velocity[i] = v;
   }

@@ -13,6 +13,7 @@
 #include "runtime/errors.h"
 #include "runtime/executor.h"
 #include "runtime/safetensors.h"
+#include "runtime/sharding.h"
 
 namespace gradflip {
 namespace {
@@ -76,9 +77,9 @@ struct Trainer::State {
   void build(const TrainingData& data) {
     const DatasetShape unlabelled =
         has_domain_classifier ? dataset_shape(data.unlabelled->images) : DatasetShape{};
-    training =
-        build_training_graph(options, dataset_shape(data.labelled->images), num_classes, unlabelled,
-                             seed, total_steps, parameters, {.record_capacity = kStepsPerLook});
+    training = build_training_graph(
+        options, dataset_shape(data.labelled->images), num_classes, unlabelled, seed, total_steps,
+        parameters, {.whole_batch = batch_cut(context).whole(), .record_capacity = kStepsPerLook});
     memory = std::make_unique<TrainingMemory>(context, parameters, seed);
     executor = std::make_unique<Executor>(training.graph, parameters, memory->blocks(), context,
                                           workers, rows);

@@ -117,19 +117,20 @@ TrainingGraph build_training_graph(const TrainingOptions& options, const Dataset
   declare_inputs(training, labelled, unlabelled);
   append_forward(training, options, labelled, num_classes, unlabelled, seed, total_steps,
                  parameters);
+  training.learning_rate = ops::evaluate_schedule(training.graph, training.update.state.step,
+                                                  learning_rate_schedule(options, total_steps));
+  const bool fuse_whole = graph_options.fuse && graph_options.whole_batch;
   if (graph_options.fuse) apply(fuse_conv_blocks, training);
-  const Value step = training.update.state.step;
-  training.learning_rate =
-      ops::evaluate_schedule(training.graph, step, learning_rate_schedule(options, total_steps));
   // Ahead of the update, which raises the step.
   if (graph_options.record_capacity > 0) append_records(training, graph_options.record_capacity);
   std::vector<Value> losses{training.label_loss};
   if (!training.domain_loss.none()) losses.push_back(training.domain_loss);
   training.update = append_training_step(
-      training.graph, step, losses, parameters,
+      training.graph, training.update.state.step, losses, parameters,
       {static_cast<float>(options.momentum), static_cast<float>(options.weight_decay)},
       training.learning_rate);
   if (graph_options.fuse) apply(fuse_linear_merges, training);
+  if (fuse_whole) apply(fuse_training_update, training);
   return training;
 }
 

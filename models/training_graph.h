@@ -38,7 +38,9 @@ struct TrainingGraph {
 };
 
 struct TrainingGraphOptions {
-  bool fuse = true;                  // false: the reference that fusion is tested against
+  bool fuse = true;  // false: the reference that fusion is tested against
+  // Fuse further, for a context that takes batches whole (runtime/sharding.h), such as a GPU.
+  bool whole_batch = false;
   std::int64_t record_capacity = 0;  // steps whose results are kept; 0: none
 };
 

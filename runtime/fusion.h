@@ -29,4 +29,11 @@ Rewritten fuse_conv_blocks(const Graph& graph, std::span<const Value> keep);
 // over memory is left of gradient reversal.
 Rewritten fuse_linear_merges(const Graph& graph, std::span<const Value> keep);
 
+// The following are for contexts that take batches whole (sharding.h), such as GPUs, where a launch
+// costs more than most of what they leave out.
+
+// check_finite, sgd of all weights, advance_step and, where there is one, record ->
+// training_update, if all gradients are written by ops that watch them. Run it last.
+Rewritten fuse_training_update(const Graph& graph, std::span<const Value> keep);
+
 }  // namespace gradflip

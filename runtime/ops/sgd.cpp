@@ -8,27 +8,29 @@ namespace {
 // Inputs: weights, gradients, velocity, guard, learning rate, then what must be complete.
 class Sgd final : public Op {
  public:
-  Sgd(std::int64_t begin, std::int64_t end, const SgdOptions& options)
-      : begin_(begin), end_(end), options_(options) {}
+  explicit Sgd(const SgdRange& range) : range_(range) {}
+
+  const SgdRange& range() const { return range_; }
 
   std::string_view name() const override { return "sgd"; }
   bool updates_state() const override { return true; }
 
   std::vector<ValueType> infer(std::span<const ValueType> inputs) const override {
-    GRADFLIP_REQUIRE(begin_ >= 0 && begin_ <= end_ && end_ <= inputs[0].shape.size() &&
-                         inputs[1] == inputs[0] && inputs[2] == inputs[0],
-                     message("sgd: elements [", begin_, ", ", end_, ") of ", inputs[0].text()));
+    GRADFLIP_REQUIRE(
+        range_.begin >= 0 && range_.begin <= range_.end && range_.end <= inputs[0].shape.size() &&
+            inputs[1] == inputs[0] && inputs[2] == inputs[0],
+        message("sgd: elements [", range_.begin, ", ", range_.end, ") of ", inputs[0].text()));
     return {};
   }
 
   std::int64_t divisible_work(std::span<const ValueType> /*inputs*/) const override {
-    return end_ - begin_;
+    return range_.end - range_.begin;
   }
 
   void run(const Launch& launch) const override {
-    const std::int64_t begin = begin_ + launch.work_begin;
+    const std::int64_t begin = range_.begin + launch.work_begin;
     dispatch(launch, [&](auto ctx) {
-      sgd(ctx, launch.work_end - launch.work_begin, options_, launch.in<float>(4),
+      sgd(ctx, launch.work_end - launch.work_begin, range_.options, launch.in<float>(4),
           &launch.in<FiniteGuard>(3)->frozen, launch.in<float>(1) + begin,
           static_cast<float*>(launch.inputs[0].data) + begin,
           static_cast<float*>(launch.inputs[2].data) + begin);
@@ -36,8 +38,7 @@ class Sgd final : public Op {
   }
 
  private:
-  std::int64_t begin_, end_;
-  SgdOptions options_;
+  SgdRange range_;
 };
 
 // Inputs: guard, step, the quantities, then what must be complete.
@@ -53,6 +54,8 @@ class CheckFinite final : public Op {
                      "check_finite: the guard has the wrong size");
     return {};
   }
+
+  std::int32_t quantities() const { return quantities_; }
 
   void run(const Launch& launch) const override {
     for (std::int32_t i = 0; i < quantities_; ++i) {
@@ -75,7 +78,7 @@ void sgd(Graph& graph, const TrainingState& state, std::int64_t begin, std::int6
   std::vector<Value> inputs{state.weights, state.gradients, state.velocity, state.guard,
                             learning_rate};
   inputs.insert(inputs.end(), after.begin(), after.end());
-  graph.append(std::make_shared<const Sgd>(begin, end, options), std::move(inputs));
+  graph.append(std::make_shared<const Sgd>(SgdRange{begin, end, options}), std::move(inputs));
 }
 
 void check_finite(Graph& graph, const TrainingState& state, std::span<const Value> quantities,
@@ -85,6 +88,16 @@ void check_finite(Graph& graph, const TrainingState& state, std::span<const Valu
   inputs.insert(inputs.end(), after.begin(), after.end());
   graph.append(std::make_shared<const CheckFinite>(static_cast<std::int32_t>(quantities.size())),
                std::move(inputs));
+}
+
+const SgdRange* sgd_range(const Op& op) {
+  const auto* sgd = dynamic_cast<const Sgd*>(&op);
+  return sgd == nullptr ? nullptr : &sgd->range();
+}
+
+std::int32_t check_finite_quantities(const Op& op) {
+  const auto* check = dynamic_cast<const CheckFinite*>(&op);
+  return check == nullptr ? 0 : check->quantities();
 }
 
 }  // namespace gradflip::ops

@@ -28,4 +28,13 @@ void sgd(Graph& graph, const TrainingState& state, std::int64_t begin, std::int6
 void check_finite(Graph& graph, const TrainingState& state, std::span<const Value> quantities,
                   std::span<const Value> after);
 
+// What fusion needs to know of them: an sgd op's range and options, null for other ops; how many
+// quantities a check_finite op checks, 0 for other ops.
+struct SgdRange {
+  std::int64_t begin = 0, end = 0;
+  SgdOptions options;
+};
+const SgdRange* sgd_range(const Op& op);
+std::int32_t check_finite_quantities(const Op& op);
+
 }  // namespace gradflip::ops

@@ -1,6 +1,8 @@
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
+#include <iterator>
 
 #include "tests/kernels/conv_block_cases.h"
 #include "tests/kernels/simd_targets.h"
@@ -124,6 +126,46 @@ TYPED_TEST(ConvBlockBackwardTest, NanGradientsPass) {
       }
     }
   });
+}
+
+// With tickets the parts of a sum are added in the launch that makes them.
+TYPED_TEST(ConvBlockBackwardTest, WatchedFilterGradientsMatchReference) {
+  std::vector<ConvBlockShape> shapes = kConvBlockShapes;
+  // So many parts on a GPU that they are added in groups; with vectors and without.
+  shapes.push_back({.conv = {.N = 3, .H = 41, .W = 40, .C = 1, .K = 3, .R = 2, .S = 2}});
+  shapes.push_back({.conv = {.N = 3, .H = 42, .W = 41, .C = 4, .K = 8, .R = 2, .S = 2}});
+  for (const ConvBlockShape& shape : shapes) {
+    SCOPED_TRACE(name_of(shape));
+    ConvBlockTensors tensors(shape);
+    const auto size = static_cast<std::int64_t>(tensors.filter.size());
+    for (const bool finite : {true, false}) {
+      if (!finite && tensors.dpooled.empty()) continue;
+      if (!finite) {
+        tensors.dpooled.back() = kQuietNan;
+        tensors.winner.back() = 0;
+      }
+      const auto want = reference::conv_block_backward_filter(
+          shape, widen(tensors.x), widen(tensors.dpooled), tensors.winner);
+      auto gradients = this->poisoned(size + shape.conv.K);
+      auto state = this->upload(std::vector<StepState>(1));
+      float* dfilter = gradients.data();
+      this->run_backward_filter(shape, tensors, Write::kOverwrite, Base::kAligned, dfilter,
+                                dfilter + size, {state.data(), gradients.data()});
+      const std::vector<float> got = gradients.read();
+      const std::vector<float> got_filter(got.begin(), got.begin() + size);
+      if (finite) {
+        EXPECT_TRUE(all_close(got_filter, want.dfilter, kSum));
+      }
+      const auto first =
+          std::find_if_not(got.begin(), got.end(), [](float g) { return std::isfinite(g); });
+      StepState left = state.read()[0];
+      EXPECT_EQ(left.first_non_finite,
+                finite ? StepState::kAllFinite : static_cast<std::uint64_t>(first - got.begin()));
+      EXPECT_NE(first == got.end(), !finite);
+      EXPECT_TRUE(std::all_of(std::begin(left.tickets), std::end(left.tickets),
+                              [](std::uint32_t ticket) { return ticket == 0; }));
+    }
+  }
 }
 
 }  // namespace

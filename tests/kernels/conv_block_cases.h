@@ -179,13 +179,14 @@ class ConvBlockTest : public BackendTest<Ctx> {
   }
 
   void run_backward_filter(const ConvBlockShape& shape, const ConvBlockTensors& tensors,
-                           Write write, Base base, float* dfilter, float* dbias) {
+                           Write write, Base base, float* dfilter, float* dbias,
+                           const GradientWatch& watch = {}) {
     const auto x = this->upload(tensors.x, base);
     const auto dpooled = this->upload(tensors.dpooled, base);
     const auto winner = this->upload(tensors.winner, base);
     auto scratch = workspace(shape);
     conv_block_backward_filter(this->ctx(), shape, x.data(), dpooled.data(), winner.data(), write,
-                               dfilter, dbias, scratch.data());
+                               dfilter, dbias, scratch.data(), watch);
   }
 };
 

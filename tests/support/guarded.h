@@ -62,6 +62,11 @@ class GuardedBuffer {
   const T* data() const { return reinterpret_cast<const T*>(memory_ + begin_); }
   std::int64_t size() const { return static_cast<std::int64_t>(size_); }
 
+  // Replaces the contents: as many elements as there are.
+  void write(const std::vector<T>& contents) {
+    Backend<Ctx>::copy_from_host(memory_ + begin_, contents.data(), size_ * sizeof(T));
+  }
+
   // The contents, on the host.
   std::vector<T> read() const {
     std::vector<T> contents(size_);
@@ -101,10 +106,6 @@ class GuardedBuffer {
 
  private:
   static constexpr std::size_t kGuardBytes = 256;
-
-  void write(const std::vector<T>& contents) {
-    Backend<Ctx>::copy_from_host(memory_ + begin_, contents.data(), size_ * sizeof(T));
-  }
 
   std::size_t size_;
   std::size_t begin_;

@@ -1,0 +1,33 @@
+// Composed of the kernels that it stands for: the reference of the fused one.
+#include "kernels/training_update.h"
+
+#include "kernels/advance_step.h"
+#include "kernels/require.h"
+
+namespace gradflip {
+
+void require_valid(const TrainingUpdate& update) {
+  GRADFLIP_REQUIRE(update.size >= 0 && update.losses.size() <= kMaxGuardedLosses,
+                   message("training_update: ", update.size, " weights (>= 0), ",
+                           update.losses.size(), " losses (<= ", kMaxGuardedLosses, ")"));
+  require_valid_record(update.recorded.size(), update.capacity);
+}
+
+void training_update(Cpu ctx, const TrainingUpdate& update) {
+  require_valid(update);
+  record_scalars(ctx, update.recorded, update.step, update.capacity, update.ring);
+  std::int32_t quantity = 0;
+  for (const float* loss : update.losses) {
+    check_finite(ctx, 1, loss, quantity++, update.step, update.guard);
+  }
+  std::uint64_t& note = update.state->first_non_finite;
+  if (note != StepState::kAllFinite && update.guard->frozen == 0) {
+    *update.guard = {1, quantity, static_cast<std::int64_t>(note), *update.step};
+  }
+  note = StepState::kAllFinite;
+  sgd(ctx, update.size, update.options, update.learning_rate, &update.guard->frozen,
+      update.gradient, update.weight, update.velocity);
+  advance_step(ctx, update.step);
+}
+
+}  // namespace gradflip

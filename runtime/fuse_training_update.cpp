@@ -1,0 +1,139 @@
+#include <algorithm>
+#include <optional>
+
+#include "kernels/training_update.h"
+#include "runtime/fusion.h"
+#include "runtime/graph_rewrite.h"
+#include "runtime/op.h"
+#include "runtime/ops/sgd.h"
+#include "runtime/ops/training_update.h"
+
+namespace gradflip {
+namespace {
+
+// The nodes that end a step, by index; -1: there is none.
+struct Ending {
+  std::int32_t check = -1, sgd = -1, record = -1, advance = -1;
+};
+
+// Empty if there are several of a kind.
+std::optional<Ending> find_ending(const Graph& graph) {
+  Ending ending;
+  bool unique = true;
+  const auto take = [&](std::int32_t& place, std::int32_t index) {
+    unique = unique && place < 0;
+    place = index;
+  };
+  std::int32_t index = -1;
+  for (const Node& node : graph.nodes()) {
+    ++index;
+    if (node.op->name() == "check_finite") take(ending.check, index);
+    if (node.op->name() == "sgd") take(ending.sgd, index);
+    if (node.op->name() == "record") take(ending.record, index);
+    if (node.op->name() == "advance_step") take(ending.advance, index);
+  }
+  if (!unique || ending.check < 0 || ending.sgd < 0 || ending.advance < 0) return {};
+  return ending;
+}
+
+// What the nodes read, if it is what one training_update may read.
+class Match {
+ public:
+  Match(const Graph& graph, const Ending& ending) : graph_(graph) {
+    const Node& check = node(ending.check);
+    const Node& sgd = node(ending.sgd);
+    state_ = {.weights = sgd.inputs[0],
+              .gradients = sgd.inputs[1],
+              .velocity = sgd.inputs[2],
+              .step = check.inputs[1],
+              .guard = check.inputs[0]};
+    learning_rate_ = sgd.inputs[4];
+    const auto quantities = check.inputs.begin() + 2 + ops::check_finite_quantities(*check.op);
+    losses_.assign(check.inputs.begin() + 2, quantities);
+    after_.assign(quantities, check.inputs.end());
+    matches_ = sgd.inputs[3] == state_.guard && node(ending.advance).inputs[0] == state_.step &&
+               updates_all(sgd) && guards_losses_then_gradients() && all_watched();
+    if (ending.record < 0) return;
+    const Node& record = node(ending.record);
+    ring_ = record.inputs[0];
+    recorded_.assign(record.inputs.begin() + 2, record.inputs.end());
+    matches_ = matches_ && record.inputs[1] == state_.step;
+  }
+
+  bool matches() const { return matches_; }
+
+  void append(Successor& fused, const SgdOptions& options) const {
+    const auto now = [&](const std::vector<Value>& values) {
+      std::vector<Value> mapped;
+      for (const Value value : values) mapped.push_back(fused.now(value));
+      return mapped;
+    };
+    const std::vector<Value> losses = now(losses_), recorded = now(recorded_), after = now(after_);
+    ops::training_update(fused.graph(),
+                         {.state = {.weights = fused.now(state_.weights),
+                                    .gradients = fused.now(state_.gradients),
+                                    .velocity = fused.now(state_.velocity),
+                                    .step = fused.now(state_.step),
+                                    .guard = fused.now(state_.guard)},
+                          .learning_rate = fused.now(learning_rate_),
+                          .losses = losses,
+                          .ring = ring_.none() ? Value{} : fused.now(ring_),
+                          .recorded = recorded,
+                          .after = after},
+                         options);
+  }
+
+ private:
+  const Node& node(std::int32_t index) const {
+    return graph_.nodes()[static_cast<std::size_t>(index)];
+  }
+
+  bool updates_all(const Node& sgd) const {
+    const ops::SgdRange* range = ops::sgd_range(*sgd.op);
+    return range->begin == 0 && range->end == graph_.type(state_.weights).shape.size();
+  }
+
+  // Takes the gradients off the list.
+  bool guards_losses_then_gradients() {
+    if (losses_.empty() || !(losses_.back() == state_.gradients)) return false;
+    losses_.pop_back();
+    return losses_.size() <= kMaxGuardedLosses &&
+           std::all_of(losses_.begin(), losses_.end(), [&](Value loss) {
+             return graph_.type(loss) == ValueType{Dtype::kF32, {}, {}};
+           });
+  }
+
+  // Every gradient is noted by the op that writes it, if it is not finite.
+  bool all_watched() const {
+    return std::all_of(after_.begin(), after_.end(), [&](Value gradient) {
+      const ValueInfo& info = graph_.info(gradient);
+      return info.producer >= 0 && info.parameter >= 0 &&
+             node(info.producer).op->watches_gradients();
+    });
+  }
+
+  const Graph& graph_;
+  ops::TrainingState state_;
+  Value learning_rate_, ring_;
+  std::vector<Value> losses_, recorded_, after_;
+  bool matches_ = false;
+};
+
+}  // namespace
+
+Rewritten fuse_training_update(const Graph& graph, std::span<const Value> keep) {
+  GraphRewrite rewrite(graph, keep);
+  const std::optional<Ending> ending = find_ending(graph);
+  if (!ending) return rewrite.apply();
+  const Match match(graph, *ending);
+  if (!match.matches()) return rewrite.apply();
+  std::vector<std::int32_t> nodes{ending->check, ending->sgd, ending->advance};
+  if (ending->record >= 0) nodes.push_back(ending->record);
+  const SgdOptions options =
+      ops::sgd_range(*graph.nodes()[static_cast<std::size_t>(ending->sgd)].op)->options;
+  rewrite.replace(*std::max_element(nodes.begin(), nodes.end()), nodes,
+                  [match, options](Successor& fused) { match.append(fused, options); });
+  return rewrite.apply();
+}
+
+}  // namespace gradflip

@@ -1,0 +1,92 @@
+#include "runtime/ops/training_update.h"
+
+#include <array>
+
+#include "kernels/training_update.h"
+#include "runtime/op.h"
+
+namespace gradflip::ops {
+namespace {
+
+// Inputs: weights, gradients, velocity, step, guard, learning rate, the losses, the ring if there
+// is one, the recorded scalars, then what must be complete.
+class TrainingUpdateOp final : public Op {
+ public:
+  TrainingUpdateOp(const SgdOptions& options, std::size_t losses, bool has_ring,
+                   std::size_t recorded)
+      : options_(options),
+        losses_(losses),
+        ring_(kFirstLoss + losses),
+        first_recorded_(ring_ + (has_ring ? 1 : 0)),
+        recorded_(recorded) {}
+
+  std::string_view name() const override { return "training_update"; }
+  bool updates_state() const override { return true; }
+
+  std::vector<ValueType> infer(std::span<const ValueType> inputs) const override {
+    GRADFLIP_REQUIRE(inputs[1] == inputs[0] && inputs[2] == inputs[0] &&
+                         losses_ <= kMaxGuardedLosses && recorded_ <= kMaxRecordedScalars,
+                     message("training_update: weights ", inputs[0].text(), ", gradients ",
+                             inputs[1].text(), ", velocity ", inputs[2].text(), ", ", losses_,
+                             " losses, ", recorded_, " scalars"));
+    GRADFLIP_REQUIRE(
+        has_ring() == (recorded_ > 0) &&
+            (!has_ring() || inputs[ring_].shape[1] == static_cast<std::int64_t>(recorded_)),
+        "training_update: the ring has other columns than scalars");
+    return {};
+  }
+
+  void run(const Launch& launch) const override {
+    GRADFLIP_REQUIRE(launch.watch.state != nullptr,
+                     "training_update: this context cuts its batches");
+    std::array<const float*, kMaxGuardedLosses> losses{};
+    std::array<const float*, kMaxRecordedScalars> recorded{};
+    for (std::size_t i = 0; i < losses_; ++i) losses[i] = launch.in<float>(kFirstLoss + i);
+    for (std::size_t i = 0; i < recorded_; ++i) recorded[i] = launch.in<float>(first_recorded_ + i);
+    const TrainingUpdate update{.options = options_,
+                                .size = launch.inputs[0].size(),
+                                .learning_rate = launch.in<float>(5),
+                                .gradient = launch.in<float>(1),
+                                .weight = in_place<float>(launch, 0),
+                                .velocity = in_place<float>(launch, 2),
+                                .losses = std::span(losses.data(), losses_),
+                                .recorded = std::span(recorded.data(), recorded_),
+                                .capacity = has_ring() ? launch.inputs[ring_].shape[0] : 1,
+                                .ring = has_ring() ? in_place<float>(launch, ring_) : nullptr,
+                                .step = in_place<std::int64_t>(launch, 3),
+                                .guard = in_place<FiniteGuard>(launch, 4),
+                                .state = launch.watch.state};
+    dispatch(launch, [&](auto ctx) { training_update(ctx, update); });
+  }
+
+ private:
+  static constexpr std::size_t kFirstLoss = 6;
+
+  bool has_ring() const { return first_recorded_ > ring_; }
+
+  // An external input that the operation updates.
+  template <typename T>
+  static T* in_place(const Launch& launch, std::size_t input) {
+    return static_cast<T*>(launch.inputs[input].data);
+  }
+
+  SgdOptions options_;
+  std::size_t losses_, ring_, first_recorded_, recorded_;
+};
+
+}  // namespace
+
+void training_update(Graph& graph, const TrainingUpdateInputs& inputs, const SgdOptions& options) {
+  const TrainingState& state = inputs.state;
+  std::vector<Value> values{state.weights, state.gradients, state.velocity,
+                            state.step,    state.guard,     inputs.learning_rate};
+  values.insert(values.end(), inputs.losses.begin(), inputs.losses.end());
+  if (!inputs.ring.none()) values.push_back(inputs.ring);
+  values.insert(values.end(), inputs.recorded.begin(), inputs.recorded.end());
+  values.insert(values.end(), inputs.after.begin(), inputs.after.end());
+  graph.append(std::make_shared<const TrainingUpdateOp>(
+                   options, inputs.losses.size(), !inputs.ring.none(), inputs.recorded.size()),
+               std::move(values));
+}
+
+}  // namespace gradflip::ops
