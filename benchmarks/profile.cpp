@@ -4,9 +4,8 @@
 
 #include <chrono>
 
-#include "benchmarks/support/shapes.h"
+#include "benchmarks/step_cost.h"
 #include "runtime/memory.h"
-#include "runtime/op.h"
 
 namespace gradflip::bench {
 namespace {
@@ -57,82 +56,6 @@ class LaunchTimes final : public LaunchObserver {
   std::vector<Worker> workers_;
 };
 
-// Reads nodes: which layer one belongs to, and how much it computes.
-class NodeReader {
- public:
-  NodeReader(const Graph& graph, std::vector<std::int64_t> rows)
-      : graph_(graph), rows_(std::move(rows)), shapes_(dann_shapes()) {}
-
-  // "feature_extractor.conv1", or "" where a node has no parameters.
-  std::string layer_of(const Node& node) const {
-    std::string layers;
-    const auto add = [&](std::int32_t parameter) {
-      const std::string layer = layer_of(parameter);
-      if (layers.find(layer) == std::string::npos) layers += (layers.empty() ? "" : ", ") + layer;
-    };
-    for (const std::vector<Value>* values : {&node.inputs, &node.outputs}) {
-      for (const Value value : *values) {
-        if (graph_.info(value).parameter >= 0) add(graph_.info(value).parameter);
-      }
-      if (!layers.empty()) break;
-    }
-    return layers;
-  }
-
-  double flops_of(const Node& node) const {
-    const std::string_view op = node.op->name();
-    if (op.starts_with("conv_block")) {
-      const ConvBlockShape& shape = conv_layer(layer_of(node)).shape;
-      // Of a pool window only the winner has a gradient.
-      const auto window = static_cast<double>(shape.pool_h * shape.pool_w);
-      return forward_flops(shape) * rows_of(node.inputs[0]) / (op == "conv_block" ? 1.0 : window);
-    }
-    if (op == "linear_backward_weight") {
-      return 2.0 * rows_of(node.inputs[0]) * size_of(node.outputs[0]);
-    }
-    if (!op.starts_with("linear")) return 0.0;
-    double flops = 0.0;  // of every (rows, weight) among the inputs
-    for (std::size_t i = 0; i + 1 < node.inputs.size(); i += 2) {
-      if (graph_.info(node.inputs[i + 1]).kind != ValueKind::kParameter) break;
-      flops += 2.0 * rows_of(node.inputs[i]) * size_of(node.inputs[i + 1]);
-    }
-    return flops;
-  }
-
- private:
-  std::string layer_of(std::int32_t parameter) const {
-    for (std::int32_t id = 0; id < graph_.num_values(); ++id) {
-      const ValueInfo& info = graph_.info({id});
-      if (info.kind == ValueKind::kParameter && info.parameter == parameter) {
-        return info.name.substr(0, info.name.rfind('.'));
-      }
-    }
-    return {};
-  }
-
-  const ConvLayer& conv_layer(const std::string& name) const {
-    for (const ConvLayer& layer : shapes_.conv_layers) {
-      if (name.ends_with("." + layer.name)) return layer;
-    }
-    throw std::logic_error("profile: no convolution block is called " + name);
-  }
-
-  double rows_of(Value value) const {
-    std::int64_t rows = 0;
-    for (std::size_t segment = 0; segment < rows_.size(); ++segment) {
-      if (graph_.type(value).rows.contains_segment(static_cast<int>(segment))) {
-        rows += rows_[segment];
-      }
-    }
-    return static_cast<double>(rows);
-  }
-  double size_of(Value value) const { return static_cast<double>(graph_.type(value).shape.size()); }
-
-  const Graph& graph_;
-  std::vector<std::int64_t> rows_;
-  DannShapes shapes_;
-};
-
 void add_rows(Profile& profile, const Workload& workload, const LaunchTimes& times, double steps,
               double peak) {
   const double all = profile.step_seconds * profile.threads;
@@ -142,14 +65,13 @@ void add_rows(Profile& profile, const Workload& workload, const LaunchTimes& tim
     profile.rows.push_back({std::move(name), seconds, seconds / all, flops,
                             seconds > 0.0 ? flops / seconds / peak : 0.0});
   };
-  const NodeReader reader(workload.graph(), workload.rows());
+  const Graph& graph = workload.graph();
+  const std::vector<std::int64_t> batch = workload.rows();
   std::int32_t index = 0;
-  for (const Node& node : workload.graph().nodes()) {
+  for (const Node& node : graph.nodes()) {
     const double seconds = times.seconds(index++) / steps;
     if (seconds == 0.0) continue;  // a view
-    const std::string layer = reader.layer_of(node);
-    add(std::string(node.op->name()) + (layer.empty() ? "" : " " + layer), seconds,
-        reader.flops_of(node));
+    add(label_of(graph, node), seconds, cost_of(graph, node, batch).nonzero_flops);
   }
   const double reduction = times.seconds(LaunchObserver::kReduction) / steps;
   if (reduction > 0.0) add("sums of shards", reduction, 0.0);

@@ -6,6 +6,7 @@
 
 #include "apps/common/cli.h"
 #include "benchmarks/profile.h"
+#include "benchmarks/step_cost.h"
 #include "benchmarks/support/build_info.h"
 #include "benchmarks/support/shapes.h"
 #include "benchmarks/workloads.h"
@@ -19,12 +20,14 @@ constexpr const char* kExamples =
     "Examples:\n"
     "  step_bench --mode dann --batch 128 --json\n"
     "  step_bench --mode source-only --threads 1 --profile\n"
-    "  step_bench --mode both --batch 4096 --device cuda --precision tf32\n";
+    "  step_bench --mode both --batch 4096 --device cuda --precision tf32\n"
+    "  step_bench --cost h200 --batch 128 --precision tf32\n";
 
 struct Arguments {
   std::string mode = "dann";
   std::string precision = "f32";
   std::string device = "auto";
+  std::string cost;  // of which GPU; empty: time steps instead
   WorkloadOptions workload;
   double seconds = 3.0;
   bool json = false;
@@ -51,6 +54,10 @@ void add_options(CLI::App& app, Arguments& arguments) {
       ->check(CLI::Range(0.1, 3600.0).description(""))
       ->type_name("SECONDS");
   app.add_flag("--json", arguments.json, "one JSON document on stdout instead of a line");
+  app.add_option("--cost", arguments.cost,
+                 "instead of timing: what a training step costs such a GPU at the least, kernel by "
+                 "kernel, on paper")
+      ->type_name("h100|h200");
   app.add_flag("--profile", arguments.profile, "where a step's time goes, node by node");
   app.footer(kExamples);
 }
@@ -116,10 +123,32 @@ void print_profiles(const Arguments& arguments, const Device& device,
   }
 }
 
+int print_cost(const Arguments& arguments) {
+  if (arguments.mode != "dann" && arguments.mode != "source-only") {
+    throw std::invalid_argument("--cost: of --mode dann or source-only, not " + arguments.mode);
+  }
+  const DeviceModel model = device_model(arguments.cost);
+  const StepCost cost = step_cost(arguments.workload, arguments.mode == "dann", model);
+  if (arguments.json) {
+    nlohmann::ordered_json json{{"gpu", model.name},
+                                {"mode", arguments.mode},
+                                {"batch", arguments.workload.batch},
+                                {"precision", arguments.precision}};
+    json.update(to_json(cost));
+    std::cout << json.dump(2) << '\n';
+  } else {
+    std::cout << fmt::format("{}, batch {}, {}, on an {}, on paper:\n", arguments.mode,
+                             arguments.workload.batch, arguments.precision, model.name)
+              << table(cost);
+  }
+  return 0;
+}
+
 int run(Arguments& arguments) {
+  arguments.workload.precision = math_from_name(arguments.precision);
+  if (!arguments.cost.empty()) return print_cost(arguments);
   const std::string unfit = unfit_for_timing(build_info());
   if (!unfit.empty()) throw std::invalid_argument(unfit);
-  arguments.workload.precision = math_from_name(arguments.precision);
   const Device device = select_device(arguments.device);
   const std::vector<Named> workloads = workloads_of(arguments, device);
   std::vector<Workload*> pointers;

@@ -56,6 +56,15 @@ struct GradientRequest {
   std::span<const char> wanted;     // for each input: is its gradient wanted at all?
 };
 
+// What one run takes at the least. Bytes: every input read once, every output written once.
+struct OpCost {
+  double flops = 0.0;          // two for each multiply-add of the formula
+  double nonzero_flops = 0.0;  // without products with what is known to be zero, behind a pool
+  double bytes = 0.0;
+};
+
+double bytes_of(std::span<const TensorView> views);
+
 class Op {
  public:
   Op() = default;
@@ -102,6 +111,10 @@ class Op {
   // For operations outside the batch: how many independent pieces the work has, so that threads can
   // share it without changing a bit of the result. 0: indivisible.
   virtual std::int64_t divisible_work(std::span<const ValueType> /*inputs*/) const { return 0; }
+
+  // Of these inputs and outputs, whose data is not looked at. The default counts bytes only.
+  virtual OpCost cost(std::span<const TensorView> inputs,
+                      std::span<const TensorView> outputs) const;
 
   // Not called for views.
   virtual void run(const Launch& launch) const = 0;

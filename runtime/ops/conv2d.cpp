@@ -3,6 +3,12 @@
 namespace gradflip::ops {
 namespace {
 
+OpCost dense_cost(const Conv2dShape& shape, std::span<const TensorView> inputs,
+                  std::span<const TensorView> outputs) {
+  const double flops = conv2d_flops(shape);
+  return {flops, flops, bytes_of(inputs) + bytes_of(outputs)};
+}
+
 // dx of conv2d, from dy and the filter.
 class Conv2dBackwardData final : public Op {
  public:
@@ -12,6 +18,12 @@ class Conv2dBackwardData final : public Op {
 
   std::vector<ValueType> infer(std::span<const ValueType> inputs) const override {
     return {{Dtype::kF32, x_, inputs[0].rows}};
+  }
+
+  OpCost cost(std::span<const TensorView> inputs,
+              std::span<const TensorView> outputs) const override {
+    return dense_cost(conv2d_shape(geometry_, inputs[0].rows, x_, inputs[1].shape), inputs,
+                      outputs);
   }
 
   void run(const Launch& launch) const override {
@@ -45,6 +57,12 @@ class Conv2dBackwardFilter final : public Op {
     const Conv2dShape shape = conv2d_shape(geometry_, rows, inputs[0].shape, filter_);
     return std::visit([&](auto ctx) { return conv2d_backward_filter_workspace_bytes(ctx, shape); },
                       context);
+  }
+
+  OpCost cost(std::span<const TensorView> inputs,
+              std::span<const TensorView> outputs) const override {
+    return dense_cost(conv2d_shape(geometry_, inputs[0].rows, inputs[0].shape, filter_), inputs,
+                      outputs);
   }
 
   void run(const Launch& launch) const override {
@@ -100,6 +118,12 @@ class Conv2d final : public Op {
     return dinputs;
   }
 
+  OpCost cost(std::span<const TensorView> inputs,
+              std::span<const TensorView> outputs) const override {
+    return dense_cost(conv2d_shape(geometry_, inputs[0].rows, inputs[0].shape, inputs[1].shape),
+                      inputs, outputs);
+  }
+
   void run(const Launch& launch) const override {
     const TensorView& x = launch.inputs[0];
     const Conv2dShape shape = conv2d_shape(geometry_, x.rows, x.shape, launch.inputs[1].shape);
@@ -121,6 +145,11 @@ Value conv2d(Graph& graph, Value x, Value filter, const Conv2dGeometry& geometry
 const Conv2dGeometry* conv2d_geometry(const Op& op) {
   const auto* conv = dynamic_cast<const Conv2d*>(&op);
   return conv == nullptr ? nullptr : &conv->geometry();
+}
+
+double conv2d_flops(const Conv2dShape& shape) {
+  return 2.0 * static_cast<double>(shape.N * shape.P() * shape.Q() * shape.K) *
+         static_cast<double>(shape.R * shape.S * shape.C);
 }
 
 Conv2dShape conv2d_shape(const Conv2dGeometry& geometry, std::int64_t N, const Shape& x,

@@ -21,6 +21,9 @@ Value conv2d(Graph& graph, Value x, Value filter, const Conv2dGeometry& geometry
 const Conv2dGeometry* conv2d_geometry(const Op& op);
 
 // The kernel's shape for N pictures of this type.
+// Two for each multiply-add.
+double conv2d_flops(const Conv2dShape& shape);
+
 Conv2dShape conv2d_shape(const Conv2dGeometry& geometry, std::int64_t N, const Shape& x,
                          const Shape& filter);
 

@@ -16,6 +16,14 @@ std::int64_t workspace_of(const Context& context, const ConvBlockShape& shape) {
   return std::visit([&](auto ctx) { return conv_block_workspace_bytes(ctx, shape); }, context);
 }
 
+// Of a pool window's positions only the winner has a gradient.
+OpCost backward_cost(const ConvBlockShape& shape, std::span<const TensorView> inputs,
+                     std::span<const TensorView> outputs) {
+  const double flops = conv2d_flops(shape.conv);
+  return {flops, flops / static_cast<double>(shape.pool_h * shape.pool_w),
+          bytes_of(inputs) + bytes_of(outputs)};
+}
+
 // dx, from dpooled, the winners and the filter.
 class ConvBlockBackwardData final : public Op {
  public:
@@ -31,6 +39,12 @@ class ConvBlockBackwardData final : public Op {
   std::int64_t workspace_bytes(const Context& context, std::span<const ValueType> inputs,
                                std::int64_t rows) const override {
     return workspace_of(context, block_shape(geometry_, rows, x_, inputs[2].shape));
+  }
+
+  OpCost cost(std::span<const TensorView> inputs,
+              std::span<const TensorView> outputs) const override {
+    return backward_cost(block_shape(geometry_, inputs[0].rows, x_, inputs[2].shape), inputs,
+                         outputs);
   }
 
   void run(const Launch& launch) const override {
@@ -63,6 +77,12 @@ class ConvBlockBackwardFilter final : public Op {
   std::int64_t workspace_bytes(const Context& context, std::span<const ValueType> inputs,
                                std::int64_t rows) const override {
     return workspace_of(context, block_shape(geometry_, rows, inputs[0].shape, filter_));
+  }
+
+  OpCost cost(std::span<const TensorView> inputs,
+              std::span<const TensorView> outputs) const override {
+    return backward_cost(block_shape(geometry_, inputs[0].rows, inputs[0].shape, filter_), inputs,
+                         outputs);
   }
 
   void run(const Launch& launch) const override {
@@ -123,6 +143,13 @@ class ConvBlock final : public Op {
   std::int64_t workspace_bytes(const Context& context, std::span<const ValueType> inputs,
                                std::int64_t rows) const override {
     return workspace_of(context, block_shape(geometry_, rows, inputs[0].shape, inputs[1].shape));
+  }
+
+  OpCost cost(std::span<const TensorView> inputs,
+              std::span<const TensorView> outputs) const override {
+    const double flops = conv2d_flops(
+        conv2d_shape(geometry_.conv, inputs[0].rows, inputs[0].shape, inputs[1].shape));
+    return {flops, flops, bytes_of(inputs) + bytes_of(outputs)};
   }
 
   void run(const Launch& launch) const override {

@@ -33,6 +33,18 @@ class GatherNormalize final : public Op {
     return {{Dtype::kF32, y, rows}};
   }
 
+  // Of the data set, the pictures that the indices name.
+  OpCost cost(std::span<const TensorView> inputs,
+              std::span<const TensorView> outputs) const override {
+    double bytes = bytes_of(outputs);
+    for (std::size_t i = 1; i + 1 < inputs.size(); i += 2) {
+      const Shape& images = inputs[i].shape;
+      bytes += static_cast<double>(inputs[i + 1].rows * images.size() / images[0]) +
+               bytes_of(inputs.subspan(i + 1, 1));
+    }
+    return {.bytes = bytes};
+  }
+
   void run(const Launch& launch) const override {
     const Shape& y = launch.outputs[0].shape;
     float* out = launch.out<float>(0);
@@ -63,6 +75,12 @@ class GatherLabels final : public Op {
                      message("gather_labels: labels ", inputs[0].text(), ", indices ",
                              inputs[1].text(), "; expected u8 (count) and i64 rows"));
     return {{Dtype::kI32, {}, inputs[1].rows}};
+  }
+
+  OpCost cost(std::span<const TensorView> inputs,
+              std::span<const TensorView> outputs) const override {
+    return {.bytes = bytes_of(inputs.subspan(1)) + bytes_of(outputs) +
+                     static_cast<double>(inputs[1].rows)};
   }
 
   void run(const Launch& launch) const override {

@@ -5,6 +5,13 @@
 namespace gradflip::ops {
 namespace {
 
+// Two for each multiply-add of each row with the weight.
+OpCost dense_cost(std::int64_t rows, const Shape& weight, std::span<const TensorView> inputs,
+                  std::span<const TensorView> outputs) {
+  const double flops = 2.0 * static_cast<double>(rows * weight.size());
+  return {flops, flops, bytes_of(inputs) + bytes_of(outputs)};
+}
+
 class LinearBackwardData final : public Op {
  public:
   LinearBackwardData(const Shape& x, Math math) : x_(x), math_(math) {}
@@ -14,6 +21,11 @@ class LinearBackwardData final : public Op {
 
   std::vector<ValueType> infer(std::span<const ValueType> inputs) const override {
     return {{Dtype::kF32, x_, inputs[0].rows}};
+  }
+
+  OpCost cost(std::span<const TensorView> inputs,
+              std::span<const TensorView> outputs) const override {
+    return dense_cost(inputs[0].rows, inputs[1].shape, inputs, outputs);
   }
 
   void run(const Launch& launch) const override {
@@ -38,6 +50,11 @@ class LinearBackwardWeight final : public Op {
 
   std::vector<ValueType> infer(std::span<const ValueType> /*inputs*/) const override {
     return {{Dtype::kF32, weight_, {}}};
+  }
+
+  OpCost cost(std::span<const TensorView> inputs,
+              std::span<const TensorView> outputs) const override {
+    return dense_cost(inputs[0].rows, weight_, inputs, outputs);
   }
 
   void run(const Launch& launch) const override {
@@ -87,6 +104,11 @@ class Linear final : public Op {
           std::make_shared<const LinearBackwardWeight>(graph.type(weight).shape, math_), {dy, x});
     }
     return dinputs;
+  }
+
+  OpCost cost(std::span<const TensorView> inputs,
+              std::span<const TensorView> outputs) const override {
+    return dense_cost(inputs[0].rows, inputs[1].shape, inputs, outputs);
   }
 
   void run(const Launch& launch) const override {

@@ -37,6 +37,15 @@ class LinearMerge final : public Op {
     return {{Dtype::kF32, shape_, rows_}};
   }
 
+  OpCost cost(std::span<const TensorView> inputs,
+              std::span<const TensorView> outputs) const override {
+    double flops = 0.0;
+    for (std::size_t i = 0; i < terms_.size(); ++i) {
+      flops += 2.0 * static_cast<double>(inputs[2 * i].rows * inputs[2 * i + 1].shape.size());
+    }
+    return {flops, flops, bytes_of(inputs) + bytes_of(outputs)};
+  }
+
   void run(const Launch& launch) const override {
     std::array<GemmTerm, kMaxTerms> terms;
     for (std::size_t i = 0; i < terms_.size(); ++i) {

@@ -23,6 +23,12 @@ class Sgd final : public Op {
     return {};
   }
 
+  // Weight and velocity are read and written, gradients read; what must be complete is not.
+  OpCost cost(std::span<const TensorView> /*inputs*/,
+              std::span<const TensorView> /*outputs*/) const override {
+    return {.bytes = 20.0 * static_cast<double>(range_.end - range_.begin)};
+  }
+
   std::int64_t divisible_work(std::span<const ValueType> /*inputs*/) const override {
     return range_.end - range_.begin;
   }
@@ -56,6 +62,11 @@ class CheckFinite final : public Op {
   }
 
   std::int32_t quantities() const { return quantities_; }
+
+  OpCost cost(std::span<const TensorView> inputs,
+              std::span<const TensorView> /*outputs*/) const override {
+    return {.bytes = bytes_of(inputs.subspan(2, static_cast<std::size_t>(quantities_)))};
+  }
 
   void run(const Launch& launch) const override {
     for (std::int32_t i = 0; i < quantities_; ++i) {

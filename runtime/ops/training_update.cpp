@@ -36,6 +36,11 @@ class TrainingUpdateOp final : public Op {
     return {};
   }
 
+  OpCost cost(std::span<const TensorView> inputs,
+              std::span<const TensorView> /*outputs*/) const override {
+    return {.bytes = 20.0 * static_cast<double>(inputs[0].size())};
+  }
+
   void run(const Launch& launch) const override {
     GRADFLIP_REQUIRE(launch.watch.state != nullptr,
                      "training_update: this context cuts its batches");
