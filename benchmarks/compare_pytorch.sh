@@ -2,7 +2,8 @@
 # Training throughput beside PyTorch: whole DANN steps of the paper's network, in turns, medians and their ratio.
 #
 #   benchmarks/compare_pytorch.sh [PEER] [ROUNDS]
-#   benchmarks/compare_pytorch.sh --setup               installs Debian's PyTorch and what makes it faster
+#   benchmarks/compare_pytorch.sh --setup               installs the distribution's PyTorch and what makes it faster
+#   benchmarks/compare_pytorch.sh --setup-newest DIR    the newest that pip finds, in a virtual environment at DIR
 #   benchmarks/compare_pytorch.sh --table [OPTION...]   modes, precisions, batches, threads; see pytorch_table.py
 #
 # PEER (default benchmarks/peers/torch_dann.py) runs under $PYTHON (default python3) with $PEER_OPTIONS added; it takes
@@ -13,12 +14,21 @@
 set -eu
 
 case ${1:-} in
-  --help | -h) sed -n '2,13s/^# \{0,1\}//p' "$0" && exit ;;
+  --help | -h) sed -n '2,14s/^# \{0,1\}//p' "$0" && exit ;;
   --setup)
     cd "$(dirname "$0")/.."
     . scripts/setup.sh
     install_packages python3-torch libopenblas0-openmp libtcmalloc-minimal4
     echo 'compare_pytorch: set PYTHON=/usr/bin/python3 for the packaged PyTorch' >&2
+    exit ;;
+  --setup-newest)
+    [ $# -eq 2 ] || { echo 'compare_pytorch: --setup-newest needs a folder' >&2; exit 2; }
+    cd "$(dirname "$0")/.."
+    . scripts/setup.sh
+    install_packages python3-venv libtcmalloc-minimal4
+    python3 -m venv "$2"
+    "$2/bin/pip" install torch numpy
+    echo "compare_pytorch: set PYTHON=$2/bin/python for it" >&2
     exit ;;
   --table) shift && exec python3 "$(dirname "$0")/pytorch_table.py" "$@" ;;
   -*) echo "compare_pytorch: unknown option $1 (see $0 --help)" >&2 && exit 2 ;;

@@ -5,7 +5,8 @@ usage: benchmarks/pytorch_table.py [--rounds N] [--seconds S] [--quick] [--json 
 
 For each case step_bench and peers/torch_dann.py run in turns, N times each; medians count, and the ratio is the median of
 the pairs'. PyTorch runs with the best settings known for it: channels_last, one pool of threads (OpenBLAS over OpenMP),
-tcmalloc, AVX-512 kernels, each where it is there; "as installed" rows leave all of them out. Standard library only.
+tcmalloc, AVX-512 kernels, each where it is there; "as installed" rows leave all of them out, "compiled" rows (PyTorch 2
+and later) add torch.compile. Standard library only.
 """
 import argparse
 import datetime
@@ -18,7 +19,7 @@ import subprocess
 import sys
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-AS_INSTALLED, TUNED = "as installed", "tuned"
+AS_INSTALLED, TUNED, COMPILED = "as installed", "tuned", "compiled"
 
 
 def processor():
@@ -49,12 +50,22 @@ def tuned_environment():
     return found
 
 
-def cases(quick, threads):
+def can_compile(python):
+    """Whether its PyTorch has torch.compile."""
+    probe = subprocess.run([python, "-c", "import torch; print(hasattr(torch, 'compile'))"], capture_output=True,
+                           text=True, check=False)
+    return probe.stdout.strip() == "True"
+
+
+def cases(quick, threads, compiled):
     """(mode, precision, batch, threads, variant of the peer)"""
     precisions = ("f32", "bf16")
     chosen = [("dann", precision, 128, threads, TUNED) for precision in precisions]
     chosen += [("dann", "f32", 128, threads, AS_INSTALLED)]
     chosen += [("infer", precision, 2048, threads, TUNED) for precision in precisions]
+    if compiled:
+        chosen += [("dann", precision, 128, threads, COMPILED) for precision in precisions]
+        chosen += [("infer", precision, 2048, threads, COMPILED) for precision in precisions]
     if quick:
         return chosen
     chosen += [("source-only", precision, 128, threads, TUNED) for precision in precisions]
@@ -79,13 +90,15 @@ def measure(case, arguments):
     common = ["--mode", mode, "--batch", batch, "--threads", threads, "--precision", precision, "--device", "cpu", "--json"]
     ours = [arguments.program, *common, "--seconds", arguments.seconds]
     theirs = [arguments.python, arguments.peer, *common, "--repeats", 5, "--min-time", arguments.seconds / 5]
-    if variant == TUNED:
+    if variant != AS_INSTALLED:
         theirs.append("--channels-last")
+    if variant == COMPILED:
+        theirs.append("--compile")
     pairs = []
     version = None
     for _ in range(arguments.rounds):
         mine = rate(ours, {})
-        other = rate(theirs, tuned_environment() if variant == TUNED else {})
+        other = rate(theirs, {} if variant == AS_INSTALLED else tuned_environment())
         version = other.get("torch")
         pairs.append((mine["images_per_second"], other["images_per_second"]))
     return {"mode": mode, "precision": precision, "batch": batch, "threads": threads, "pytorch": variant, "torch": version,
@@ -109,7 +122,7 @@ def main():
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=1.5, help="to measure each program for, per round")
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
-    parser.add_argument("--quick", action="store_true", help="five cases instead of all")
+    parser.add_argument("--quick", action="store_true", help="five cases instead of all, and the compiled ones")
     parser.add_argument("--json", metavar="FILE", help="the table as one JSON document, too")
     parser.add_argument("--python", default=os.environ.get("PYTHON", "python3"), help="one that has PyTorch")
     parser.add_argument("--peer", default=str(ROOT / "benchmarks/peers/torch_dann.py"))
@@ -117,7 +130,7 @@ def main():
                         default=os.path.join(os.environ.get("GRADFLIP_BIN", ROOT / "build/release/bin"), "step_bench"))
     arguments = parser.parse_args()
     rows = []
-    for case in cases(arguments.quick, arguments.threads):
+    for case in cases(arguments.quick, arguments.threads, can_compile(arguments.python)):
         rows.append(measure(case, arguments))
         print(f"{' '.join(map(str, case))}: {rows[-1]['ratio']:.2f}", file=sys.stderr)
     document = {"date": datetime.date.today().isoformat(), "machine": processor()[0], "cores": os.cpu_count(),

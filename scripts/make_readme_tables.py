@@ -4,7 +4,7 @@
 usage: scripts/make_readme_tables.py [--check] [--root FOLDER]
 
 Each table stands between <!-- NAME:begin --> and <!-- NAME:end -->, NAME being `accuracy`, `speed` or `pytorch`. The last
-is of benchmarks/results/*/pytorch.json (made by benchmarks/compare_pytorch.sh --table), the newest of them. Results called
+is of benchmarks/results/*/pytorch*.json (made by benchmarks/compare_pytorch.sh --table), the newest of them. Results called
 speed-*.json were recorded on a machine with nothing else to do and make the speed table; the others make the accuracy table.
 --check writes nothing and exits 1 if README.md is not what it would write.
 """
@@ -131,14 +131,15 @@ def speed_table(documents):
 
 
 def pytorch_table(documents):
-    document = max(documents, key=lambda one: one["date"])
+    date = max(document["date"] for document in documents)
+    newest = [document for document in documents if document["date"] == date]
     rows = [[row["mode"], row["precision"], str(row["batch"]), str(row["threads"]),
              f"{row['gradflip_images_per_second']:,.0f}", f"{row['pytorch_images_per_second']:,.0f}",
-             row["pytorch"], f"{row['ratio']:.2f}"] for row in document["rows"]]
-    versions = ", ".join(sorted({row["torch"] for row in document["rows"]}))
-    return [f"{document['machine']}, {document['cores']} cores, {document['date']}; PyTorch {versions}; "
-            f"medians of {document['rounds']} rounds in turns, the ratio of the pairs.", "",
-            *table(["mode", "precision", "batch", "threads", "gradflip images/s", "PyTorch images/s", "PyTorch is",
+             f"{row['torch'].split('+')[0].removesuffix('a0')} {row['pytorch']}", f"{row['ratio']:.2f}"]
+            for document in newest for row in document["rows"]]
+    return [f"{newest[0]['machine']}, {newest[0]['cores']} cores, {date}; "
+            f"medians of {newest[0]['rounds']} rounds in turns, the ratio of the pairs.", "",
+            *table(["mode", "precision", "batch", "threads", "gradflip images/s", "PyTorch images/s", "PyTorch",
                     "ratio"], rows), "", "```sh", "benchmarks/compare_pytorch.sh --table", "```"]
 
 
@@ -166,7 +167,7 @@ def main():
     paths = sorted((arguments.root / "docs" / "results").glob("*.json"))
     speed = [load(path) for path in paths if path.name.startswith("speed-")]
     accuracy = [load(path) for path in paths if not path.name.startswith("speed-")]
-    pytorch = [load_plain(path) for path in sorted(arguments.root.glob("benchmarks/results/*/pytorch.json"))]
+    pytorch = [load_plain(path) for path in sorted(arguments.root.glob("benchmarks/results/*/pytorch*.json"))]
     readme_path = arguments.root / "README.md"
     old = readme_path.read_text(encoding="utf-8")
     new = old

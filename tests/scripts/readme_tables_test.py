@@ -64,15 +64,20 @@ class ReadmeTables(unittest.TestCase):
                                    "9,002", "4,002", "9,502"])
 
     def test_pytorch_takes_the_newest(self):
-        for date, rate in (("2026-01-02", 3000.4), ("2026-01-01", 1.0)):
+        for date, name, version, rate in (("2026-01-02", "pytorch.json", "1.0a0", 3000.4),
+                                          ("2026-01-02", "pytorch-newest.json", "2.0+x", 3000.4),
+                                          ("2026-01-01", "pytorch.json", "1.0", 1.0)):
             folder = self.root / "benchmarks" / "results" / date
-            folder.mkdir(parents=True)
-            row = {"mode": "dann", "precision": "bf16", "batch": 64, "threads": 2, "pytorch": "tuned", "torch": "1.0",
+            folder.mkdir(parents=True, exist_ok=True)
+            row = {"mode": "dann", "precision": "bf16", "batch": 64, "threads": 2, "pytorch": "tuned", "torch": version,
                    "gradflip_images_per_second": rate, "pytorch_images_per_second": 1500.0, "ratio": 2.004}
-            (folder / "pytorch.json").write_text(json.dumps(
+            (folder / name).write_text(json.dumps(
                 {"date": date, "machine": "Some CPU", "cores": 2, "rounds": 3, "rows": [row]}), encoding="utf-8")
-        self.assertEqual(self.rows()[2], ["dann", "bf16", "64", "2", "3,000", "1,500", "tuned", "2.00"])
-        self.assertIn("Some CPU, 2 cores, 2026-01-02; PyTorch 1.0;", self.readme.read_text(encoding="utf-8"))
+        rows = self.rows()
+        self.assertEqual(rows[2], ["dann", "bf16", "64", "2", "3,000", "1,500", "2.0 tuned", "2.00"])
+        self.assertEqual(rows[3][6], "1.0 tuned")
+        self.assertEqual(len(rows), 4)
+        self.assertIn("Some CPU, 2 cores, 2026-01-02;", self.readme.read_text(encoding="utf-8"))
 
     def test_one_mode_unwrapped(self):
         self.record("a.json", result(["dann"], seeds=(1,)))
