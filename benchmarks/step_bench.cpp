@@ -9,6 +9,7 @@
 #include "benchmarks/step_cost.h"
 #include "benchmarks/support/build_info.h"
 #include "benchmarks/support/shapes.h"
+#include "benchmarks/support/simd_limit.h"
 #include "benchmarks/workloads.h"
 #include "models/options.h"
 #include "runtime/device.h"
@@ -27,6 +28,7 @@ struct Arguments {
   std::string mode = "dann";
   std::string precision = "f32";
   std::string device = "auto";
+  std::string simd = "best";
   std::string cost;  // of which GPU; empty: time steps instead
   WorkloadOptions workload;
   double seconds = 3.0;
@@ -50,6 +52,9 @@ void add_options(CLI::App& app, Arguments& arguments) {
       ->type_name("f32|tf32|bf16");
   app.add_option("--device", arguments.device, "where to compute [auto]")
       ->type_name("auto|cpu|cuda[:N]");
+  app.add_option("--simd", arguments.simd,
+                 "the CPU kernels' instruction set, to see what it is worth [best]")
+      ->type_name("best|avx2|sse4|...");
   app.add_option("--seconds", arguments.seconds, "to measure for, after warming up [3]")
       ->check(CLI::Range(0.1, 3600.0).description(""))
       ->type_name("SECONDS");
@@ -108,6 +113,7 @@ nlohmann::ordered_json document(const Arguments& arguments, const Device& device
   json["batch"] = arguments.workload.batch;
   json["threads"] = arguments.workload.threads;
   json["precision"] = arguments.precision;
+  json["simd"] = arguments.simd;
   return json;
 }
 
@@ -147,6 +153,7 @@ int print_cost(const Arguments& arguments) {
 int run(Arguments& arguments) {
   arguments.workload.precision = math_from_name(arguments.precision);
   if (!arguments.cost.empty()) return print_cost(arguments);
+  use_simd(arguments.simd);
   const std::string unfit = unfit_for_timing(build_info());
   if (!unfit.empty()) throw std::invalid_argument(unfit);
   const Device device = select_device(arguments.device);
