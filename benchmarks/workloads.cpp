@@ -10,6 +10,7 @@
 #include "models/trainer.h"
 #include "models/training_graph.h"
 #include "runtime/executor.h"
+#include "runtime/sharding.h"
 
 namespace gradflip::bench {
 namespace {
@@ -92,8 +93,8 @@ class InferenceWorkload : public Workload {
     TrainingOptions training = preset("paper");
     // Declares the parameters in their own order.
     (void)build_training_graph(training, shape, kNumClasses, {}, kSeed, 1, parameters_);
-    evaluation_ =
-        build_evaluation_graph(shape, kNumClasses, options.batch, options.precision, parameters_);
+    evaluation_ = build_evaluation_graph(shape, kNumClasses, options.batch, options.precision,
+                                         parameters_, batch_cut(device_.context).whole());
     memory_ = std::make_unique<TrainingMemory>(device_.context, parameters_, kSeed);
     executor_ = std::make_unique<Executor>(evaluation_.graph, parameters_, memory_->blocks(),
                                            device_.context, workers_, batch_);

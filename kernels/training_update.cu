@@ -8,7 +8,7 @@
 //                note and step.
 // Cost           memory-bound: 20 bytes per element; 205,891 parameters are 4.1 MB, 1 us at the
 //                4.3 TB/s of an H200, less than the 2.5 us from launch to launch (on paper).
-// Occupancy      sm_90a (ptxas), 256 threads: 40 registers, 6 blocks; 202 blocks for the paper's
+// Occupancy      sm_90a (ptxas), 256 threads: 43 registers, 5 blocks; 202 blocks for the paper's
 //                network, one wave.
 // Numerics       those of sgd_update.cuh: the bits of the kernels that this one stands for.
 #include <algorithm>

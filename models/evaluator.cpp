@@ -6,6 +6,7 @@
 
 #include "models/network_input.h"
 #include "runtime/errors.h"
+#include "runtime/sharding.h"
 
 namespace gradflip {
 namespace {
@@ -32,7 +33,8 @@ Evaluator::Evaluator(const EvaluatedNetwork& network, const LabelledImages& data
       count_(checked(data).images.count),
       batch_(std::min(kEvaluationBatch, count_)),
       graph_(build_evaluation_graph(dataset_shape(data.images), network.num_classes, batch_,
-                                    network.precision, network.parameters)),
+                                    network.precision, network.parameters,
+                                    batch_cut(network.context).whole())),
       images_(to_context(context_, data.images.pixels)),
       labels_(to_context(context_, data.labels)),
       step_(context_, sizeof(std::int64_t)),

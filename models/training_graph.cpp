@@ -32,15 +32,25 @@ std::vector<Value*> values_of(TrainingGraph& t) {
           &t.domain_correct,  &t.lambda,      &t.learning_rate};
 }
 
-using Rewrite = Rewritten (*)(const Graph&, std::span<const Value>);
+std::vector<Value*> values_of(EvaluationGraph& e) {
+  return {&e.step, &e.images, &e.labels, &e.channel_means, &e.correct};
+}
 
-// Applies a rewrite and follows the values to where they are now.
-void apply(Rewrite rewrite, TrainingGraph& training) {
+// Applies a rewrite(graph, keep) and follows the values to where they are now.
+template <typename Rewrite, typename AnyGraph>
+void apply(const Rewrite& rewrite, AnyGraph& any) {
   std::vector<Value> keep;
-  for (const Value* value : values_of(training)) keep.push_back(*value);
-  Rewritten rewritten = rewrite(training.graph, keep);
-  for (Value* value : values_of(training)) *value = rewritten(*value);
-  training.graph = std::move(rewritten.graph);
+  for (const Value* value : values_of(any)) keep.push_back(*value);
+  Rewritten rewritten = rewrite(any.graph, keep);
+  for (Value* value : values_of(any)) *value = rewritten(*value);
+  any.graph = std::move(rewritten.graph);
+}
+
+// fuse_sampled_input as `apply` wants it.
+auto fuse_head(SampledPictures pictures) {
+  return [pictures](const Graph& graph, std::span<const Value> keep) {
+    return fuse_sampled_input(graph, keep, pictures);
+  };
 }
 
 void declare_inputs(TrainingGraph& t, const DatasetShape& labelled,
@@ -121,6 +131,7 @@ TrainingGraph build_training_graph(const TrainingOptions& options, const Dataset
                                                   learning_rate_schedule(options, total_steps));
   const bool fuse_whole = graph_options.fuse && graph_options.whole_batch;
   if (graph_options.fuse) apply(fuse_conv_blocks, training);
+  if (fuse_whole) apply(fuse_head(SampledPictures::kKeepForGradient), training);
   // Ahead of the update, which raises the step.
   if (graph_options.record_capacity > 0) append_records(training, graph_options.record_capacity);
   std::vector<Value> losses{training.label_loss};
@@ -140,7 +151,8 @@ const char* guarded_quantity(std::int32_t quantity, bool has_domain_classifier) 
 }
 
 EvaluationGraph build_evaluation_graph(const DatasetShape& data, std::int64_t num_classes,
-                                       std::int64_t batch, Math precision, Parameters& parameters) {
+                                       std::int64_t batch, Math precision, Parameters& parameters,
+                                       bool whole_batch) {
   EvaluationGraph evaluation;
   Graph& graph = evaluation.graph;
   evaluation.step = graph.external("step", {Dtype::kI64, {}, {}});
@@ -157,14 +169,8 @@ EvaluationGraph build_evaluation_graph(const DatasetShape& data, std::int64_t nu
       ops::count_correct(graph, logits, ops::gather_labels(graph, evaluation.labels, indices));
   ops::advance_step(graph, evaluation.step);
 
-  const std::array<Value, 5> keep{evaluation.step, evaluation.images, evaluation.labels,
-                                  evaluation.channel_means, evaluation.correct};
-  Rewritten fused = fuse_conv_blocks(graph, keep);
-  for (Value* value : {&evaluation.step, &evaluation.images, &evaluation.labels,
-                       &evaluation.channel_means, &evaluation.correct}) {
-    *value = fused(*value);
-  }
-  evaluation.graph = std::move(fused.graph);
+  apply(fuse_conv_blocks, evaluation);
+  if (whole_batch) apply(fuse_head(SampledPictures::kDrop), evaluation);
   return evaluation;
 }
 

@@ -69,7 +69,8 @@ TrainingGraph build_training_graph(const TrainingOptions& options, const Dataset
 const char* guarded_quantity(std::int32_t quantity, bool has_domain_classifier);
 
 // A pass over labelled pictures in their own order, `batch` at a time, that counts correct
-// predictions. Uses parameters that a training graph declared.
+// predictions. Uses parameters that a training graph declared. whole_batch as in
+// TrainingGraphOptions.
 struct EvaluationGraph {
   Graph graph;
   Value step, images, labels, channel_means;  // external
@@ -77,6 +78,7 @@ struct EvaluationGraph {
 };
 
 EvaluationGraph build_evaluation_graph(const DatasetShape& data, std::int64_t num_classes,
-                                       std::int64_t batch, Math precision, Parameters& parameters);
+                                       std::int64_t batch, Math precision, Parameters& parameters,
+                                       bool whole_batch = false);
 
 }  // namespace gradflip

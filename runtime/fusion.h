@@ -32,6 +32,14 @@ Rewritten fuse_linear_merges(const Graph& graph, std::span<const Value> keep);
 // The following are for contexts that take batches whole (sharding.h), such as GPUs, where a launch
 // costs more than most of what they leave out.
 
+// What stands at the head of a step: sample_indices, gather_normalize and the one conv_block that
+// reads its pictures, gather_labels of the same rows, and every evaluate_schedule on the same step
+// -> sampled_conv_block. Run it after fuse_conv_blocks and before autodiff. For inference nobody
+// needs the pictures as floats: they are kept only for a gradient that may follow.
+enum class SampledPictures { kKeepForGradient, kDrop };
+Rewritten fuse_sampled_input(const Graph& graph, std::span<const Value> keep,
+                             SampledPictures pictures = SampledPictures::kKeepForGradient);
+
 // check_finite, sgd of all weights, advance_step and, where there is one, record ->
 // training_update, if all gradients are written by ops that watch them. Run it last.
 Rewritten fuse_training_update(const Graph& graph, std::span<const Value> keep);

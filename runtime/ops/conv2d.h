@@ -20,10 +20,10 @@ Value conv2d(Graph& graph, Value x, Value filter, const Conv2dGeometry& geometry
 // The geometry, if `op` is a conv2d; null otherwise. For fusion.
 const Conv2dGeometry* conv2d_geometry(const Op& op);
 
-// The kernel's shape for N pictures of this type.
 // Two for each multiply-add.
 double conv2d_flops(const Conv2dShape& shape);
 
+// The kernel's shape for N pictures of this type.
 Conv2dShape conv2d_shape(const Conv2dGeometry& geometry, std::int64_t N, const Shape& x,
                          const Shape& filter);
 

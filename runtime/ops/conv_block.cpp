@@ -5,13 +5,6 @@
 namespace gradflip::ops {
 namespace {
 
-ConvBlockShape block_shape(const ConvBlockGeometry& geometry, std::int64_t N, const Shape& x,
-                           const Shape& filter) {
-  return {.conv = conv2d_shape(geometry.conv, N, x, filter),
-          .pool_h = geometry.pool_h,
-          .pool_w = geometry.pool_w};
-}
-
 std::int64_t workspace_of(const Context& context, const ConvBlockShape& shape) {
   return std::visit([&](auto ctx) { return conv_block_workspace_bytes(ctx, shape); }, context);
 }
@@ -38,19 +31,19 @@ class ConvBlockBackwardData final : public Op {
 
   std::int64_t workspace_bytes(const Context& context, std::span<const ValueType> inputs,
                                std::int64_t rows) const override {
-    return workspace_of(context, block_shape(geometry_, rows, x_, inputs[2].shape));
+    return workspace_of(context, conv_block_shape(geometry_, rows, x_, inputs[2].shape));
   }
 
   OpCost cost(std::span<const TensorView> inputs,
               std::span<const TensorView> outputs) const override {
-    return backward_cost(block_shape(geometry_, inputs[0].rows, x_, inputs[2].shape), inputs,
+    return backward_cost(conv_block_shape(geometry_, inputs[0].rows, x_, inputs[2].shape), inputs,
                          outputs);
   }
 
   void run(const Launch& launch) const override {
     dispatch(launch, [&](auto ctx) {
       conv_block_backward_data(
-          ctx, block_shape(geometry_, launch.inputs[0].rows, x_, launch.inputs[2].shape),
+          ctx, conv_block_shape(geometry_, launch.inputs[0].rows, x_, launch.inputs[2].shape),
           launch.in<float>(0), launch.in<std::uint8_t>(1), launch.in<float>(2),
           launch.out<float>(0), launch.workspace);
     });
@@ -76,19 +69,19 @@ class ConvBlockBackwardFilter final : public Op {
 
   std::int64_t workspace_bytes(const Context& context, std::span<const ValueType> inputs,
                                std::int64_t rows) const override {
-    return workspace_of(context, block_shape(geometry_, rows, inputs[0].shape, filter_));
+    return workspace_of(context, conv_block_shape(geometry_, rows, inputs[0].shape, filter_));
   }
 
   OpCost cost(std::span<const TensorView> inputs,
               std::span<const TensorView> outputs) const override {
-    return backward_cost(block_shape(geometry_, inputs[0].rows, inputs[0].shape, filter_), inputs,
-                         outputs);
+    return backward_cost(conv_block_shape(geometry_, inputs[0].rows, inputs[0].shape, filter_),
+                         inputs, outputs);
   }
 
   void run(const Launch& launch) const override {
     const TensorView& x = launch.inputs[0];
     dispatch(launch, [&](auto ctx) {
-      conv_block_backward_filter(ctx, block_shape(geometry_, x.rows, x.shape, filter_),
+      conv_block_backward_filter(ctx, conv_block_shape(geometry_, x.rows, x.shape, filter_),
                                  launch.in<float>(0), launch.in<float>(1),
                                  launch.in<std::uint8_t>(2), launch.write, launch.out<float>(0),
                                  launch.out<float>(1), launch.workspace, launch.watch);
@@ -104,6 +97,8 @@ class ConvBlock final : public Op {
  public:
   explicit ConvBlock(const ConvBlockGeometry& geometry) : geometry_(geometry) {}
 
+  const ConvBlockGeometry& geometry() const { return geometry_; }
+
   std::string_view name() const override { return "conv_block"; }
   bool differentiable() const override { return true; }
 
@@ -114,7 +109,7 @@ class ConvBlock final : public Op {
                          inputs[0].shape[2] == inputs[1].shape[2],
                      message("conv_block: x ", inputs[0].text(), ", filter ", inputs[1].text(),
                              ", bias ", inputs[2].text(), " do not fit"));
-    const ConvBlockShape shape = block_shape(geometry_, 0, inputs[0].shape, inputs[1].shape);
+    const ConvBlockShape shape = conv_block_shape(geometry_, 0, inputs[0].shape, inputs[1].shape);
     require_valid(shape);
     const Shape pooled{shape.PP(), shape.PQ(), shape.conv.K};
     return {{Dtype::kF32, pooled, inputs[0].rows}, {Dtype::kU8, pooled, inputs[0].rows}};
@@ -131,9 +126,8 @@ class ConvBlock final : public Op {
           {dpooled, winner, filter});
     }
     if (request.wanted[1] != 0 || request.wanted[2] != 0) {
-      const std::vector<Value> sums = graph.append(
-          std::make_shared<const ConvBlockBackwardFilter>(geometry_, graph.type(filter).shape),
-          {x, dpooled, winner});
+      const std::vector<Value> sums = conv_block_backward_filter(
+          graph, geometry_, graph.type(filter).shape, x, dpooled, winner);
       dinputs[1] = sums[0];
       dinputs[2] = sums[1];
     }
@@ -142,7 +136,8 @@ class ConvBlock final : public Op {
 
   std::int64_t workspace_bytes(const Context& context, std::span<const ValueType> inputs,
                                std::int64_t rows) const override {
-    return workspace_of(context, block_shape(geometry_, rows, inputs[0].shape, inputs[1].shape));
+    return workspace_of(context,
+                        conv_block_shape(geometry_, rows, inputs[0].shape, inputs[1].shape));
   }
 
   OpCost cost(std::span<const TensorView> inputs,
@@ -155,7 +150,7 @@ class ConvBlock final : public Op {
   void run(const Launch& launch) const override {
     const TensorView& x = launch.inputs[0];
     dispatch(launch, [&](auto ctx) {
-      conv_block_forward(ctx, block_shape(geometry_, x.rows, x.shape, launch.inputs[1].shape),
+      conv_block_forward(ctx, conv_block_shape(geometry_, x.rows, x.shape, launch.inputs[1].shape),
                          launch.in<float>(0), launch.in<float>(1), launch.in<float>(2),
                          launch.out<float>(0), launch.out<std::uint8_t>(1), launch.workspace);
     });
@@ -170,6 +165,25 @@ class ConvBlock final : public Op {
 Value conv_block(Graph& graph, Value x, Value filter, Value bias,
                  const ConvBlockGeometry& geometry) {
   return graph.append(std::make_shared<const ConvBlock>(geometry), {x, filter, bias})[0];
+}
+
+std::vector<Value> conv_block_backward_filter(Graph& graph, const ConvBlockGeometry& geometry,
+                                              const Shape& filter, Value x, Value dpooled,
+                                              Value winner) {
+  return graph.append(std::make_shared<const ConvBlockBackwardFilter>(geometry, filter),
+                      {x, dpooled, winner});
+}
+
+ConvBlockShape conv_block_shape(const ConvBlockGeometry& geometry, std::int64_t N, const Shape& x,
+                                const Shape& filter) {
+  return {.conv = conv2d_shape(geometry.conv, N, x, filter),
+          .pool_h = geometry.pool_h,
+          .pool_w = geometry.pool_w};
+}
+
+const ConvBlockGeometry* conv_block_geometry(const Op& op) {
+  const auto* block = dynamic_cast<const ConvBlock*>(&op);
+  return block == nullptr ? nullptr : &block->geometry();
 }
 
 }  // namespace gradflip::ops

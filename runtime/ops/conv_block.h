@@ -16,4 +16,17 @@ struct ConvBlockGeometry {
 Value conv_block(Graph& graph, Value x, Value filter, Value bias,
                  const ConvBlockGeometry& geometry = {});
 
+// dfilter and dbias of a conv_block, sums over the batch, from its x, the gradient of its output
+// and its winners; for gradient rules.
+std::vector<Value> conv_block_backward_filter(Graph& graph, const ConvBlockGeometry& geometry,
+                                              const Shape& filter, Value x, Value dpooled,
+                                              Value winner);
+
+// The kernel's shape for N pictures of this type.
+ConvBlockShape conv_block_shape(const ConvBlockGeometry& geometry, std::int64_t N, const Shape& x,
+                                const Shape& filter);
+
+// The geometry, if `op` is a conv_block; null otherwise. For fusion.
+const ConvBlockGeometry* conv_block_geometry(const Op& op);
+
 }  // namespace gradflip::ops

@@ -11,6 +11,8 @@ class GatherNormalize final : public Op {
  public:
   explicit GatherNormalize(float factor) : factor_(factor) {}
 
+  const float& factor() const { return factor_; }
+
   std::string_view name() const override { return "gather_normalize"; }
 
   std::vector<ValueType> infer(std::span<const ValueType> inputs) const override {
@@ -105,6 +107,11 @@ Value gather_normalize(Graph& graph, std::span<const ImageSource> sources, Value
 
 Value gather_labels(Graph& graph, Value labels, Value indices) {
   return graph.append_one(std::make_shared<const GatherLabels>(), {labels, indices});
+}
+
+const float* gather_normalize_factor(const Op& op) {
+  const auto* gather = dynamic_cast<const GatherNormalize*>(&op);
+  return gather == nullptr ? nullptr : &gather->factor();
 }
 
 }  // namespace gradflip::ops

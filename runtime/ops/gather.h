@@ -5,6 +5,7 @@
 #include <span>
 
 #include "runtime/graph.h"
+#include "runtime/op.h"
 
 namespace gradflip::ops {
 
@@ -20,5 +21,8 @@ Value gather_normalize(Graph& graph, std::span<const ImageSource> sources, Value
 
 // labels[indices], i32 rows x (). labels: u8 (count), without rows.
 Value gather_labels(Graph& graph, Value labels, Value indices);
+
+// The factor, if `op` is a gather_normalize; null otherwise. For fusion.
+const float* gather_normalize_factor(const Op& op);
 
 }  // namespace gradflip::ops

@@ -7,33 +7,40 @@ namespace {
 
 class SampleIndices final : public Op {
  public:
-  SampleIndices(int segment, const Sampler& sampler) : segment_(segment), sampler_(sampler) {}
+  explicit SampleIndices(const SampledRows& rows) : rows_(rows) {}
+
+  const SampledRows& rows() const { return rows_; }
 
   std::string_view name() const override { return "sample_indices"; }
 
   std::vector<ValueType> infer(std::span<const ValueType> inputs) const override {
     GRADFLIP_REQUIRE(inputs[0] == (ValueType{Dtype::kI64, {}, {}}),
                      "sample_indices: step must be an i64 scalar");
-    return {{Dtype::kI64, {}, segment_rows(segment_)}};
+    return {{Dtype::kI64, {}, segment_rows(rows_.segment)}};
   }
 
   void run(const Launch& launch) const override {
-    const SegmentRange& range = launch.segments[static_cast<std::size_t>(segment_)];
+    const SegmentRange& range = launch.segments[static_cast<std::size_t>(rows_.segment)];
     dispatch(launch, [&](auto ctx) {
-      sample_indices(ctx, sampler_, launch.in<std::int64_t>(0), range.begin, range.count,
+      sample_indices(ctx, rows_.sampler, launch.in<std::int64_t>(0), range.begin, range.count,
                      launch.out<std::int64_t>(0));
     });
   }
 
  private:
-  int segment_;
-  Sampler sampler_;
+  SampledRows rows_;
 };
 
 }  // namespace
 
 Value sample_indices(Graph& graph, Value step, int segment, const Sampler& sampler) {
-  return graph.append_one(std::make_shared<const SampleIndices>(segment, sampler), {step});
+  return graph.append_one(std::make_shared<const SampleIndices>(SampledRows{segment, sampler}),
+                          {step});
+}
+
+const SampledRows* sampled_rows(const Op& op) {
+  const auto* sample = dynamic_cast<const SampleIndices*>(&op);
+  return sample == nullptr ? nullptr : &sample->rows();
 }
 
 }  // namespace gradflip::ops

@@ -10,6 +10,8 @@ class EvaluateSchedule final : public Op {
  public:
   explicit EvaluateSchedule(const Schedule& schedule) : schedule_(schedule) {}
 
+  const Schedule& schedule() const { return schedule_; }
+
   std::string_view name() const override { return "evaluate_schedule"; }
 
   std::vector<ValueType> infer(std::span<const ValueType> inputs) const override {
@@ -54,6 +56,11 @@ Value evaluate_schedule(Graph& graph, Value step, const Schedule& schedule) {
 
 void advance_step(Graph& graph, Value step) {
   graph.append(std::make_shared<const AdvanceStep>(), {step});
+}
+
+const Schedule* evaluated_schedule(const Op& op) {
+  const auto* evaluate = dynamic_cast<const EvaluateSchedule*>(&op);
+  return evaluate == nullptr ? nullptr : &evaluate->schedule();
 }
 
 }  // namespace gradflip::ops

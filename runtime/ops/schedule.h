@@ -3,6 +3,7 @@
 
 #include "kernels/schedule.h"
 #include "runtime/graph.h"
+#include "runtime/op.h"
 
 namespace gradflip::ops {
 
@@ -11,5 +12,8 @@ Value evaluate_schedule(Graph& graph, Value step, const Schedule& schedule);
 
 // *step += 1, after everything that reads it.
 void advance_step(Graph& graph, Value step);
+
+// The schedule, if `op` evaluates one; null otherwise. For fusion.
+const Schedule* evaluated_schedule(const Op& op);
 
 }  // namespace gradflip::ops

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "runtime/device.h"
+#include "runtime/sharding.h"
 #include "tests/support/backends.h"
 #include "tests/support/tiny_domains.h"
 
@@ -16,14 +17,15 @@ namespace {
 
 constexpr DatasetShape kSourceShape{100, 28, 28, 1}, kTargetShape{90, 28, 28, 3};
 
-TrainingGraph build(const TrainingOptions& options, const DatasetShape& target, bool fuse) {
+TrainingGraph build(const TrainingOptions& options, const DatasetShape& target,
+                    const TrainingGraphOptions& graph_options) {
   Parameters parameters;
   return build_training_graph(options, kSourceShape, 10, target, /*seed=*/1, /*total_steps=*/10,
-                              parameters, {.fuse = fuse});
+                              parameters, graph_options);
 }
 
 TEST(TrainingGraphTest, FusionLeavesNoReversalAndNoDenseConvolutionGradient) {
-  const Graph fused = build({}, kTargetShape, true).graph;
+  const Graph fused = build({}, kTargetShape, {.fuse = true}).graph;
   for (const char* gone :
        {"grl", "grl_backward", "place_rows", "add", "conv2d", "max_pool2d", "max_pool2d_backward",
         "conv2d_backward_data", "conv2d_backward_filter"}) {
@@ -37,7 +39,7 @@ TEST(TrainingGraphTest, FusionLeavesNoReversalAndNoDenseConvolutionGradient) {
 }
 
 TEST(TrainingGraphTest, TheUnfusedReferenceHasEverythingAlone) {
-  const Graph graph = build({}, kTargetShape, false).graph;
+  const Graph graph = build({}, kTargetShape, {.fuse = false}).graph;
   EXPECT_EQ(graph.count("grl_backward"), 1);
   EXPECT_EQ(graph.count("conv2d"), 2);
   EXPECT_EQ(graph.count("conv_block"), 0);
@@ -61,15 +63,20 @@ TEST(TrainingGraphTest, ThePapersNetworkHasItsParameters) {
   EXPECT_LT(parameters.range("feature_extractor").end, parameters.range("domain_classifier").begin);
 }
 
-// The weights after three steps of this graph on fixed pictures.
-std::vector<float> weights_after_three_steps(const Device& device, const TrainingOptions& options,
-                                             bool fuse) {
+struct Outcome {
+  std::vector<float> weights;
+  std::int64_t launches = 0;  // of a recorded step; 0 where nothing is recorded
+};
+
+// Three steps of this graph on fixed pictures.
+Outcome three_steps(const Device& device, const TrainingOptions& options,
+                    const TrainingGraphOptions& graph_options) {
   const LabelledImages source = tiny_domain(kSourceShape.count, 1, 1);
   const UnlabelledImages target = tiny_domain(kTargetShape.count, 3, 2).without_labels();
   const std::vector<float> means{60.0F, 60.0F, 60.0F};
   Parameters parameters;
   const TrainingGraph training = build_training_graph(options, kSourceShape, 10, kTargetShape, 1,
-                                                      10, parameters, {.fuse = fuse});
+                                                      10, parameters, graph_options);
   const TrainingMemory memory(device.context, parameters, 1);
   Workers workers(2);
   const std::array<std::int64_t, 2> rows{options.source_batch, options.target_batch};
@@ -86,11 +93,14 @@ std::vector<float> weights_after_three_steps(const Device& device, const Trainin
   bind(training.labels, source.labels);
   bind(training.unlabelled_images, target.images.pixels);
   bind(training.channel_means, means);
+  std::vector<float> records(graph_options.record_capacity * 5);
+  if (!training.records.none()) bind(training.records, records);
   executor.run(rows, 3);
-  std::vector<float> weights(static_cast<std::size_t>(parameters.flat_size()));
-  copy_to_host(device.context, weights.data(), memory.blocks().weights.data(),
+  Outcome outcome{std::vector<float>(static_cast<std::size_t>(parameters.flat_size()))};
+  copy_to_host(device.context, outcome.weights.data(), memory.blocks().weights.data(),
                memory.blocks().weights.bytes());
-  return weights;
+  if (const Recording* step = executor.recorded_step()) outcome.launches = step->launches();
+  return outcome;
 }
 
 template <typename Ctx>
@@ -106,10 +116,26 @@ TYPED_TEST(FusedTrainingTest, EqualsTheUnfusedGraph) {
   options.lambda_schedule = LambdaSchedule::kConstant;
   for (const std::int64_t domain_logits : {1, 2}) {
     options.domain_logits = domain_logits;
-    const std::vector<float> fused = weights_after_three_steps(device, options, true);
-    const std::vector<float> unfused = weights_after_three_steps(device, options, false);
+    const std::vector<float> fused =
+        three_steps(device, options, {.whole_batch = batch_cut(device.context).whole()}).weights;
+    const std::vector<float> unfused = three_steps(device, options, {.fuse = false}).weights;
     ASSERT_EQ(fused.size(), unfused.size());
     for (std::size_t i = 0; i < fused.size(); ++i) ASSERT_NEAR(fused[i], unfused[i], 1e-5) << i;
+  }
+}
+
+// The heads are still launches of their own.
+TYPED_TEST(FusedTrainingTest, AStepIsFewLaunches) {
+  const Device device = select_device(Backend<TypeParam>::kName);
+  TrainingOptions options;
+  options.source_batch = 2;
+  options.target_batch = 1;
+  const bool whole = batch_cut(device.context).whole();
+  for (const std::int64_t domain_logits : {1, 2}) {
+    options.domain_logits = domain_logits;
+    const Outcome outcome =
+        three_steps(device, options, {.whole_batch = whole, .record_capacity = 4});
+    EXPECT_EQ(outcome.launches, whole ? 47 : 0);
   }
 }
 

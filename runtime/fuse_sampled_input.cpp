@@ -1,0 +1,162 @@
+#include <algorithm>
+
+#include "kernels/sampled_conv_block.h"
+#include "runtime/fusion.h"
+#include "runtime/graph_rewrite.h"
+#include "runtime/op.h"
+#include "runtime/ops/conv_block.h"
+#include "runtime/ops/gather.h"
+#include "runtime/ops/sample.h"
+#include "runtime/ops/sampled_conv_block.h"
+#include "runtime/ops/schedule.h"
+
+namespace gradflip {
+namespace {
+
+// The head of a step around one gather_normalize, in old values.
+class Head {
+ public:
+  Head(const Graph& graph, const GraphRewrite& rewrite, std::int32_t gather)
+      : graph_(graph), rewrite_(rewrite) {
+    matches_ = find_conv_block(gather) && find_samples(gather) && find_schedules();
+  }
+
+  bool matches() const { return matches_; }
+  // All of them; the first comes before everyone who reads what they make.
+  const std::vector<std::int32_t>& nodes() const { return nodes_; }
+
+  void append(Successor& fused, bool keep_pictures) const {
+    ops::SampledConvBlockInputs inputs{.step = fused.now(step_),
+                                       .mean = fused.now(mean_),
+                                       .filter = fused.now(filter_),
+                                       .bias = fused.now(bias_),
+                                       .images = images_};
+    for (ops::SampledImages& images : inputs.images) {
+      images.images = fused.now(images.images);
+      if (!images.labels.none()) images.labels = fused.now(images.labels);
+    }
+    const ops::SampledConvBlockOutputs outputs = ops::sampled_conv_block(
+        fused.graph(), inputs, {geometry_, factor_, schedules_, keep_pictures});
+    fused.becomes(pooled_, outputs.pooled);
+    for (std::size_t i = 0; i < images_.size(); ++i) {
+      if (!row_labels_[i].none()) fused.becomes(row_labels_[i], outputs.labels[i]);
+    }
+    for (std::size_t i = 0; i < scheduled_.size(); ++i) {
+      fused.becomes(scheduled_[i], outputs.schedules[i]);
+    }
+  }
+
+ private:
+  const Node& node(std::int32_t index) const {
+    return graph_.nodes()[static_cast<std::size_t>(index)];
+  }
+
+  // The only reader of the pictures.
+  bool find_conv_block(std::int32_t gather) {
+    const Value pictures = node(gather).outputs[0];
+    if (rewrite_.readers(pictures) != 1) return false;
+    std::int32_t index = -1;
+    for (const Node& reader : graph_.nodes()) {
+      ++index;
+      const ops::ConvBlockGeometry* geometry = ops::conv_block_geometry(*reader.op);
+      if (geometry == nullptr || !(reader.inputs[0] == pictures)) continue;
+      geometry_ = *geometry;
+      filter_ = reader.inputs[1];
+      bias_ = reader.inputs[2];
+      pooled_ = reader.outputs[0];
+      nodes_ = {gather, index};
+      const auto is_parameter = [&](Value value) {
+        return graph_.info(value).kind == ValueKind::kParameter;
+      };
+      return rewrite_.readers(reader.outputs[1]) == 0 && is_parameter(filter_) &&
+             is_parameter(bias_) &&
+             samples_conv_block(ops::conv_block_shape(geometry_, 0, graph_.type(pictures).shape,
+                                                      graph_.type(filter_).shape));
+    }
+    return false;
+  }
+
+  bool is_external(Value value) const { return graph_.info(value).kind == ValueKind::kExternal; }
+
+  bool find_samples(std::int32_t gather) {
+    const Node& node = this->node(gather);
+    factor_ = *ops::gather_normalize_factor(*node.op);
+    mean_ = node.inputs[0];
+    if (!is_external(mean_)) return false;
+    for (std::size_t i = 1; i + 1 < node.inputs.size(); i += 2) {
+      if (!is_external(node.inputs[i]) || !add_segment(node.inputs[i], node.inputs[i + 1])) {
+        return false;
+      }
+    }
+    return images_.size() <= kMaxSampledSegments;
+  }
+
+  bool add_segment(Value images, Value indices) {
+    const Node* sample = rewrite_.producer(indices);
+    const ops::SampledRows* rows = sample == nullptr ? nullptr : ops::sampled_rows(*sample->op);
+    if (rows == nullptr || (!step_.none() && !(sample->inputs[0] == step_))) return false;
+    step_ = sample->inputs[0];
+    nodes_.push_back(rewrite_.producer_index(indices));
+    images_.push_back({*rows, images, {}});
+    row_labels_.emplace_back();
+    int readers = 1;  // the pictures
+    std::int32_t index = -1;
+    for (const Node& reader : graph_.nodes()) {
+      ++index;
+      if (reader.op->name() != "gather_labels" || !(reader.inputs[1] == indices)) continue;
+      if (!images_.back().labels.none() || !is_external(reader.inputs[0])) return false;
+      images_.back().labels = reader.inputs[0];
+      row_labels_.back() = reader.outputs[0];
+      nodes_.push_back(index);
+      ++readers;
+    }
+    return rewrite_.readers(indices) == readers;
+  }
+
+  bool find_schedules() {
+    std::int32_t index = -1;
+    for (const Node& node : graph_.nodes()) {
+      ++index;
+      const Schedule* schedule = ops::evaluated_schedule(*node.op);
+      if (schedule == nullptr || !(node.inputs[0] == step_)) continue;
+      if (schedules_.size() == kMaxSchedules) break;  // the others stay alone
+      schedules_.push_back(*schedule);
+      scheduled_.push_back(node.outputs[0]);
+      nodes_.push_back(index);
+    }
+    return is_external(step_);
+  }
+
+  const Graph& graph_;
+  const GraphRewrite& rewrite_;
+  bool matches_ = false;
+  std::vector<std::int32_t> nodes_;
+  ops::ConvBlockGeometry geometry_;
+  float factor_ = 1.0F;
+  Value step_, mean_, filter_, bias_, pooled_;
+  std::vector<ops::SampledImages> images_;
+  std::vector<Value> row_labels_;  // of each of images_
+  std::vector<Schedule> schedules_;
+  std::vector<Value> scheduled_;
+};
+
+}  // namespace
+
+Rewritten fuse_sampled_input(const Graph& graph, std::span<const Value> keep,
+                             SampledPictures pictures) {
+  GraphRewrite rewrite(graph, keep);
+  for (std::size_t index = 0; index < graph.nodes().size(); ++index) {
+    if (ops::gather_normalize_factor(*graph.nodes()[index].op) == nullptr) continue;
+    const Head head(graph, rewrite, static_cast<std::int32_t>(index));
+    if (!head.matches()) continue;
+    // Everything that it reads is an input of the graph, so it can stand where the first stood.
+    rewrite.replace(*std::min_element(head.nodes().begin(), head.nodes().end()), head.nodes(),
+                    [head, pictures](Successor& fused) {
+                      head.append(fused, pictures == SampledPictures::kKeepForGradient);
+                    });
+    break;  // one step has one head
+  }
+  return rewrite.apply();
+}
+
+}  // namespace gradflip
