@@ -20,8 +20,9 @@
 
 namespace gradflip {
 
-// One of the step's pictures. replicated: one stored channel stands for all.
-struct SampledPicture {
+// One of the step's pictures, read and written in one go. replicated: one stored channel stands
+// for all.
+struct alignas(16) SampledPicture {
   const std::uint8_t* bytes;
   bool replicated;
 };
