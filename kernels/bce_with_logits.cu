@@ -4,12 +4,10 @@
 //                the block adds the threads' sums. One block, because a loss is one sum in one
 //                order: more would need scratch memory and a second launch to combine theirs, and a
 //                batch is a few hundred to a few thousand logits.
-// Numerics       per element in f32, without cancellation: for y in [0, 1] the loss is
-//                  |z| * (z >= 0 ? 1 - y : y) + log1p(exp(-|z|)),       both terms >= 0,
-//                and sigmoid(z) - y is (1 - y) - tail or tail - y with tail = sigmoid(-|z|), exact
-//                to rounding also where the label is nearly met. Sums of losses in double.
+// Numerics       an element's are in bce_row.cuh; sums of losses in double.
 // Cost           12 bytes, one exponential and one logarithm per element.
 #include "kernels/bce_with_logits.h"
+#include "kernels/cuda/bce_row.cuh"
 #include "kernels/cuda/reduce.cuh"
 #include "kernels/cuda/simt.h"
 #include "kernels/require.h"
@@ -26,14 +24,9 @@ __global__ void __launch_bounds__(kThreads)
   const float factor = value_of(scale);
   double own = 0.0;
   for (std::int64_t n = threadIdx.x; n < N; n += kThreads) {
-    const float z = logits[n];
-    const float label = labels[n];
-    const float decay = expf(-fabsf(z));  // in [0, 1], where exp(-z) would overflow
-    const float miss = z >= 0.0F ? 1.0F - label : label;
-    own += static_cast<double>(fabsf(z)) * miss + static_cast<double>(log1pf(decay));
-    if (dlogits == nullptr) continue;
-    const float tail = decay / (1.0F + decay);
-    dlogits[n] = factor * (z >= 0.0F ? miss - tail : tail - miss);
+    const BceRow row = bce_row(logits[n], labels[n]);
+    own += row.loss;
+    if (dlogits != nullptr) dlogits[n] = factor * row.gradient;
   }
   const double sum_of_losses = block_reduce<kThreads>(own, Sum{});
   if (threadIdx.x != 0) return;

@@ -132,6 +132,7 @@ TrainingGraph build_training_graph(const TrainingOptions& options, const Dataset
   const bool fuse_whole = graph_options.fuse && graph_options.whole_batch;
   if (graph_options.fuse) apply(fuse_conv_blocks, training);
   if (fuse_whole) apply(fuse_head(SampledPictures::kKeepForGradient), training);
+  if (fuse_whole) apply(fuse_heads, training);
   // Ahead of the update, which raises the step.
   if (graph_options.record_capacity > 0) append_records(training, graph_options.record_capacity);
   std::vector<Value> losses{training.label_loss};

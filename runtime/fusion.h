@@ -24,6 +24,13 @@ struct Rewritten {
 // has its own gradient. `keep`: values that someone outside the graph wants.
 Rewritten fuse_conv_blocks(const Graph& graph, std::span<const Value> keep);
 
+// The small heads on one feature value -> heads: chains features -> [slice_rows] -> [grl] -> linear
+// + bias + relu -> ... -> linear + bias -> softmax_cross_entropy or bce_with_logits, with the
+// count_correct on the same logits and labels; constant labels become numbers. A chain stays as it
+// is where somebody else reads a value of it, or its sizes or modes do not suit the kernels. Run it
+// before autodiff, for contexts that keep batches whole: the fused operation has its own gradient.
+Rewritten fuse_heads(const Graph& graph, std::span<const Value> keep);
+
 // A sum of input gradients of linear layers, some of them reversed, some of them over some rows
 // only -> linear_merge; and grl's forward, an identity, disappears. Run it after autodiff. No pass
 // over memory is left of gradient reversal.

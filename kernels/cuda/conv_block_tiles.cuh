@@ -1,8 +1,6 @@
 // Tiles of the three products of conv_block.
 #pragma once
 
-#include <cstdint>
-
 #include "kernels/conv_block.h"
 #include "kernels/cuda/tile_shape.cuh"
 
@@ -17,26 +15,5 @@ using Sliced = Tile<kMath, 32, BN, 1, 1, 4>;
 // Blocks per multiprocessor that the compiler has to make room for. Left to itself it aims at four,
 // and spills for it.
 inline constexpr int kResidentBlocks = 2;
-
-// Calls function.operator()<Math>().
-template <typename Function>
-void with_math(Math math, const Function& function) {
-  switch (math) {
-    case Math::kF32:
-      return function.template operator()<Math::kF32>();
-    case Math::kTf32:
-      return function.template operator()<Math::kTf32>();
-    case Math::kBf16:
-      return function.template operator()<Math::kBf16>();
-  }
-}
-
-constexpr std::int64_t round_up(std::int64_t size, std::int64_t unit) {
-  return (size + unit - 1) / unit * unit;
-}
-
-constexpr std::int64_t tiles_of(std::int64_t size, std::int64_t tile) {
-  return round_up(size, tile) / tile;
-}
 
 }  // namespace gradflip

@@ -104,4 +104,25 @@ struct OperandLayout {
   }
 };
 
+// Calls function.operator()<Math>().
+template <typename Function>
+void with_math(Math math, const Function& function) {
+  switch (math) {
+    case Math::kF32:
+      return function.template operator()<Math::kF32>();
+    case Math::kTf32:
+      return function.template operator()<Math::kTf32>();
+    case Math::kBf16:
+      return function.template operator()<Math::kBf16>();
+  }
+}
+
+constexpr std::int64_t round_up(std::int64_t size, std::int64_t unit) {
+  return (size + unit - 1) / unit * unit;
+}
+
+constexpr std::int64_t tiles_of(std::int64_t size, std::int64_t tile) {
+  return round_up(size, tile) / tile;
+}
+
 }  // namespace gradflip

@@ -13,6 +13,7 @@ class BceWithLogits final : public Op {
   std::string_view name() const override { return "bce_with_logits"; }
   bool differentiable() const override { return true; }
   std::size_t num_losses() const override { return 1; }
+  const std::array<float, kMaxSegments>& weights() const { return weights_; }
 
   std::vector<ValueType> infer(std::span<const ValueType> inputs) const override {
     GRADFLIP_REQUIRE(inputs[0].dtype == Dtype::kF32 && inputs[0].shape == Shape{1} &&
@@ -55,6 +56,11 @@ Value bce_with_logits(Graph& graph, Value logits, Value labels, const LossOption
   if (!options.times.none()) inputs.push_back(options.times);
   auto op = std::make_shared<const BceWithLogits>(graph.type(logits).rows, options);
   return graph.append(std::move(op), std::move(inputs))[0];
+}
+
+const std::array<float, kMaxSegments>* bce_with_logits_weights(const Op& op) {
+  const auto* loss = dynamic_cast<const BceWithLogits*>(&op);
+  return loss == nullptr ? nullptr : &loss->weights();
 }
 
 }  // namespace gradflip::ops

@@ -25,6 +25,8 @@ class ConstantRows final : public Op {
     return kDtype == Dtype::kF32 ? "constant_rows" : "constant_labels";
   }
 
+  const std::vector<SegmentNumber>& numbers() const { return numbers_; }
+
   std::vector<ValueType> infer(std::span<const ValueType> /*inputs*/) const override {
     Rows rows;
     for (const SegmentNumber& entry : numbers_) {
@@ -58,6 +60,12 @@ Value constant_rows(Graph& graph, std::span<const SegmentNumber> numbers) {
 
 Value constant_labels(Graph& graph, std::span<const SegmentNumber> numbers) {
   return graph.append_one(std::make_shared<const ConstantRows<std::int32_t>>(numbers), {});
+}
+
+const std::vector<SegmentNumber>* constant_numbers(const Op& op) {
+  if (const auto* rows = dynamic_cast<const ConstantRows<float>*>(&op)) return &rows->numbers();
+  const auto* labels = dynamic_cast<const ConstantRows<std::int32_t>*>(&op);
+  return labels == nullptr ? nullptr : &labels->numbers();
 }
 
 }  // namespace gradflip::ops

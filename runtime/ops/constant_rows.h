@@ -2,8 +2,10 @@
 #pragma once
 
 #include <span>
+#include <vector>
 
 #include "runtime/graph.h"
+#include "runtime/op.h"
 
 namespace gradflip::ops {
 
@@ -15,5 +17,8 @@ struct SegmentNumber {
 // Rows of the segments named, in ascending order, x (): f32 or i32.
 Value constant_rows(Graph& graph, std::span<const SegmentNumber> numbers);
 Value constant_labels(Graph& graph, std::span<const SegmentNumber> numbers);
+
+// The numbers of either, for fusion: null for other ops.
+const std::vector<SegmentNumber>* constant_numbers(const Op& op);
 
 }  // namespace gradflip::ops

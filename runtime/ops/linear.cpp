@@ -79,6 +79,7 @@ class Linear final : public Op {
   explicit Linear(Math math) : math_(math) {}
 
   std::string_view name() const override { return "linear"; }
+  const Math& math() const { return math_; }
   bool differentiable() const override { return true; }
 
   std::vector<ValueType> infer(std::span<const ValueType> inputs) const override {
@@ -128,6 +129,11 @@ class Linear final : public Op {
 
 Value linear(Graph& graph, Value x, Value weight, Math math) {
   return graph.append_one(std::make_shared<const Linear>(math), {x, weight});
+}
+
+const Math* linear_math(const Op& op) {
+  const auto* forward = dynamic_cast<const Linear*>(&op);
+  return forward == nullptr ? nullptr : &forward->math();
 }
 
 const Math* linear_backward_data_math(const Op& op) {

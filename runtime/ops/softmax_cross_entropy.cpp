@@ -9,11 +9,12 @@ namespace {
 class SoftmaxCrossEntropy final : public Op {
  public:
   SoftmaxCrossEntropy(Rows rows, float label_smoothing, const LossOptions& options)
-      : rows_(rows), label_smoothing_(label_smoothing), weights_(options.weights) {}
+      : rows_(rows), options_{label_smoothing, options.weights} {}
 
   std::string_view name() const override { return "softmax_cross_entropy"; }
   bool differentiable() const override { return true; }
   std::size_t num_losses() const override { return 1; }
+  const SoftmaxCrossEntropyOptions& options() const { return options_; }
 
   std::vector<ValueType> infer(std::span<const ValueType> inputs) const override {
     GRADFLIP_REQUIRE(inputs[0].dtype == Dtype::kF32 && inputs[0].shape.rank() == 1 &&
@@ -36,22 +37,21 @@ class SoftmaxCrossEntropy final : public Op {
     const TensorView& logits = launch.inputs[0];
     const float* times = launch.inputs.size() > 2 ? launch.in<float>(2) : nullptr;
     const std::int64_t num_classes = logits.shape[0];
-    for_each_loss_segment(launch, rows_, weights_, times,
-                          [&](std::int64_t first, std::int64_t count, Scale scale, Write write) {
-                            dispatch(launch, [&](auto ctx) {
-                              softmax_cross_entropy(
-                                  ctx, {.N = count, .num_classes = num_classes}, label_smoothing_,
-                                  scale, launch.in<float>(0) + first * num_classes,
-                                  launch.in<std::int32_t>(1) + first, write, launch.out<float>(0),
-                                  launch.out<float>(1) + first * num_classes);
-                            });
-                          });
+    for_each_loss_segment(
+        launch, rows_, options_.weights, times,
+        [&](std::int64_t first, std::int64_t count, Scale scale, Write write) {
+          dispatch(launch, [&](auto ctx) {
+            softmax_cross_entropy(
+                ctx, {.N = count, .num_classes = num_classes}, options_.label_smoothing, scale,
+                launch.in<float>(0) + first * num_classes, launch.in<std::int32_t>(1) + first,
+                write, launch.out<float>(0), launch.out<float>(1) + first * num_classes);
+          });
+        });
   }
 
  private:
   Rows rows_;
-  float label_smoothing_;
-  std::array<float, kMaxSegments> weights_;
+  SoftmaxCrossEntropyOptions options_;
 };
 
 }  // namespace
@@ -63,6 +63,11 @@ Value softmax_cross_entropy(Graph& graph, Value logits, Value labels, float labe
   auto op = std::make_shared<const SoftmaxCrossEntropy>(graph.type(logits).rows, label_smoothing,
                                                         options);
   return graph.append(std::move(op), std::move(inputs))[0];
+}
+
+const SoftmaxCrossEntropyOptions* softmax_cross_entropy_options(const Op& op) {
+  const auto* loss = dynamic_cast<const SoftmaxCrossEntropy*>(&op);
+  return loss == nullptr ? nullptr : &loss->options();
 }
 
 }  // namespace gradflip::ops

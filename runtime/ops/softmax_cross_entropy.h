@@ -13,4 +13,12 @@ namespace gradflip::ops {
 Value softmax_cross_entropy(Graph& graph, Value logits, Value labels, float label_smoothing,
                             const LossOptions& options = {});
 
+// What the op was made with, for fusion: inputs are logits, labels and, if there is, times.
+struct SoftmaxCrossEntropyOptions {
+  float label_smoothing = 0.0F;
+  std::array<float, kMaxSegments> weights{};
+};
+// Null for other ops.
+const SoftmaxCrossEntropyOptions* softmax_cross_entropy_options(const Op& op);
+
 }  // namespace gradflip::ops

@@ -1,0 +1,223 @@
+#include "runtime/ops/heads.h"
+
+#include <algorithm>
+#include <memory>
+
+#include "runtime/op.h"
+#include "runtime/ops/heads_entry.h"
+
+namespace gradflip::ops {
+namespace {
+
+HeadsShape sizes_of(const Graph& graph, Value features, std::span<const Head> heads, Math math) {
+  HeadsShape shape;
+  shape.features = graph.type(features).shape.size();
+  shape.num_heads = static_cast<int>(heads.size());
+  shape.math = math;
+  for (std::size_t h = 0; h < std::min<std::size_t>(heads.size(), kMaxHeads); ++h) {
+    HeadShape& head = shape.heads[h];
+    head.num_layers = static_cast<int>(heads[h].layers.size());
+    for (std::size_t l = 0; l < std::min<std::size_t>(heads[h].layers.size(), kMaxHeadLayers);
+         ++l) {
+      head.widths[l] = graph.type(heads[h].layers[l].weight).shape[0];
+    }
+    head.loss = heads[h].loss;
+    head.label_smoothing = heads[h].label_smoothing;
+  }
+  return shape;
+}
+
+// Outputs: the losses, the counts, then for each head its hidden layers and its layers' gradients.
+class Heads final : public Op {
+ public:
+  explicit Heads(SharedEntry entry) : entry_(std::move(entry)) {}
+
+  std::string_view name() const override { return "heads"; }
+  bool differentiable() const override { return true; }
+  std::size_t num_losses() const override { return entry_->heads.size(); }
+
+  std::vector<ValueType> infer(std::span<const ValueType> inputs) const override {
+    GRADFLIP_REQUIRE(inputs[0].dtype == Dtype::kF32 && inputs.size() == entry_->num_inputs,
+                     message("heads: features ", inputs[0].text()));
+    require_valid(entry_->shape);
+    std::vector<ValueType> types(2 * entry_->heads.size(), {Dtype::kF32, {}, {}});
+    for (std::size_t h = 0; h < entry_->heads.size(); ++h) {
+      require_head(inputs, h);
+      const HeadShape& sizes = entry_->shape.heads[h];
+      const auto add_layers = [&](int count) {
+        for (int l = 0; l < count; ++l) {
+          types.push_back({Dtype::kF32, {sizes.widths[l]}, entry_->heads[h].rows});
+        }
+      };
+      add_layers(sizes.num_layers - 1);
+      add_layers(sizes.num_layers);
+    }
+    return types;
+  }
+
+  OpCost cost(std::span<const TensorView> inputs,
+              std::span<const TensorView> outputs) const override {
+    std::vector<std::int64_t> rows;
+    for (const HeadEntry& head : entry_->heads) rows.push_back(outputs[head.dlayers].rows);
+    return layers_cost(*entry_, rows, /*first_layers_only=*/false, inputs, outputs);
+  }
+
+  std::vector<Value> gradient(const GradientRequest& request) const override {
+    std::vector<Value> dinputs(request.node.inputs.size());
+    if (request.wanted[0] != 0) dinputs[0] = append_backward_data(request);
+    append_backward_weights(request, dinputs);
+    return dinputs;
+  }
+
+  std::int64_t workspace_bytes(const Context& context, std::span<const ValueType> /*inputs*/,
+                               std::int64_t rows) const override {
+    return std::visit(
+        [&](auto ctx) { return heads_forward_workspace_bytes(ctx, shape_of(*entry_, rows)); },
+        context);
+  }
+
+  void run(const Launch& launch) const override {
+    const HeadsShape shape = shape_of(*entry_, launch);
+    HeadTensorsArray heads;
+    for (std::size_t h = 0; h < entry_->heads.size(); ++h) fill_tensors(launch, h, heads[h]);
+    dispatch(launch, [&](auto ctx) {
+      heads_forward(ctx, shape, launch.in<float>(0), used(heads, *entry_), launch.workspace,
+                    launch.watch);
+    });
+  }
+
+ private:
+  void require_head(std::span<const ValueType> inputs, std::size_t h) const {
+    const HeadEntry& head = entry_->heads[h];
+    const HeadShape& sizes = entry_->shape.heads[h];
+    GRADFLIP_REQUIRE(!head.rows.none() && entry_->rows.contains(head.rows),
+                     "heads: a head reads rows that the features do not have");
+    for (int l = 0; l < sizes.num_layers; ++l) {
+      const std::size_t at = head.parameters + 2 * static_cast<std::size_t>(l);
+      const std::int64_t width = sizes.widths[l];
+      const Shape weight{width, entry_->shape.inputs(static_cast<int>(h), l)};
+      GRADFLIP_REQUIRE(inputs[at] == (ValueType{Dtype::kF32, weight, {}}) &&
+                           inputs[at + 1] == (ValueType{Dtype::kF32, {width}, {}}),
+                       message("heads: weight ", inputs[at].text(), " and bias ",
+                               inputs[at + 1].text(), " do not fit"));
+    }
+    const Dtype labels = sizes.loss == HeadLoss::kSoftmaxCrossEntropy ? Dtype::kI32 : Dtype::kF32;
+    GRADFLIP_REQUIRE(head.labels == 0 || inputs[head.labels] == (ValueType{labels, {}, head.rows}),
+                     message("heads: labels ", inputs[head.labels].text()));
+    for (const std::size_t scalar : {head.times, head.reversal}) {
+      GRADFLIP_REQUIRE(scalar == 0 || inputs[scalar] == (ValueType{Dtype::kF32, {}, {}}),
+                       "heads: times and reversal must be f32 scalars");
+    }
+  }
+
+  void fill_tensors(const Launch& launch, std::size_t h, HeadTensors& head) const {
+    const HeadEntry& entry = entry_->heads[h];
+    const HeadShape& sizes = entry_->shape.heads[h];
+    for (int l = 0; l < sizes.num_layers; ++l) {
+      const auto layer = static_cast<std::size_t>(l);
+      head.weights[l] = launch.in<float>(entry.parameters + 2 * layer);
+      head.biases[l] = launch.in<float>(entry.parameters + 2 * layer + 1);
+      if (l + 1 < sizes.num_layers) head.hidden[l] = launch.out<float>(entry.hidden + layer);
+      head.dlayers[l] = launch.out<float>(entry.dlayers + layer);
+    }
+    if (entry.labels != 0 && sizes.loss == HeadLoss::kSoftmaxCrossEntropy) {
+      head.classes = launch.in<std::int32_t>(entry.labels);
+    } else if (entry.labels != 0) {
+      head.targets = launch.in<float>(entry.labels);
+    }
+    static_assert(kMaxHeadRanges >= kMaxSegments);
+    const float* times = entry.times == 0 ? nullptr : launch.in<float>(entry.times);
+    for (std::size_t s = 0; s < launch.segments.size(); ++s) {
+      if (!entry.rows.contains_segment(static_cast<int>(s))) continue;
+      const SegmentRange& segment = launch.segments[s];
+      const float mean =
+          segment.total == 0 ? 0.0F : entry.weights[s] / static_cast<float>(segment.total);
+      head.ranges[head.num_ranges++] = {segment.count, {mean, times}, entry.numbers[s]};
+    }
+    head.loss = launch.out<float>(h);
+    head.correct = launch.out<float>(entry_->heads.size() + h);
+  }
+
+  Value append_backward_data(const GradientRequest& request) const {
+    const Node& node = request.node;
+    std::vector<Value> inputs;
+    for (const HeadEntry& head : entry_->heads) {
+      inputs.push_back(node.outputs[head.dlayers]);
+      inputs.push_back(node.inputs[head.parameters]);
+    }
+    for (const HeadEntry& head : entry_->heads) {
+      if (head.reversal != 0) inputs.push_back(node.inputs[head.reversal]);
+    }
+    const Shape features = request.graph.type(node.inputs[0]).shape;
+    return request.graph.append_one(heads_backward_data_op(entry_, features), std::move(inputs));
+  }
+
+  void append_backward_weights(const GradientRequest& request, std::vector<Value>& dinputs) const {
+    const Node& node = request.node;
+    std::vector<HeadParameter> wanted;
+    std::vector<std::size_t> wanted_inputs;
+    std::vector<Value> inputs{node.inputs[0]};
+    for (std::size_t h = 0; h < entry_->heads.size(); ++h) {
+      const HeadEntry& head = entry_->heads[h];
+      const auto layers = static_cast<std::size_t>(entry_->shape.heads[h].num_layers);
+      for (std::size_t i = 0; i < 2 * layers; ++i) {
+        if (request.wanted[head.parameters + i] == 0) continue;
+        wanted.push_back({h, i / 2, i % 2 == 1});
+        wanted_inputs.push_back(head.parameters + i);
+      }
+      for (std::size_t i = 0; i + 1 < layers; ++i) inputs.push_back(node.outputs[head.hidden + i]);
+      for (std::size_t i = 0; i < layers; ++i) inputs.push_back(node.outputs[head.dlayers + i]);
+    }
+    if (wanted.empty()) return;
+    const std::vector<Value> sums = request.graph.append(
+        heads_backward_weights_op(entry_, std::move(wanted)), std::move(inputs));
+    for (std::size_t i = 0; i < sums.size(); ++i) dinputs[wanted_inputs[i]] = sums[i];
+  }
+
+  SharedEntry entry_;
+};
+
+}  // namespace
+
+bool heads_fit(const Graph& graph, Value features, std::span<const Head> heads) {
+  return gradflip::heads_fit(sizes_of(graph, features, heads, Math::kF32));
+}
+
+std::vector<HeadValues> heads(Graph& graph, Value features, std::span<const Head> heads,
+                              Math math) {
+  auto entry = std::make_shared<HeadsEntry>();
+  entry->shape = sizes_of(graph, features, heads, math);
+  entry->rows = graph.type(features).rows;
+  std::vector<Value> inputs{features};
+  const auto add_input = [&](Value value) -> std::size_t {
+    if (value.none()) return 0;
+    inputs.push_back(value);
+    return inputs.size() - 1;
+  };
+  std::size_t output = 2 * heads.size();
+  for (const Head& head : heads) {
+    HeadEntry to{head.rows, head.options.weights, head.numbers};
+    to.parameters = inputs.size();
+    for (const HeadLayer& layer : head.layers) {
+      add_input(layer.weight);
+      add_input(layer.bias);
+    }
+    to.labels = add_input(head.labels);
+    to.times = add_input(head.options.times);
+    to.reversal = add_input(head.reversal);
+    to.hidden = output;
+    to.dlayers = output + head.layers.size() - 1;
+    output = to.dlayers + head.layers.size();
+    entry->heads.push_back(to);
+  }
+  entry->num_inputs = inputs.size();
+  const std::vector<Value> outputs =
+      graph.append(std::make_shared<const Heads>(std::move(entry)), std::move(inputs));
+  std::vector<HeadValues> values;
+  for (std::size_t h = 0; h < heads.size(); ++h) {
+    values.push_back({outputs[h], outputs[heads.size() + h]});
+  }
+  return values;
+}
+
+}  // namespace gradflip::ops

@@ -1,0 +1,46 @@
+// All small heads on one feature value as one operation (kernels/heads.h): linear layers with ReLUs
+// between, a loss, and how many rows each gets right. Made by fusion, for whole batches: its sums
+// are over all rows of a launch, which must be all rows of the step. Where batches are cut, as on
+// the CPU, run() throws unless there is but one piece.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "kernels/heads.h"
+#include "runtime/graph.h"
+#include "runtime/ops/loss_options.h"
+
+namespace gradflip::ops {
+
+struct HeadLayer {
+  Value weight;  // (out_features, in_features)
+  Value bias;    // (out_features)
+};
+
+struct Head {
+  Rows rows;  // neighbours among the features' segments
+  std::vector<HeadLayer> layers;
+  HeadLoss loss = HeadLoss::kSoftmaxCrossEntropy;
+  float label_smoothing = 0.0F;
+  Value labels;  // rows x (): i32 classes or f32 numbers; none(): a number for each segment
+  std::array<std::int32_t, kMaxSegments> numbers{};
+  LossOptions options;
+  Value reversal;  // none(): the features get the head's gradient; an f32 scalar lambda: -lambda
+};                 // times that
+
+struct HeadValues {
+  Value loss;     // f32 scalar: the unweighted sum of the rows' losses
+  Value correct;  // f32 scalar
+};
+
+// Whether the kernels take such heads.
+bool heads_fit(const Graph& graph, Value features, std::span<const Head> heads);
+
+// features: f32 rows x (any shape). One HeadValues for each head. The gradient rule appends one
+// operation for the features and one for all parameters.
+std::vector<HeadValues> heads(Graph& graph, Value features, std::span<const Head> heads, Math math);
+
+}  // namespace gradflip::ops
