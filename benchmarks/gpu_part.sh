@@ -116,7 +116,7 @@ row() {
 steps() {
   status=0
   for batch in 128 1024 4096; do
-    for precision in f32 tf32 bf16; do
+    for precision in f32 tf32x3 tf32 bf16; do
       row "$work/steps.jsonl" "$bin/step_bench" --device cuda --mode both --batch $batch --precision $precision \
         --seconds 2 --json || status=1
     done

@@ -49,7 +49,7 @@ void add_options(CLI::App& app, Arguments& arguments) {
       ->check(CLI::Range(1, 1024).description(""))
       ->type_name("INT");
   app.add_option("--precision", arguments.precision, "of matrix products and convolutions [f32]")
-      ->type_name("f32|tf32|bf16");
+      ->type_name("f32|tf32|bf16|tf32x3");
   app.add_option("--device", arguments.device, "where to compute [auto]")
       ->type_name("auto|cpu|cuda[:N]");
   app.add_option("--simd", arguments.simd,

@@ -69,6 +69,8 @@ double DeviceModel::flops(Math math) const {
       return tf32;
     case Math::kBf16:
       return bf16;
+    case Math::kTf32x3:
+      return tf32 / 3.0;
   }
   return f32;
 }

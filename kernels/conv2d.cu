@@ -94,6 +94,8 @@ void launch_implicit_gemm(Cuda ctx, Math math, const LoaderA& a, const LoaderB& 
       return launch_math<Math::kTf32>(ctx, a, b, extent, c);
     case Math::kBf16:
       return launch_math<Math::kBf16>(ctx, a, b, extent, c);
+    case Math::kTf32x3:
+      return launch_math<Math::kTf32x3>(ctx, a, b, extent, c);
   }
 }
 
@@ -168,6 +170,8 @@ void launch_filter_gradient(Cuda ctx, const Conv2dShape& shape, const float* x, 
       return launch_filter_gradient<Math::kTf32, kWidth>(ctx, shape, x, dy, parts, write, sums);
     case Math::kBf16:
       return launch_filter_gradient<Math::kBf16, kWidth>(ctx, shape, x, dy, parts, write, sums);
+    case Math::kTf32x3:
+      return launch_filter_gradient<Math::kTf32x3, kWidth>(ctx, shape, x, dy, parts, write, sums);
   }
 }
 

@@ -73,7 +73,7 @@ void launch_backward_data(Cuda ctx, const Call& call) {
   if (round_up(conv.C, 32) < round_up(conv.C, 64)) {
     return launch_backward_data<Sliced<kMath, 32>, 4, PlainPool>(ctx, call);
   }
-  launch_backward_data<Sliced<kMath, 64>, 4, PlainPool>(ctx, call);
+  launch_backward_data<Sliced<kMath, large_tile<kMath>(64)>, 4, PlainPool>(ctx, call);
 }
 
 }  // namespace

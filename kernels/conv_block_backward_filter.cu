@@ -199,8 +199,9 @@ void launch_parts(Cuda ctx, Call& call) {
   }
   // The width that computes the fewest columns for nothing, of equals the larger.
   if (round_up(conv.K, 48) <= round_up(conv.K, 32)) {
-    return vectors_x ? launch_parts<Sliced<kMath, 48>, 4, 4, PlainPool>(ctx, call)
-                     : launch_parts<Sliced<kMath, 48>, 1, 4, PlainPool>(ctx, call);
+    constexpr int kWidest = large_tile<kMath>(48);
+    return vectors_x ? launch_parts<Sliced<kMath, kWidest>, 4, 4, PlainPool>(ctx, call)
+                     : launch_parts<Sliced<kMath, kWidest>, 1, 4, PlainPool>(ctx, call);
   }
   vectors_x ? launch_parts<Sliced<kMath, 32>, 4, 4, PlainPool>(ctx, call)
             : launch_parts<Sliced<kMath, 32>, 1, 4, PlainPool>(ctx, call);

@@ -100,7 +100,7 @@ constexpr std::int64_t kDeepK = 512;
 template <Math kMath>
 using Small = Tile<kMath, 32, 32, 1, 1, 4>;
 template <Math kMath>
-using Large = Tile<kMath, 64, 32, 1, 1, 4>;
+using Large = Tile<kMath, large_tile<kMath>(64), 32, 1, 1, 4>;
 constexpr std::int64_t kManyBlocks = 2 * 132;
 
 struct SumOfProducts {
@@ -150,6 +150,8 @@ void launch_sum(Cuda ctx, Math math, const SumOfProducts& sum) {
       return launch_wide<Math::kTf32>(ctx, sum);
     case Math::kBf16:
       return launch_wide<Math::kBf16>(ctx, sum);
+    case Math::kTf32x3:
+      return launch_wide<Math::kTf32x3>(ctx, sum);
   }
 }
 

@@ -223,8 +223,9 @@ bool begins_on(std::size_t bytes, const void* address) {
 bool gemm_pipelined_can(const GemmShape& shape, const float* a, const float* b) {
   const std::int64_t line_a = shape.transpose_a ? shape.M : shape.K;
   const std::int64_t line_b = shape.transpose_b ? shape.K : shape.N;
-  return shape.math != Math::kF32 && line_a % 4 == 0 && line_b % 4 == 0 &&
-         begins_on(sizeof(float4), a) && begins_on(sizeof(float4), b);
+  const bool rounds = shape.math == Math::kTf32 || shape.math == Math::kBf16;
+  return rounds && line_a % 4 == 0 && line_b % 4 == 0 && begins_on(sizeof(float4), a) &&
+         begins_on(sizeof(float4), b);
 }
 
 // From one tile per multiprocessor on, the whole device is at work, and the fewer bytes per
@@ -257,6 +258,7 @@ void gemm_pipelined(Cuda ctx, const GemmShape& shape, Scale scale, const float* 
     case Math::kTf32:
       return launch_product<Math::kTf32>(ctx, shape, product);
     case Math::kF32:
+    case Math::kTf32x3:
       return;  // refused above
   }
 }

@@ -143,7 +143,7 @@ template <Math kMath>
 using Small = Tile<kMath, 32, 16, 1, 1, 8>;
 // A third of the traffic, where there are enough blocks of them.
 template <Math kMath>
-using Large = Tile<kMath, 64, 32, 1, 1, 4>;
+using Large = Tile<kMath, large_tile<kMath>(64), 32, 1, 1, 4>;
 constexpr std::int64_t kManyBlocks = 2 * 132;
 constexpr std::int64_t kMaxGroups = kMaxTickets - 1;  // and one ticket for all of them
 

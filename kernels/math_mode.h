@@ -7,10 +7,14 @@
 namespace gradflip {
 
 enum class Math {
-  kF32,   // products of f32
-  kTf32,  // operands may be rounded to 10 mantissa bits (tensor cores)
-  kBf16,  // operands may be rounded to 7 mantissa bits (tensor cores)
+  kF32,     // products of f32
+  kTf32,    // operands may be rounded to 10 mantissa bits (tensor cores)
+  kBf16,    // operands may be rounded to 7 mantissa bits (tensor cores)
+  kTf32x3,  // operands may be split into two of 10 mantissa bits, and the product of their smaller
+            // parts left out: products are right to 2^-20 (tensor cores, three products for one),
+            // sums with an infinity NaN
 };
+inline constexpr int kNumMaths = 4;
 // A mode is a permission: a backend without such units computes in f32.
 
 // Whether kernels on this backend, and this processor, make use of the permission at all.

@@ -14,8 +14,8 @@ namespace {
 template <typename Enum, std::size_t N>
 using Names = std::array<std::pair<Enum, const char*>, N>;
 
-constexpr Names<Math, 3> kMathModes{
-    {{Math::kF32, "f32"}, {Math::kTf32, "tf32"}, {Math::kBf16, "bf16"}}};
+constexpr Names<Math, kNumMaths> kMathModes{
+    {{Math::kF32, "f32"}, {Math::kTf32, "tf32"}, {Math::kBf16, "bf16"}, {Math::kTf32x3, "tf32x3"}}};
 constexpr Names<LambdaSchedule, 2> kLambdaSchedules{
     {{LambdaSchedule::kRamp, "ramp"}, {LambdaSchedule::kConstant, "constant"}}};
 constexpr Names<LambdaAppliesTo, 2> kLambdaAppliesTo{

@@ -77,7 +77,7 @@ Schedule learning_rate_schedule(const TrainingOptions& options, std::int64_t tot
 
 // The names that the command line and saved configurations use: "ramp", "features", "sum_of_means",
 // "progress", ... from_name throws std::invalid_argument that lists the choices.
-std::string name_of(Math value);  // "f32", "tf32", "bf16"
+std::string name_of(Math value);  // "f32", "tf32", "bf16", "tf32x3"
 std::string name_of(LambdaSchedule value);
 std::string name_of(LambdaAppliesTo value);
 std::string name_of(DomainReduction value);

@@ -114,7 +114,7 @@ def wanted_instructions(kernel):
     """What a kernel's PTX has to hold. The math mode shows as a template argument."""
     pipelined = kernel.name.startswith(PIPELINED)
     wanted = {"cp.async"} if pipelined else set()
-    if re.search(r"\(Math\)[12]", kernel.name):
+    if re.search(r"\(Math\)[123]", kernel.name):
         wanted.add("mma.sync")
     if ("(Along)0" if pipelined else "(Math)2") in kernel.name:
         wanted.add("ldmatrix")

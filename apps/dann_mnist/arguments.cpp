@@ -113,8 +113,9 @@ void CommandLine::add_machine() {
       ->group("Machine");
   app_.add_option("--precision", arguments_.precision,
                   "how products may be rounded: bf16 on processors with such products, "
-                  "tf32 and bf16 on a GPU's tensor cores [f32]")
-      ->type_name("f32|tf32|bf16")
+                  "tf32 and bf16 on a GPU's tensor cores; tf32x3 is nearly f32, on tensor cores "
+                  "[f32]")
+      ->type_name("f32|tf32|bf16|tf32x3")
       ->group("Machine");
   arguments_.threads = std::min(default_threads(), kMaxThreads);
   app_.add_option("--threads", arguments_.threads,

@@ -29,7 +29,7 @@ void prepare_outputs(const Arguments& arguments) {
   }
 }
 
-// tf32 exists on GPUs only. bf16 is for every CPU, but not every one has products of it.
+// tf32 and tf32x3 exist on GPUs only. bf16 is for every CPU, but not every one has products of it.
 void require_precision(const Arguments& arguments, const Device& device) {
   if (computes_in(device.context, arguments.training.precision)) return;
   GRADFLIP_REQUIRE(arguments.training.precision == Math::kBf16,

@@ -40,9 +40,9 @@ void add_options(CLI::App& app, Arguments& arguments) {
       ->check(CLI::Range(std::int64_t{2}, std::int64_t{1} << 20U).description(""))
       ->type_name("INT,...");
   app.add_option("--precisions", arguments.precisions,
-                 "modes of the matrix products [cpu: f32; cuda: f32,tf32,bf16]")
+                 "modes of the matrix products [all that the device computes in]")
       ->delimiter(',')
-      ->type_name("f32|tf32|bf16,...");
+      ->type_name("f32|tf32|bf16|tf32x3,...");
   app.add_flag("--cold", arguments.runner.cold,
                "every call finds its data outside of the last cache that kernels share");
   app.add_flag("--no-check", arguments.no_check, "do not compare with the reference first");
@@ -68,7 +68,7 @@ void hand_over(const CLI::App& app) {
 std::vector<Math> maths_of(const Arguments& arguments, const Context& context) {
   std::vector<Math> maths;
   if (arguments.precisions.empty()) {
-    for (const Math math : {Math::kF32, Math::kTf32, Math::kBf16}) {
+    for (const Math math : {Math::kF32, Math::kTf32, Math::kBf16, Math::kTf32x3}) {
       if (computes_in(context, math)) maths.push_back(math);
     }
     return maths;

@@ -10,10 +10,10 @@
 namespace gradflip::bench {
 
 struct Peaks {
-  std::array<double, 3> flops{};  // per second, by Math
-  double copy_bytes = 0.0;        // per second, read and written together, arrays far beyond caches
-  std::int64_t cache_bytes = 0;   // of the last cache level that kernels share
-  int cores = 1;                  // that `flops` and copy_bytes are of
+  std::array<double, kNumMaths> flops{};  // per second, by Math
+  double copy_bytes = 0.0;       // per second, read and written together, arrays far beyond caches
+  std::int64_t cache_bytes = 0;  // of the last cache level that kernels share
+  int cores = 1;                 // that `flops` and copy_bytes are of
 };
 
 inline double peak_flops(const Peaks& peaks, Math math) {

@@ -134,6 +134,7 @@ Peaks measure_peaks(Cuda ctx) {
       mma_flops<Math::kTf32>(ctx, blocks, scratch.as<float>());
   peaks.flops[static_cast<std::size_t>(Math::kBf16)] =
       mma_flops<Math::kBf16>(ctx, blocks, scratch.as<float>());
+  peaks.flops[static_cast<std::size_t>(Math::kTf32x3)] = peak_flops(peaks, Math::kTf32) / 3.0;
   peaks.copy_bytes = copy_bytes_per_second(ctx);
   peaks.cache_bytes = cache;
   peaks.cores = processors;

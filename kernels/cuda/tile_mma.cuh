@@ -4,6 +4,13 @@
 // ldmatrix hands out four 8 x 8 matrices of 16-bit elements; of f32 it makes 8 rows of 4, which is
 // the tf32 fragment. It also transposes, but 16-bit elements only: bf16 is read from either order,
 // tf32 with k as the rows is read element by element.
+//
+// tf32x3: an operand x is big + small, big = tf32(x) and small = tf32(x - big), and a product is
+// small b + a small + big b, three mma for one. What is left out, small times small, and the
+// rounding of the small parts are below 2^-20 of the product together. Shared memory holds x, so
+// it costs what tf32 costs; splitting is three instructions per register of a fragment, which
+// serves six to twelve mma. An operand that is not finite, or rounds to infinity (beyond 3.4e38),
+// makes its sums NaN.
 #pragma once
 
 #include <cstdint>
@@ -13,20 +20,50 @@
 
 namespace gradflip {
 
-__device__ __forceinline__ void multiply_fragments(float (&d)[4], const std::uint32_t (&a)[4],
-                                                   const std::uint32_t (&b)[2],
-                                                   const std::uint32_t* /*of tf32*/) {
-  mma_m16n8k8_tf32(d, a, b);
+// N registers of an operand, as the mode multiplies them.
+template <Math kMath, int N>
+struct Fragment {
+  std::uint32_t bits[N];
+};
+template <int N>
+struct Fragment<Math::kTf32x3, N> {
+  std::uint32_t big[N], small[N];
+};
+
+template <Math kMath, int N>
+__device__ __forceinline__ void set_register(Fragment<kMath, N>& fragment, int i,
+                                             std::uint32_t bits) {
+  if constexpr (kMath == Math::kTf32x3) {
+    const float x = __uint_as_float(bits);
+    fragment.big[i] = to_tf32(x);
+    fragment.small[i] = to_tf32(x - __uint_as_float(fragment.big[i]));
+  } else {
+    fragment.bits[i] = bits;
+  }
 }
-__device__ __forceinline__ void multiply_fragments(float (&d)[4], const std::uint32_t (&a)[4],
-                                                   const std::uint32_t (&b)[2],
-                                                   const std::uint16_t* /*of bf16*/) {
-  mma_m16n8k16_bf16(d, a, b);
+
+template <Math kMath>
+__device__ __forceinline__ void multiply_fragments(float (&d)[4], const Fragment<kMath, 4>& a,
+                                                   const Fragment<kMath, 2>& b) {
+  if constexpr (kMath == Math::kTf32x3) {
+    mma_m16n8k8_tf32(d, a.small, b.big);
+    mma_m16n8k8_tf32(d, a.big, b.small);
+    mma_m16n8k8_tf32(d, a.big, b.big);
+  } else if constexpr (kMath == Math::kTf32) {
+    mma_m16n8k8_tf32(d, a.bits, b.bits);
+  } else {
+    mma_m16n8k16_bf16(d, a.bits, b.bits);
+  }
 }
+
+__device__ __forceinline__ std::uint32_t bits_of(std::uint32_t x) { return x; }
+__device__ __forceinline__ std::uint32_t bits_of(float x) { return __float_as_uint(x); }
 
 template <typename Shape>
 class MmaSums {
   using Element = StagedElement<Shape::kMath>;
+  template <int N>
+  using Fragment = gradflip::Fragment<Shape::kMath, N>;
 
  public:
   static constexpr int kStagedPadding = 8;  // conflict-free 8-byte stores of store()
@@ -37,27 +74,28 @@ class MmaSums {
                                            const Element* b) {
 #pragma unroll
     for (int k = 0; k < Shape::BK; k += kStepK) {
-      std::uint32_t rows[kTilesM][4];
-      std::uint32_t columns[kTilesN][2];
+      Fragment<4> rows[kTilesM];
 #pragma unroll
       for (int i = 0; i < kTilesM; ++i) {
         // Blocks of the A fragment in the order of its registers: down, then along k.
-        load_blocks<LayoutA, 8, 0, 0, kHalfK>(place.lane, a, place.row + 16 * i, k, rows[i]);
+        std::uint32_t blocks[4];
+        load_blocks<LayoutA, 8, 0, 0, kHalfK>(place.lane, a, place.row + 16 * i, k, blocks);
+#pragma unroll
+        for (int r = 0; r < 4; ++r) set_register(rows[i], r, blocks[r]);
       }
 #pragma unroll
       for (int j = 0; j < kTilesN; j += 2) {
         // Two B fragments at once: along k, then to the next eight columns.
         std::uint32_t pair[4];
         load_blocks<LayoutB, 0, kHalfK, 8, 0>(place.lane, b, place.column + 8 * j, k, pair);
-        columns[j][0] = pair[0];
-        columns[j][1] = pair[1];
-        columns[j + 1][0] = pair[2];
-        columns[j + 1][1] = pair[3];
-      }
+        Fragment<2> columns[2];
 #pragma unroll
-      for (int i = 0; i < kTilesM; ++i) {
+        for (int r = 0; r < 4; ++r) set_register(columns[r / 2], r % 2, pair[r]);
 #pragma unroll
-        for (int j = 0; j < kTilesN; ++j) multiply_fragments(sums_[i][j], rows[i], columns[j], a);
+        for (int i = 0; i < kTilesM; ++i) {
+          multiply_fragments(sums_[i][j], rows[i], columns[0]);
+          multiply_fragments(sums_[i][j + 1], rows[i], columns[1]);
+        }
       }
     }
   }
@@ -98,8 +136,9 @@ class MmaSums {
     } else {
 #pragma unroll
       for (int j = 0; j < 4; ++j) {
-        blocks[j] = tile[Layout::offset(outer + (j & 1) * kOuter1 + (j >> 1) * kOuter2 + lane / 4,
-                                        k + (j & 1) * kK1 + (j >> 1) * kK2 + lane % 4)];
+        blocks[j] =
+            bits_of(tile[Layout::offset(outer + (j & 1) * kOuter1 + (j >> 1) * kOuter2 + lane / 4,
+                                        k + (j & 1) * kK1 + (j >> 1) * kK2 + lane % 4)]);
       }
     }
   }

@@ -18,7 +18,7 @@ constexpr int patch_across_bits() {
     if (kAlong == Along::kK) return kVectors ? 0b01111 : 0b11000;
     return kVectors ? 0b00111 : 0b11100;
   }
-  if (kMath == Math::kTf32) {
+  if (kTf32Fragments<kMath>) {
     if (kAlong == Along::kK) return kVectors ? 0b00111 : 0b11100;
     return kVectors ? 0b10110 : 0b11000;
   }

@@ -33,6 +33,12 @@ struct Tile {
   static_assert(WN % 16 == 0 && WM % (kMath == Math::kF32 ? 32 : 16) == 0);
 };
 
+// The size of a tile, smaller in tf32x3: its split operands take the registers of large sums.
+template <Math kMath>
+constexpr int large_tile(int size) {
+  return kMath == Math::kTf32x3 ? 32 : size;
+}
+
 // What the calling thread is within its block.
 template <typename Shape>
 struct Place {
@@ -78,10 +84,15 @@ __device__ __forceinline__ Floats<kWidth> read_floats_uncached(const float* from
 }
 
 // The type of an element in shared memory, where it is rounded already.
+// In tf32x3 it is not: fragments are split as they are read.
 template <Math kMath>
 using StagedElement =
-    std::conditional_t<kMath == Math::kF32, float,
+    std::conditional_t<kMath == Math::kF32 || kMath == Math::kTf32x3, float,
                        std::conditional_t<kMath == Math::kTf32, std::uint32_t, std::uint16_t>>;
+
+// The modes whose products are those of tf32 fragments.
+template <Math kMath>
+inline constexpr bool kTf32Fragments = kMath == Math::kTf32 || kMath == Math::kTf32x3;
 
 // An operand's tile in shared memory, outer index by BK. Tensor cores read both orders as they
 // are; plain f32 code reads rows of the outer index, four floats at a time. The padding of a row
@@ -92,7 +103,7 @@ struct OperandLayout {
   using Element = StagedElement<kMath>;
   static constexpr bool kOuterMajor = kMath != Math::kF32 && kAlong == Along::kK;
   static constexpr int kPadding =
-      kMath == Math::kBf16 || (kMath == Math::kTf32 && !kOuterMajor) ? 8 : 4;
+      kMath == Math::kBf16 || (kTf32Fragments<kMath> && !kOuterMajor) ? 8 : 4;
   static constexpr int kPitch = (kOuterMajor ? BK : kOuterSize) + kPadding;
   static constexpr int kElements = (kOuterMajor ? kOuterSize : BK) * kPitch;
   static constexpr int kBytes = kElements * static_cast<int>(sizeof(Element));
@@ -114,6 +125,8 @@ void with_math(Math math, const Function& function) {
       return function.template operator()<Math::kTf32>();
     case Math::kBf16:
       return function.template operator()<Math::kBf16>();
+    case Math::kTf32x3:
+      return function.template operator()<Math::kTf32x3>();
   }
 }
 

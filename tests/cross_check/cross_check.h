@@ -26,6 +26,8 @@ inline const char* text_of(Math math) {
       return "tf32";
     case Math::kBf16:
       return "bf16";
+    case Math::kTf32x3:
+      return "tf32x3";
     case Math::kF32:
       break;
   }

@@ -62,6 +62,7 @@ class Cublas {
       case Math::kBf16:
         return CUBLAS_COMPUTE_32F_FAST_16BF;
       case Math::kF32:
+      case Math::kTf32x3:  // the library's f32 is its nearest
         break;
     }
     return CUBLAS_COMPUTE_32F;

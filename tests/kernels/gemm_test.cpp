@@ -160,6 +160,34 @@ TYPED_TEST(GemmTest, MathModesRoundNoMoreThanTheyMay) {
   }
 }
 
+// Operands whose low bits tf32 drops.
+TYPED_TEST(GemmTest, Tf32x3SeesWhatTf32DoesNot) {
+  constexpr std::int64_t kM = 33, kN = 34, kK = 40;
+  const std::vector<float> a(kM * kK, 1.0F + 0x1p-12F), b(kK * kN, 1.0F + 0x1p-12F);
+  GemmShape shape{.M = kM, .N = kN, .K = kK, .math = Math::kTf32x3};
+  const auto want = reference::gemm(shape, 1.0, widen(a), widen(b));
+  EXPECT_TRUE(all_close(this->product(shape, a, b), want, 1e-6));
+  shape.math = Math::kTf32;
+  EXPECT_EQ(static_cast<bool>(all_close(this->product(shape, a, b), want, 1e-4)),
+            !computes_in(this->ctx(), Math::kTf32));
+}
+
+TYPED_TEST(GemmTest, WhatIsNotFiniteStaysSoInEveryMode) {
+  constexpr std::int64_t kM = 20, kN = 24, kK = 24;
+  for (const Math math : kMaths) {
+    for (const float odd :
+         {std::numeric_limits<float>::infinity(), std::numeric_limits<float>::quiet_NaN()}) {
+      std::vector<float> a(kM * kK, 1.0F);
+      a[3 * kK + 5] = odd;
+      const std::vector<float> c = this->product({.M = kM, .N = kN, .K = kK, .math = math}, a,
+                                                 std::vector<float>(kK * kN, 1.0F));
+      for (std::int64_t i = 0; i < kM * kN; ++i) {
+        EXPECT_EQ(std::isfinite(c[static_cast<std::size_t>(i)]), i / kN != 3) << i;
+      }
+    }
+  }
+}
+
 // So many tiles that CUDA takes its large ones, which are not to change a bit.
 TYPED_TEST(GemmTest, RowsOfALargeProductAreThoseOfASmallOne) {
   constexpr std::int64_t kM = 2113;

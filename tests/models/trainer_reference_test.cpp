@@ -150,6 +150,13 @@ TYPED_TEST(TrainerReferenceTest, StaysCloseInTf32) {
   this->expect_same_training(options, {.loss = 1e-3, .weights = 5e-3});
 }
 
+// As close as f32.
+TYPED_TEST(TrainerReferenceTest, FollowsInTf32x3) {
+  TrainingOptions options = this->unequal_batches();
+  options.precision = Math::kTf32x3;
+  this->expect_same_training(options);
+}
+
 TYPED_TEST(TrainerReferenceTest, StaysCloseInBf16) {
   TrainingOptions options = this->unequal_batches();
   options.precision = Math::kBf16;
@@ -163,7 +170,7 @@ TYPED_TEST(TrainerReferenceTest, TakesTwoStepsInEveryMode) {
   for (const Math math : kMaths) {
     SCOPED_TRACE(static_cast<int>(math));
     options.precision = math;
-    const double rounding = math == Math::kF32 ? 1 : math == Math::kTf32 ? 100 : 1000;
+    const double rounding = math == Math::kTf32 ? 100 : math == Math::kBf16 ? 1000 : 1;
     this->expect_same_training(options, {.loss = 1e-5 * rounding, .weights = 1e-5 * rounding}, 2);
   }
 }
