@@ -233,7 +233,7 @@ ForwardPlan plan_of(const HeadsShape& shape, void* workspace) {
     plan.targets[h] = softmax_targets(head.label_smoothing, head.num_logits());
   }
   plan.sums = static_cast<GroupSums*>(workspace);
-  plan.tiles = reinterpret_cast<float*>(plan.sums + kMaxGroups);
+  plan.tiles = reinterpret_cast<float*>(plan.sums + kMaxTickets);  // whole sectors
   return plan;
 }
 
@@ -260,7 +260,7 @@ std::int64_t heads_forward_workspace_bytes(Cuda /*ctx*/, const HeadsShape& shape
     while (count_groups(shape, rows / 2) > kMaxGroups) rows *= 2;
     floats += (head.rows + rows) * round_up(head.widths[0], Large<Math::kF32>::BM);
   }
-  return kMaxGroups * static_cast<std::int64_t>(sizeof(GroupSums)) +
+  return kMaxTickets * static_cast<std::int64_t>(sizeof(GroupSums)) +
          floats * static_cast<std::int64_t>(sizeof(float));
 }
 

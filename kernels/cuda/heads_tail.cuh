@@ -165,7 +165,7 @@ class HeadTail {
                                          if (!exists(r)) sum = 0.0F;
                                          if (exists(r)) {
                                            const std::int64_t at = (row_ + r) * width + k;
-                                           if (__ldcg(hidden + at) <= 0.0F) sum = 0.0F;
+                                           if (hidden[at] <= 0.0F) sum = 0.0F;
                                            dlayer[at] = sum;
                                          }
                                          next_[r * kSmallPitch + k] = sum;
