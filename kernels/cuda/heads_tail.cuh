@@ -96,10 +96,11 @@ class HeadTail {
   }
 
   __device__ __forceinline__ void forward_layer(int layer, bool is_last) {
+    const auto store = [&](int r, int o, float sum) {
+      store_output(layer, is_last, r, o, sum, next_);
+    };
     multiply_rows<kThreads>(now_, static_cast<int>(shape_.widths[layer - 1]), head_.weights[layer],
-                            static_cast<int>(shape_.widths[layer]), [&](int r, int o, float sum) {
-                              store_output(layer, is_last, r, o, sum, next_);
-                            });
+                            static_cast<int>(shape_.widths[layer]), store);
   }
 
   __device__ __forceinline__ const HeadRange& range_of(int r) const {
@@ -160,16 +161,14 @@ class HeadTail {
     const int width = static_cast<int>(shape_.widths[layer - 1]);
     const float* hidden = head_.hidden[layer - 1];
     float* dlayer = head_.dlayers[layer - 1];
+    const auto store = [&](int r, int k, float sum) {
+      const std::int64_t at = (row_ + r) * width + k;
+      const float dx = !exists(r) || hidden[at] <= 0.0F ? 0.0F : sum;
+      next_[r * kSmallPitch + k] = dx;
+      if (exists(r)) dlayer[at] = dx;
+    };
     multiply_rows_transposed<kThreads>(now_, static_cast<int>(shape_.widths[layer]),
-                                       head_.weights[layer], width, [&](int r, int k, float sum) {
-                                         if (!exists(r)) sum = 0.0F;
-                                         if (exists(r)) {
-                                           const std::int64_t at = (row_ + r) * width + k;
-                                           if (hidden[at] <= 0.0F) sum = 0.0F;
-                                           dlayer[at] = sum;
-                                         }
-                                         next_[r * kSmallPitch + k] = sum;
-                                       });
+                                       head_.weights[layer], width, store);
   }
 
   const HeadShape& shape_;
