@@ -16,7 +16,9 @@
 //                are split depends on the shape only, and parts are added in order.
 // Cost           the paper's heads (768 -> 100 -> 100 -> 10 on 64 rows, 768 -> 100 -> 1 on 128):
 //                0.031 GFLOP; 1.8 MB from memory, and from L2 4 * (32 + 32) bytes a row and block.
-//                Estimate on paper at batch 128, 224 blocks: 3 us, of which launch 1.5.
+//                Estimate on paper at batch 128, 224 blocks on an H100: 3 us, of which launch 2.
+// Occupancy      sm_90a (ptxas), f32 / tf32 / bf16: 145 / 144 / 128 registers, 18 / 20 / 20 KB,
+//                three, three and four blocks of 128 threads. Nothing spills.
 #include <algorithm>
 #include <array>
 

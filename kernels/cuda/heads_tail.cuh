@@ -20,7 +20,8 @@ struct HeadSums {
   std::int64_t correct = 0;
 };
 
-// Sixteen rows of a head on their way, the first of them `row`, in a block of kThreads threads.
+// Sixteen rows of a head on their way, the first of them `row`, in a block of kThreads threads; the
+// parts of their first layer's sums as FirstLayer finds them: float sum(row, output) const.
 template <int kThreads>
 class HeadTail {
  public:
@@ -37,9 +38,10 @@ class HeadTail {
         next_(shared + kSmallFloats) {}
 
   // The whole block. Adds the calling thread's part of the rows' sums.
-  __device__ __forceinline__ void run(HeadSums& sums) {
+  template <typename FirstLayer>
+  __device__ __forceinline__ void run(const FirstLayer& first, HeadSums& sums) {
     const int last = shape_.num_layers - 1;
-    load_first_layer();
+    finish_first_layer(first, last == 0);
     __syncthreads();
     for (int layer = 1; layer <= last; ++layer) {
       forward_layer(layer, layer == last);
@@ -72,28 +74,33 @@ class HeadTail {
     next_ = read;
   }
 
+  // What becomes of a sum of a layer: with its bias and ReLU, for the next layer and for backward.
+  __device__ __forceinline__ void store_output(int layer, bool is_last, int r, int o, float sum,
+                                               float* to) const {
+    const std::int64_t width = shape_.widths[layer];
+    float y = sum + head_.biases[layer][o];
+    if (!is_last && y <= 0.0F) y = 0.0F;
+    to[r * kSmallPitch + o] = y;
+    if (!is_last && exists(r)) head_.hidden[layer][(row_ + r) * width + o] = y;
+  }
+
   // Rows that do not exist are zeros, so that whatever is computed of them is a number.
-  __device__ __forceinline__ void load_first_layer() {
+  template <typename FirstLayer>
+  __device__ __forceinline__ void finish_first_layer(const FirstLayer& first, bool is_last) {
     const int width = static_cast<int>(shape_.widths[0]);
-    const float* from = shape_.num_layers > 1 ? head_.hidden[0] : head_.dlayers[0];
+#pragma unroll 4
     for (int i = static_cast<int>(threadIdx.x); i < kSmallRows * width; i += kThreads) {
-      const int r = i / width;
-      now_[r * kSmallPitch + i % width] = exists(r) ? __ldcg(from + row_ * width + i) : 0.0F;
+      const int r = i / width, o = i % width;
+      store_output(0, is_last, r, o, exists(r) ? first.sum(row_ + r, o) : 0.0F, now_);
     }
   }
 
   __device__ __forceinline__ void forward_layer(int layer, bool is_last) {
-    const int width = static_cast<int>(shape_.widths[layer]);
-    const float* bias = head_.biases[layer];
-    float* hidden = is_last ? nullptr : head_.hidden[layer];
+    const auto store = [&](int r, int o, float sum) {
+      store_output(layer, is_last, r, o, sum, next_);
+    };
     multiply_rows<kThreads>(now_, static_cast<int>(shape_.widths[layer - 1]), head_.weights[layer],
-                            width, [&](int r, int o, float sum) {
-                              float y = sum + bias[o];
-                              if (!is_last && y <= 0.0F) y = 0.0F;
-                              next_[r * kSmallPitch + o] = y;
-                              if (hidden != nullptr && exists(r))
-                                hidden[(row_ + r) * width + o] = y;
-                            });
+                            static_cast<int>(shape_.widths[layer]), store);
   }
 
   __device__ __forceinline__ const HeadRange& range_of(int r) const {
@@ -154,16 +161,14 @@ class HeadTail {
     const int width = static_cast<int>(shape_.widths[layer - 1]);
     const float* hidden = head_.hidden[layer - 1];
     float* dlayer = head_.dlayers[layer - 1];
+    const auto store = [&](int r, int k, float sum) {
+      const std::int64_t at = (row_ + r) * width + k;
+      const float dx = !exists(r) || hidden[at] <= 0.0F ? 0.0F : sum;
+      next_[r * kSmallPitch + k] = dx;
+      if (exists(r)) dlayer[at] = dx;
+    };
     multiply_rows_transposed<kThreads>(now_, static_cast<int>(shape_.widths[layer]),
-                                       head_.weights[layer], width, [&](int r, int k, float sum) {
-                                         if (!exists(r)) sum = 0.0F;
-                                         if (exists(r)) {
-                                           const std::int64_t at = (row_ + r) * width + k;
-                                           if (__ldcg(hidden + at) <= 0.0F) sum = 0.0F;
-                                           dlayer[at] = sum;
-                                         }
-                                         next_[r * kSmallPitch + k] = sum;
-                                       });
+                                       head_.weights[layer], width, store);
   }
 
   const HeadShape& shape_;

@@ -25,7 +25,7 @@ constexpr auto kSoftmax = HeadLoss::kSoftmaxCrossEntropy;
 constexpr auto kBinary = HeadLoss::kBceWithLogits;
 
 // A DANN's two; every number of layers, beside the first rows and beyond aligned addresses; wide
-// layers; rows enough for parts and for large tiles; nothing at all.
+// layers, and features enough to be split; rows enough to be split; nothing at all.
 const HeadsShape kHeadsShapes[] = {
     {23, 40, 2, {{0, 9, 3, {20, 12, 5}, kSoftmax, 0.1F}, {0, 23, 2, {20, 1}, kBinary}}},
     {70,
@@ -35,8 +35,8 @@ const HeadsShape kHeadsShapes[] = {
       {70, 0, 2, {7, 3}, kSoftmax},
       {1, 69, 4, {33, 17, 9, 2}, kSoftmax},
       {69, 1, 1, {1}, kBinary}}},
-    {18, 130, 2, {{0, 17, 3, {256, 101, 10}, kSoftmax}, {2, 16, 2, {100, 1}, kBinary}}},
-    {600, 12, 2, {{100, 500, 2, {5, 3}, kSoftmax}, {0, 520, 1, {1}, kBinary}}},
+    {18, 391, 2, {{0, 17, 3, {256, 101, 10}, kSoftmax}, {2, 16, 2, {100, 1}, kBinary}}},
+    {600, 40, 2, {{100, 500, 2, {35, 3}, kSoftmax}, {0, 520, 1, {1}, kBinary}}},
     {0, 8, 2, {{0, 0, 2, {3, 2}, kSoftmax}, {0, 0, 1, {1}, kBinary}}},
 };
 
@@ -179,7 +179,7 @@ TYPED_TEST(HeadsTest, ANanFeatureReachesWhatDependsOnIt) {
 // The least index is noted, whichever block comes first.
 TYPED_TEST(HeadsTest, AnInfiniteGradientIsNoted) {
   HeadsInput input = heads_input(kHeadsShapes[3]);
-  input.features[500 * 12 + 7] = std::numeric_limits<float>::infinity();
+  input.features[500 * 40 + 7] = std::numeric_limits<float>::infinity();
   input.heads[0].weights[0].assign(input.heads[0].weights[0].size(), 0.25F);  // no inf - inf
   const HeadsOutput got = this->run(input);
   std::vector<float> flat;
