@@ -83,6 +83,9 @@ BackwardFilterScratch::BackwardFilterScratch(const ConvBlockShape& shape, Scratc
   offset = scratch.take<std::int32_t>(pixels * k_floats);
   runs = scratch.take<float>(
       panels.in_place ? 0 : panels.image_rows(shape, panels.pool_rows) * panels.row_stride);
+  const bool may_round = shape.conv.math == Math::kBf16 && panels.suits_bf16();
+  gradient_pairs = scratch.take<std::uint32_t>(may_round ? (pixels + 1) / 2 * k_floats : 0);
+  rounded_x = scratch.take<std::uint16_t>(may_round ? panels.x_floats(shape) : 0);
   bytes = scratch.bytes();
 }
 

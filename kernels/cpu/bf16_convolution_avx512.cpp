@@ -5,13 +5,11 @@
 // processor.
 //
 // Decomposition  that of conv_block_forward.cpp: a tile is two groups of neighbouring pixels x up
-// to
-//                three vectors of channels. A step takes two neighbours of a filter row's run: the
-//                filter's pairs once, and one broadcast pair per pixel.
+//                to three vectors of channels. A step takes two neighbours of a filter row's run:
+//                the filter's pairs once, and one broadcast pair per pixel.
 // Numerics       products are exact, sums f32; the instruction takes denormals as zero. Every
-// output
-//                is one chain over (r, run, pair) from the bias: it depends neither on N nor on
-//                alignment.
+//                output is one chain over (r, run, pair) from the bias: it depends neither on N
+//                nor on alignment.
 
 #include <immintrin.h>
 

@@ -139,6 +139,21 @@ void accumulate_panel(const ConvBlockShape& shape, const FilterPanels& panels, s
   }
 }
 
+// The same with operands rounded to bf16, for panels in place that suit it.
+void accumulate_rounded(const ConvBlockShape& shape, const FilterPanels& panels,
+                        const Bf16Gradients& bf16, std::int64_t pixels, std::int64_t x_floats,
+                        const BackwardFilterScratch& scratch, const float* x) {
+  const std::int64_t stride = whole_rows(shape.conv.K);
+  bf16.round(x_floats, x, scratch.rounded_x);
+  bf16.pair_gradients(pixels, stride, scratch.gradient, scratch.gradient_pairs);
+  for (std::int64_t k = 0; k < shape.conv.K; ++k) {
+    bf16.accumulate({pixels, scratch.gradient_pairs + k, scratch.offset + k, stride,
+                     scratch.rounded_x, shape.conv.dilation_h * panels.row_stride},
+                    shape.conv.R, panels.run_floats, panels.run_floats,
+                    scratch.sum + k * shape.conv.R * panels.run_floats);
+  }
+}
+
 template <Write kWrite>
 void write_gradients(const ConvBlockShape& shape, std::int64_t run_floats,
                      const BackwardFilterScratch& scratch, float* dfilter, float* dbias) {
@@ -151,10 +166,11 @@ void write_gradients(const ConvBlockShape& shape, std::int64_t run_floats,
   for (std::int64_t k = 0; k < K; ++k) write_element<kWrite>(scratch.dbias[k], dbias + k);
 }
 
-void conv_block_backward_filter_simd(const ConvBlockShape& shape, const float* x,
-                                     const float* dpooled, const std::uint8_t* winner, Write write,
-                                     float* dfilter, float* dbias,
-                                     const BackwardFilterScratch& scratch) {
+// bf16: null for products in f32.
+void conv_block_backward_filter_simd(const ConvBlockShape& shape, const Bf16Gradients* bf16,
+                                     const float* x, const float* dpooled,
+                                     const std::uint8_t* winner, Write write, float* dfilter,
+                                     float* dbias, const BackwardFilterScratch& scratch) {
   const ConvBlockGeometry geometry(shape);
   const FilterPanels panels(shape, geometry);
   std::fill_n(scratch.sum, shape.conv.K * shape.conv.R * panels.run_floats, 0.0F);
@@ -174,7 +190,15 @@ void conv_block_backward_filter_simd(const ConvBlockShape& shape, const float* x
                   FilterPanels::image_rows(shape, panel.pool_rows), from, scratch.runs);
         from = scratch.runs;
       }
-      accumulate_panel(shape, panels, panel.images * panel.pool_rows * shape.PQ(), scratch, from);
+      const std::int64_t pixels = panel.images * panel.pool_rows * shape.PQ();
+      if (bf16 != nullptr && panels.suits_bf16()) {
+        const std::int64_t x_floats =
+            (panel.images - 1) * panels.image_stride +
+            FilterPanels::image_rows(shape, panel.pool_rows) * panels.row_stride;
+        accumulate_rounded(shape, panels, *bf16, pixels, x_floats, scratch, from);
+      } else {
+        accumulate_panel(shape, panels, pixels, scratch, from);
+      }
     }
   }
   if (write == Write::kOverwrite) {
@@ -199,8 +223,9 @@ void conv_block_backward_filter(Cpu /*ctx*/, const ConvBlockShape& shape, const 
                                 const GradientWatch& watch) {
   require_valid(shape);
   const BackwardFilterScratch scratch(shape, Scratch(workspace));
+  const Bf16Gradients* bf16 = shape.conv.math == Math::kBf16 ? bf16_gradients() : nullptr;
   HWY_DYNAMIC_DISPATCH(conv_block_backward_filter_simd)
-  (shape, x, dpooled, winner, write, dfilter, dbias, scratch);
+  (shape, bf16, x, dpooled, winner, write, dfilter, dbias, scratch);
   const Conv2dShape& conv = shape.conv;
   watch_gradients(watch, conv.R * conv.S * conv.C * conv.K, dfilter);
   watch_gradients(watch, conv.K, dbias);

@@ -7,6 +7,7 @@
 #include <cstdint>
 
 #include "kernels/conv_block.h"
+#include "kernels/cpu/bf16_gradients.h"
 
 namespace gradflip {
 
@@ -136,6 +137,13 @@ struct FilterPanels {
            (shape.conv.R - 1) * shape.conv.dilation_h + 1;
   }
 
+  // Whether a panel in place is made of what bf16_gradients.h takes.
+  bool suits_bf16() const { return in_place && run_floats % kBf16Row == 0; }
+  // Floats of x under a panel in place.
+  std::int64_t x_floats(const ConvBlockShape& shape) const {
+    return (images - 1) * image_stride + image_rows(shape, pool_rows) * row_stride;
+  }
+
   bool in_place;
   std::int64_t run_floats;  // a run, in whole rows of scratch
   // Floats from one image row, row of the convolution, pixel of it, or image to the next.
@@ -147,11 +155,13 @@ struct FilterPanels {
 struct BackwardFilterScratch {
   BackwardFilterScratch(const ConvBlockShape& shape, Scratch scratch);
 
-  float* sum;            // (K, R, run_floats): dfilter
-  float* dbias;          // (K)
-  float* gradient;       // (pooled pixels of a panel, K): zero where the winner is dead
-  std::int32_t* offset;  // ... and where in the panel the winner's first tap lies
-  float* runs;           // (image rows of a panel, strip_width, run_floats)
+  float* sum;                     // (K, R, run_floats): dfilter
+  float* dbias;                   // (K)
+  float* gradient;                // (pooled pixels of a panel, K): zero where the winner is dead
+  std::int32_t* offset;           // ... and where in the panel the winner's first tap lies
+  float* runs;                    // (image rows of a panel, strip_width, run_floats)
+  std::uint32_t* gradient_pairs;  // of a panel where operands are bf16 (bf16_gradients.h), ...
+  std::uint16_t* rounded_x;       // ... and x under it
   std::int64_t bytes;
 };
 
