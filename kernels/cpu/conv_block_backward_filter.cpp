@@ -2,7 +2,8 @@
 //
 // Decomposition  panel by panel (see conv_block_geometry.h): winners become offsets into x, then
 //                for each channel k and each block of filter rows one pass over the panel's pooled
-//                pixels, with the block's (rows, S*C) sums in registers.
+//                pixels, with the block's (rows, S*C) sums in registers. In bf16, where the
+//                processor has its products and the panel suits, bf16_gradients.h makes that pass.
 // Numerics       every sum runs over the pooled pixels in order, in at most two interleaved chains
 //                per panel. A dead window contributes 0 * x, as the dense gradient would.
 // Cost           2*R*S*C operations per window, dead or not, and one load for every multiply-add:

@@ -55,11 +55,16 @@ class Heads final : public Op {
     return types;
   }
 
+  // Forward through all layers, and back through all but the first.
   OpCost cost(std::span<const TensorView> inputs,
               std::span<const TensorView> outputs) const override {
     std::vector<std::int64_t> rows;
     for (const HeadEntry& head : entry_->heads) rows.push_back(outputs[head.dlayers].rows);
-    return layers_cost(*entry_, rows, /*first_layers_only=*/false, inputs, outputs);
+    OpCost cost = layers_cost(*entry_, rows, /*first_layers_only=*/false, inputs, outputs);
+    cost.flops *= 2.0;
+    cost.flops -= layers_cost(*entry_, rows, /*first_layers_only=*/true, {}, {}).flops;
+    cost.nonzero_flops = cost.flops;
+    return cost;
   }
 
   std::vector<Value> gradient(const GradientRequest& request) const override {

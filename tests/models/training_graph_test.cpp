@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "runtime/device.h"
+#include "runtime/op.h"
 #include "runtime/sharding.h"
 #include "tests/support/backends.h"
 #include "tests/support/tiny_domains.h"
@@ -61,6 +62,36 @@ TEST(TrainingGraphTest, ThePapersNetworkHasItsParameters) {
   build_training_graph({}, kSourceShape, 10, kTargetShape, 1, 10, parameters);
   EXPECT_EQ(parameters.size(), 205'891);
   EXPECT_LT(parameters.range("feature_extractor").end, parameters.range("domain_classifier").begin);
+}
+
+// What the nodes' products cost in all, on these rows.
+double flops_of(const Graph& graph, const std::array<std::int64_t, 2>& rows) {
+  const auto views_of = [&](const std::vector<Value>& values) {
+    std::vector<TensorView> views;
+    for (const Value value : values) {
+      const ValueType& type = graph.type(value);
+      std::int64_t count = type.rows.none() ? 1 : 0;
+      for (int segment = 0; segment < 2; ++segment) {
+        if (type.rows.contains_segment(segment)) count += rows[static_cast<std::size_t>(segment)];
+      }
+      views.push_back({nullptr, type.dtype, count, type.shape});
+    }
+    return views;
+  };
+  double flops = 0.0;
+  for (const Node& node : graph.nodes()) {
+    flops += node.op->cost(views_of(node.inputs), views_of(node.outputs)).flops;
+  }
+  return flops;
+}
+
+// The figure is counted by hand: performance research, 2026-11.
+TEST(TrainingGraphTest, FusionComputesWhatTheUnfusedGraphComputes) {
+  constexpr std::array<std::int64_t, 2> kRows{64, 64};
+  const double unfused = flops_of(build({}, kTargetShape, {.fuse = false}).graph, kRows);
+  EXPECT_NEAR(unfused, 128 * 21.00e6, 128 * 0.01e6);
+  EXPECT_DOUBLE_EQ(flops_of(build({}, kTargetShape, {}).graph, kRows), unfused);
+  EXPECT_DOUBLE_EQ(flops_of(build({}, kTargetShape, {.whole_batch = true}).graph, kRows), unfused);
 }
 
 struct Outcome {

@@ -92,7 +92,7 @@ summary 's["machine"]["gpu"]' 'Fake GPU'
 summary '" ".join(p["part"] for p in s["parts"])' 'build tests paper steps kernels sanitizers peer'
 summary '" ".join(p["result"] for p in s["parts"][:4])' 'ok exit 1 exit 3 ok'
 summary 's["tests"]["kernels_test"]["failed"]' 1
-summary 'len(s["steps"])' 12
+summary 'len(s["steps"])' 15
 grep -q '| gradflip infer | 128 | f32 | 5 |' "$folder/out/table.md" || fail 'the table lacks the throughput'
 grep -q -- '-DCMAKE_CUDA_ARCHITECTURES=90a-real' "$folder/out/build.log" || fail 'not built for this GPU'
 
