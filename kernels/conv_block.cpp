@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <limits>
 
+#include "kernels/cpu/bf16_conv_block.h"
 #include "kernels/cpu/conv_block_geometry.h"
 #include "kernels/require.h"
 
@@ -24,11 +25,43 @@ void require_valid(const ConvBlockShape& shape) {
               " does not fit the convolution's output of ", shape.conv.P(), " x ", shape.conv.Q()));
 }
 
-std::int64_t conv_block_workspace_bytes(Cpu /*ctx*/, const ConvBlockShape& shape) {
+std::int64_t conv_block_workspace_bytes(const Bf16ConvBlock* bf16, const ConvBlockShape& shape) {
   require_valid(shape);
   const Scratch counter(nullptr);
-  return std::max({ForwardScratch(shape, counter).bytes, BackwardDataScratch(shape, counter).bytes,
-                   BackwardFilterScratch(shape, counter).bytes});
+  const auto* convolution = bf16 != nullptr ? bf16->convolution : nullptr;
+  const auto* backward_data = bf16 != nullptr ? bf16->backward_data : nullptr;
+  const bool data = backward_data != nullptr && backward_data->takes(shape);
+  return std::max(
+      {ForwardScratch(shape, convolution, counter).bytes,
+       data ? backward_data->workspace_bytes(shape) : BackwardDataScratch(shape, counter).bytes,
+       BackwardFilterScratch(shape, bf16, counter).bytes});
+}
+
+std::int64_t conv_block_workspace_bytes(Cpu /*ctx*/, const ConvBlockShape& shape) {
+  return conv_block_workspace_bytes(bf16_conv_block(shape), shape);
+}
+
+void conv_block_forward(Cpu /*ctx*/, const ConvBlockShape& shape, const float* x,
+                        const float* filter, const float* bias, float* pooled, std::uint8_t* winner,
+                        void* workspace) {
+  conv_block_forward(bf16_conv_block(shape), shape, x, filter, bias, pooled, winner, workspace);
+}
+
+void conv_block_backward_data(Cpu /*ctx*/, const ConvBlockShape& shape, const float* dpooled,
+                              const std::uint8_t* winner, const float* filter, float* dx,
+                              void* workspace) {
+  conv_block_backward_data(bf16_conv_block(shape), shape, dpooled, winner, filter, dx, workspace);
+}
+
+void conv_block_backward_filter(Cpu /*ctx*/, const ConvBlockShape& shape, const float* x,
+                                const float* dpooled, const std::uint8_t* winner, Write write,
+                                float* dfilter, float* dbias, void* workspace,
+                                const GradientWatch& watch) {
+  conv_block_backward_filter(bf16_conv_block(shape), shape, x, dpooled, winner, write, dfilter,
+                             dbias, workspace);
+  const Conv2dShape& conv = shape.conv;
+  watch_gradients(watch, conv.R * conv.S * conv.C * conv.K, dfilter);
+  watch_gradients(watch, conv.K, dbias);
 }
 
 void pad_image(const ConvBlockShape& shape, const float* image, float* padded) {
@@ -72,20 +105,31 @@ FilterPanels::FilterPanels(const ConvBlockShape& shape, const ConvBlockGeometry&
       message("conv_block: an image row of ", row_stride, " floats is too long"));
 }
 
-BackwardFilterScratch::BackwardFilterScratch(const ConvBlockShape& shape, Scratch scratch) {
+BackwardFilterScratch::BackwardFilterScratch(const ConvBlockShape& shape, const Bf16ConvBlock* bf16,
+                                             Scratch scratch)
+    : pass(bf16 != nullptr ? bf16->backward_filter : nullptr),
+      rest(nullptr),
+      bf16_gradients(nullptr) {
+  if (pass != nullptr && !pass->takes(shape)) pass = nullptr;
   const ConvBlockGeometry geometry(shape);
   const FilterPanels panels(shape, geometry);
   const std::int64_t k_floats = whole_rows(shape.conv.K);
-  const std::int64_t pixels = panels.images * panels.pool_rows * shape.PQ();
-  sum = scratch.take<float>(shape.conv.K * shape.conv.R * panels.run_floats);
+  sum = scratch.take<float>(k_floats * shape.conv.R * panels.run_floats);
   dbias = scratch.take<float>(k_floats);
+  rest = scratch.rest();
+  if (pass != nullptr) {
+    bytes = scratch.bytes() + pass->workspace_bytes(shape);
+    return;
+  }
+  if (bf16 != nullptr && panels.suits_bf16()) bf16_gradients = bf16->gradients;
+  const std::int64_t pixels = panels.images * panels.pool_rows * shape.PQ();
   gradient = scratch.take<float>(pixels * k_floats);
   offset = scratch.take<std::int32_t>(pixels * k_floats);
   runs = scratch.take<float>(
       panels.in_place ? 0 : panels.image_rows(shape, panels.pool_rows) * panels.row_stride);
-  const bool may_round = shape.conv.math == Math::kBf16 && panels.suits_bf16();
-  gradient_pairs = scratch.take<std::uint32_t>(may_round ? (pixels + 1) / 2 * k_floats : 0);
-  rounded_x = scratch.take<std::uint16_t>(may_round ? panels.x_floats(shape) : 0);
+  const bool rounds = bf16_gradients != nullptr;
+  gradient_pairs = scratch.take<std::uint32_t>(rounds ? (pixels + 1) / 2 * k_floats : 0);
+  rounded_x = scratch.take<std::uint16_t>(rounds ? panels.x_floats(shape) : 0);
   bytes = scratch.bytes();
 }
 

@@ -1,9 +1,5 @@
 // bf16 convolution by AVX-512's vdpbf16ps: sum += x[2j] * w[2j] + x[2j+1] * w[2j+1] in 16 lanes.
 //
-// An instruction set's own file, because the oldest Highway that the project builds with (1.0.3)
-// has no target with these instructions. Nothing here runs before bf16_convolution() has asked the
-// processor.
-//
 // Decomposition  that of conv_block_forward.cpp: a tile is two groups of neighbouring pixels x up
 //                to three vectors of channels. A step takes two neighbours of a filter row's run:
 //                the filter's pairs once, and one broadcast pair per pixel.
@@ -11,20 +7,18 @@
 //                output is one chain over (r, run, pair) from the bias: it depends neither on N
 //                nor on alignment.
 
-#include <immintrin.h>
-
 #include <algorithm>
 #include <cstring>
 
-#include "kernels/cpu/bf16_convolution.h"
-#include "kernels/cpu/simd_targets.h"
+#include "kernels/cpu/bf16_avx512.h"
+#include "kernels/cpu/bf16_conv_block_avx512.h"
+#include "kernels/cpu/conv_block_geometry.h"
 
 HWY_PUSH_ATTRIBUTES("avx512f,avx512bw,avx512dq,avx512vl,avx512bf16")
 
 namespace gradflip {
 namespace {
 
-constexpr std::int64_t kLanes = 16;
 constexpr std::int64_t kMaxVectors = 3;
 constexpr int kAccumulators = 24;  // of 32 registers
 
@@ -49,10 +43,6 @@ HWY_INLINE __m512i broadcast_pair(const std::uint16_t* x) {
   std::int32_t pair;
   std::memcpy(&pair, x, sizeof(pair));
   return _mm512_set1_epi32(pair);
-}
-
-HWY_INLINE __m512 multiply_add_pairs(__m512 sum, __m512i x, __m512i w) {
-  return _mm512_dpbf16_ps(sum, __builtin_bit_cast(__m512bh, x), __builtin_bit_cast(__m512bh, w));
 }
 
 // One pair of the run for all pixels of a group. Of the last pair of an odd run the second element
@@ -171,13 +161,31 @@ struct ChannelBlocks {
   std::int64_t vectors, count;
 };
 
+// Of neighbours in a run, the last one of an odd run by itself; for one channel.
 std::int64_t pairs_of(const ConvBlockShape& shape, const ConvBlockGeometry& geometry) {
-  return shape.conv.R * geometry.runs * geometry.pairs_in_run();
+  return shape.conv.R * geometry.runs * ((geometry.run_length + 1) / 2);
 }
 
-void convolve_strip(const ConvBlockShape& shape, const ConvBlockGeometry& geometry,
-                    const std::uint16_t* x, const Bf16Pair* filter, const float* bias,
-                    float* strip) {
+Bf16ForwardSizes sizes(const ConvBlockShape& shape) {
+  const ConvBlockGeometry geometry(shape);
+  return {.filter_pairs = pairs_of(shape, geometry) * whole_rows(shape.conv.K),
+          .image_elements = geometry.image_floats() + 1,  // which an odd run's last pair reads
+          .strip_pool_rows = 1};
+}
+
+void begin(const ConvBlockShape& /*shape*/) {}
+void end() {}
+
+void prepare_image(const ConvBlockShape& shape, const float* image, std::uint16_t* prepared) {
+  round_to_bf16(ConvBlockGeometry(shape).image_floats(), image, prepared);
+}
+
+void convolve_strip(const ConvBlockShape& shape, const std::uint16_t* image,
+                    std::int64_t first_pool_row, std::int64_t pool_rows, const Bf16Pair* filter,
+                    const float* bias, float* strip) {
+  const ConvBlockGeometry geometry(shape);
+  const std::uint16_t* x = image + first_pool_row * shape.pool_h * geometry.pixel_row_stride;
+  const std::int64_t rows = pool_rows * shape.pool_h;
   const ChannelBlocks blocks(shape.conv.K);
   for (std::int64_t block = 0; block < blocks.count; ++block) {
     const std::int64_t begin = blocks.begin(block) * kLanes;
@@ -185,33 +193,15 @@ void convolve_strip(const ConvBlockShape& shape, const ConvBlockGeometry& geomet
                                 bias + begin, blocks.vectors * kLanes};
     switch (blocks.begin(block + 1) - blocks.begin(block)) {
       case 1:
-        convolve_block<1>(operands, shape.pool_h, x, strip + begin);
+        convolve_block<1>(operands, rows, x, strip + begin);
         break;
       case 2:
-        convolve_block<2>(operands, shape.pool_h, x, strip + begin);
+        convolve_block<2>(operands, rows, x, strip + begin);
         break;
       default:
-        convolve_block<3>(operands, shape.pool_h, x, strip + begin);
+        convolve_block<3>(operands, rows, x, strip + begin);
         break;
     }
-  }
-}
-
-__mmask16 first_lanes(std::int64_t count) {
-  return static_cast<__mmask16>((1U << std::clamp<std::int64_t>(count, 0, kLanes)) - 1U);
-}
-
-constexpr __mmask16 kAll = 0xFFFF;  // g++ 12 takes the forms without a mask for uninitialised
-
-// 16 values at a time, of which the first `count` exist; zeros for the others.
-HWY_INLINE __m256i rounded(std::int64_t count, const float* x) {
-  return __builtin_bit_cast(__m256i,
-                            _mm512_cvtneps_pbh(_mm512_maskz_loadu_ps(first_lanes(count), x)));
-}
-
-void round_to_bf16(std::int64_t count, const float* x, std::uint16_t* to) {
-  for (std::int64_t i = 0; i < count; i += kLanes) {
-    _mm256_mask_storeu_epi16(to + i, first_lanes(count - i), rounded(count - i, x + i));
   }
 }
 
@@ -241,21 +231,11 @@ void pack_filter(const ConvBlockShape& shape, const float* filter, Bf16Pair* pac
   }
 }
 
-constexpr Bf16Convolution kConvolution{round_to_bf16, pack_filter, convolve_strip};
-
 }  // namespace
+
+const Bf16Convolution kAvx512Convolution{sizes,       begin,         end,
+                                         pack_filter, prepare_image, convolve_strip};
+
 }  // namespace gradflip
 
 HWY_POP_ATTRIBUTES
-
-namespace gradflip {
-
-const Bf16Convolution* bf16_convolution() {
-  // The instructions, and an operating system that keeps the registers.
-  static const bool available =
-      __builtin_cpu_supports("avx512bf16") != 0 && __builtin_cpu_supports("avx512bw") != 0 &&
-      __builtin_cpu_supports("avx512dq") != 0 && __builtin_cpu_supports("avx512vl") != 0;
-  return available ? &kConvolution : nullptr;
-}
-
-}  // namespace gradflip

@@ -35,7 +35,4 @@ struct Bf16Gradients {
                      std::int64_t sum_stride, float* sums);
 };
 
-// Null where this processor has no such products, or the compiler cannot make them.
-const Bf16Gradients* bf16_gradients();
-
 }  // namespace gradflip

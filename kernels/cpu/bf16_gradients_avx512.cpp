@@ -1,5 +1,5 @@
 // conv_block_backward_filter's sums by AVX-512's vdpbf16ps: sum += a[2j] * b[2j] + a[2j+1] *
-// b[2j+1] in 16 lanes. A file of its own for the reason in bf16_convolution_avx512.cpp.
+// b[2j+1] in 16 lanes.
 //
 // Decomposition  that of conv_block_backward_filter.cpp, which keeps the panels. The gradients of
 //                two pixels are one pair, broadcast; the parts of x that they meet are interleaved
@@ -11,36 +11,18 @@
 // Speed          12x12x32 -> 5x5x48, 128 images, one core of an AMD EPYC (Zen 5), 2026-11-24: 843
 //                us, in f32 1,026 us (kernel_bench).
 
-#include <immintrin.h>
-
 #include <algorithm>
 
-#include "kernels/cpu/bf16_convolution.h"
+#include "kernels/cpu/bf16_avx512.h"
+#include "kernels/cpu/bf16_conv_block_avx512.h"
 #include "kernels/cpu/bf16_gradients.h"
-#include "kernels/cpu/simd_targets.h"
 
 HWY_PUSH_ATTRIBUTES("avx512f,avx512bw,avx512dq,avx512vl,avx512bf16")
 
 namespace gradflip {
 namespace {
 
-constexpr std::int64_t kLanes = 16;
-constexpr __mmask16 kAll = 0xFFFF;  // g++ 12 takes the forms without a mask for uninitialised
-constexpr __mmask32 kAllWords = 0xFFFFFFFF;
 constexpr int kMaxGroups = 5;  // of 32 columns: two sums each, and latencies of six are hidden
-
-__mmask16 first_lanes(std::int64_t count) {
-  return static_cast<__mmask16>((1U << std::clamp<std::int64_t>(count, 0, kLanes)) - 1U);
-}
-
-HWY_INLINE __m256i rounded(std::int64_t count, const float* x) {
-  return __builtin_bit_cast(__m256i,
-                            _mm512_cvtneps_pbh(_mm512_maskz_loadu_ps(first_lanes(count), x)));
-}
-
-HWY_INLINE __m512 multiply_add_pairs(__m512 sum, __m512i x, __m512i w) {
-  return _mm512_dpbf16_ps(sum, __builtin_bit_cast(__m512bh, x), __builtin_bit_cast(__m512bh, w));
-}
 
 // sum[0] and sum[1] += pair times the halves of each 128 bits of a and b, interleaved.
 HWY_INLINE void add_pair(__m512i pair, __m512i a, __m512i b, __m512* sum) {
@@ -148,18 +130,12 @@ void accumulate(const Bf16Panel& panel, std::int64_t R, std::int64_t columns,
   }
 }
 
+void round(std::int64_t count, const float* x, std::uint16_t* to) { round_to_bf16(count, x, to); }
+
 }  // namespace
+
+const Bf16Gradients kAvx512Gradients{round, pair_gradients, accumulate};
+
 }  // namespace gradflip
 
 HWY_POP_ATTRIBUTES
-
-namespace gradflip {
-
-const Bf16Gradients* bf16_gradients() {
-  const Bf16Convolution* convolution = bf16_convolution();
-  if (convolution == nullptr) return nullptr;
-  static const Bf16Gradients kGradients{convolution->round, pair_gradients, accumulate};
-  return &kGradients;
-}
-
-}  // namespace gradflip

@@ -9,10 +9,12 @@
 // Numerics       fixed order: lists by channel, added to dx by (r, run, pixel). A gradient that is
 //                zero or dead contributes nothing at all, not 0 * filter.
 // Cost           2*R*S*C operations per gradient that passes, one load for every multiply-add.
+//                bf16_backward.h's pass, where there is one, is dense.
 
 #include <algorithm>
 
 #include "kernels/conv_block.h"
+#include "kernels/cpu/bf16_conv_block.h"
 #include "kernels/cpu/conv_block_geometry.h"
 
 #undef HWY_TARGET_INCLUDE
@@ -184,11 +186,15 @@ namespace gradflip {
 
 HWY_EXPORT(conv_block_backward_data_simd);
 
-void conv_block_backward_data(Cpu /*ctx*/, const ConvBlockShape& shape, const float* dpooled,
-                              const std::uint8_t* winner, const float* filter, float* dx,
-                              void* workspace) {
+void conv_block_backward_data(const Bf16ConvBlock* bf16, const ConvBlockShape& shape,
+                              const float* dpooled, const std::uint8_t* winner, const float* filter,
+                              float* dx, void* workspace) {
   require_valid(shape);
   if (shape.conv.N == 0) return;
+  const Bf16BackwardData* pass = bf16 != nullptr ? bf16->backward_data : nullptr;
+  if (pass != nullptr && pass->takes(shape)) {
+    return pass->run(shape, dpooled, winner, filter, dx, Scratch(workspace));
+  }
   const BackwardDataScratch scratch(shape, Scratch(workspace));
   HWY_DYNAMIC_DISPATCH(conv_block_backward_data_simd)(shape, dpooled, winner, filter, dx, scratch);
 }

@@ -13,6 +13,7 @@
 #include <algorithm>
 
 #include "kernels/conv_block.h"
+#include "kernels/cpu/bf16_conv_block.h"
 #include "kernels/cpu/conv_block_geometry.h"
 
 #undef HWY_TARGET_INCLUDE
@@ -142,8 +143,9 @@ void accumulate_panel(const ConvBlockShape& shape, const FilterPanels& panels, s
 
 // The same with operands rounded to bf16, for panels in place that suit it.
 void accumulate_rounded(const ConvBlockShape& shape, const FilterPanels& panels,
-                        const Bf16Gradients& bf16, std::int64_t pixels, std::int64_t x_floats,
+                        std::int64_t pixels, std::int64_t x_floats,
                         const BackwardFilterScratch& scratch, const float* x) {
+  const Bf16Gradients& bf16 = *scratch.bf16_gradients;
   const std::int64_t stride = whole_rows(shape.conv.K);
   bf16.round(x_floats, x, scratch.rounded_x);
   bf16.pair_gradients(pixels, stride, scratch.gradient, scratch.gradient_pairs);
@@ -167,15 +169,11 @@ void write_gradients(const ConvBlockShape& shape, std::int64_t run_floats,
   for (std::int64_t k = 0; k < K; ++k) write_element<kWrite>(scratch.dbias[k], dbias + k);
 }
 
-// bf16: null for products in f32.
-void conv_block_backward_filter_simd(const ConvBlockShape& shape, const Bf16Gradients* bf16,
-                                     const float* x, const float* dpooled,
-                                     const std::uint8_t* winner, Write write, float* dfilter,
-                                     float* dbias, const BackwardFilterScratch& scratch) {
+// Panel by panel.
+void accumulate_panels(const ConvBlockShape& shape, const FilterPanels& panels, const float* x,
+                       const float* dpooled, const std::uint8_t* winner,
+                       const BackwardFilterScratch& scratch) {
   const ConvBlockGeometry geometry(shape);
-  const FilterPanels panels(shape, geometry);
-  std::fill_n(scratch.sum, shape.conv.K * shape.conv.R * panels.run_floats, 0.0F);
-  std::fill_n(scratch.dbias, whole_rows(shape.conv.K), 0.0F);
   const std::int64_t image_floats = shape.conv.H * shape.conv.W * shape.conv.C;
   for (std::int64_t n = 0; n < shape.conv.N; n += panels.images) {
     for (std::int64_t p = 0; p < shape.PP(); p += panels.pool_rows) {
@@ -192,15 +190,30 @@ void conv_block_backward_filter_simd(const ConvBlockShape& shape, const Bf16Grad
         from = scratch.runs;
       }
       const std::int64_t pixels = panel.images * panel.pool_rows * shape.PQ();
-      if (bf16 != nullptr && panels.suits_bf16()) {
+      if (scratch.bf16_gradients != nullptr) {
         const std::int64_t x_floats =
             (panel.images - 1) * panels.image_stride +
             FilterPanels::image_rows(shape, panel.pool_rows) * panels.row_stride;
-        accumulate_rounded(shape, panels, *bf16, pixels, x_floats, scratch, from);
+        accumulate_rounded(shape, panels, pixels, x_floats, scratch, from);
       } else {
         accumulate_panel(shape, panels, pixels, scratch, from);
       }
     }
+  }
+}
+
+void conv_block_backward_filter_simd(const ConvBlockShape& shape, const float* x,
+                                     const float* dpooled, const std::uint8_t* winner, Write write,
+                                     float* dfilter, float* dbias,
+                                     const BackwardFilterScratch& scratch) {
+  const FilterPanels panels(shape, ConvBlockGeometry(shape));
+  const std::int64_t k_floats = whole_rows(shape.conv.K);
+  std::fill_n(scratch.sum, k_floats * shape.conv.R * panels.run_floats, 0.0F);
+  std::fill_n(scratch.dbias, k_floats, 0.0F);
+  if (scratch.pass != nullptr) {
+    scratch.pass->accumulate(shape, x, dpooled, winner, scratch.sum, scratch.dbias, scratch.rest);
+  } else {
+    accumulate_panels(shape, panels, x, dpooled, winner, scratch);
   }
   if (write == Write::kOverwrite) {
     write_gradients<Write::kOverwrite>(shape, panels.run_floats, scratch, dfilter, dbias);
@@ -218,18 +231,13 @@ namespace gradflip {
 
 HWY_EXPORT(conv_block_backward_filter_simd);
 
-void conv_block_backward_filter(Cpu /*ctx*/, const ConvBlockShape& shape, const float* x,
-                                const float* dpooled, const std::uint8_t* winner, Write write,
-                                float* dfilter, float* dbias, void* workspace,
-                                const GradientWatch& watch) {
+void conv_block_backward_filter(const Bf16ConvBlock* bf16, const ConvBlockShape& shape,
+                                const float* x, const float* dpooled, const std::uint8_t* winner,
+                                Write write, float* dfilter, float* dbias, void* workspace) {
   require_valid(shape);
-  const BackwardFilterScratch scratch(shape, Scratch(workspace));
-  const Bf16Gradients* bf16 = shape.conv.math == Math::kBf16 ? bf16_gradients() : nullptr;
+  const BackwardFilterScratch scratch(shape, bf16, Scratch(workspace));
   HWY_DYNAMIC_DISPATCH(conv_block_backward_filter_simd)
-  (shape, bf16, x, dpooled, winner, write, dfilter, dbias, scratch);
-  const Conv2dShape& conv = shape.conv;
-  watch_gradients(watch, conv.R * conv.S * conv.C * conv.K, dfilter);
-  watch_gradients(watch, conv.K, dbias);
+  (shape, x, dpooled, winner, write, dfilter, dbias, scratch);
 }
 
 }  // namespace gradflip

@@ -18,7 +18,7 @@
 #include <algorithm>
 
 #include "kernels/conv_block.h"
-#include "kernels/cpu/bf16_convolution.h"
+#include "kernels/cpu/bf16_conv_block.h"
 #include "kernels/cpu/conv_block_geometry.h"
 
 #undef HWY_TARGET_INCLUDE
@@ -256,7 +256,7 @@ void pack_operands(const ConvBlockShape& shape, const Bf16Convolution* bf16, con
   std::copy_n(bias, K, scratch.bias);
   std::fill(scratch.bias + K, scratch.bias + strip_pixel(K, bf16), 0.0F);
   if (bf16 != nullptr) {
-    bf16->pack_filter(shape, filter, scratch.filter_pairs);
+    bf16->pack_filter(shape, filter, scratch.packed_filter);
   } else {
     pack_filter(shape, filter, scratch.filter);
   }
@@ -282,17 +282,21 @@ void conv_block_forward_simd(const ConvBlockShape& shape, const Bf16Convolution*
       pad_image(shape, image, scratch.image);
       image = scratch.image;
     }
-    if (bf16 != nullptr) bf16->round(geometry.image_floats(), image, scratch.rounded_image);
-    for (std::int64_t p = 0; p < shape.PP(); ++p) {
-      const std::int64_t first_pixel = p * shape.pool_h * geometry.pixel_row_stride;
+    if (bf16 != nullptr) bf16->prepare_image(shape, image, scratch.prepared_image);
+    for (std::int64_t p = 0; p < shape.PP(); p += scratch.strip_pool_rows) {
+      const std::int64_t pool_rows = std::min(scratch.strip_pool_rows, shape.PP() - p);
       if (bf16 != nullptr) {
-        bf16->convolve_strip(shape, geometry, scratch.rounded_image + first_pixel,
-                             scratch.filter_pairs, scratch.bias, scratch.strip);
+        bf16->convolve_strip(shape, scratch.prepared_image, p, pool_rows, scratch.packed_filter,
+                             scratch.bias, scratch.strip);
       } else {
-        convolve_all_channels(shape, geometry, scratch, image + first_pixel);
+        convolve_all_channels(shape, geometry, scratch,
+                              image + p * shape.pool_h * geometry.pixel_row_stride);
       }
-      const std::int64_t row = (n * shape.PP() + p) * shape.PQ() * K;
-      pool_row(shape, pool, scratch.strip, pooled + row, winner + row);
+      for (std::int64_t row = 0; row < pool_rows; ++row) {
+        const std::int64_t at = (n * shape.PP() + p + row) * shape.PQ() * K;
+        pool_row(shape, pool, scratch.strip + row * shape.pool_h * pool.row_stride, pooled + at,
+                 winner + at);
+      }
     }
   }
 }
@@ -306,14 +310,17 @@ namespace gradflip {
 
 HWY_EXPORT(conv_block_forward_simd);
 
-void conv_block_forward(Cpu /*ctx*/, const ConvBlockShape& shape, const float* x,
+void conv_block_forward(const Bf16ConvBlock* bf16, const ConvBlockShape& shape, const float* x,
                         const float* filter, const float* bias, float* pooled, std::uint8_t* winner,
                         void* workspace) {
   require_valid(shape);
   if (shape.conv.N == 0) return;
-  const Bf16Convolution* bf16 = shape.conv.math == Math::kBf16 ? bf16_convolution() : nullptr;
+  const Bf16Convolution* convolution = bf16 != nullptr ? bf16->convolution : nullptr;
+  const ForwardScratch scratch(shape, convolution, Scratch(workspace));
+  if (convolution != nullptr) convolution->begin(shape);
   HWY_DYNAMIC_DISPATCH(conv_block_forward_simd)
-  (shape, bf16, x, filter, bias, pooled, winner, ForwardScratch(shape, Scratch(workspace)));
+  (shape, convolution, x, filter, bias, pooled, winner, scratch);
+  if (convolution != nullptr) convolution->end();
 }
 
 }  // namespace gradflip

@@ -3,11 +3,11 @@
 #pragma once
 
 #include <algorithm>
-#include <cstddef>
 #include <cstdint>
 
 #include "kernels/conv_block.h"
-#include "kernels/cpu/bf16_gradients.h"
+#include "kernels/cpu/bf16_conv_block.h"
+#include "kernels/cpu/scratch.h"
 
 namespace gradflip {
 
@@ -33,8 +33,6 @@ struct ConvBlockGeometry {
         strip_width(shape.PQ() * shape.pool_w) {}
 
   std::int64_t image_floats() const { return height * row_stride; }
-  // Of neighbours in a run, the last one of an odd run by itself.
-  std::int64_t pairs_in_run() const { return (run_length + 1) / 2; }
 
   bool padded;
   std::int64_t height;
@@ -52,47 +50,30 @@ void pad_image(const ConvBlockShape& shape, const float* image, float* padded);
 // The reverse: drops the border.
 void crop_image(const ConvBlockShape& shape, const float* padded, float* image);
 
-// Hands out consecutive 64-byte aligned arrays of a workspace. With a null workspace it only
-// counts.
-class Scratch {
- public:
-  explicit Scratch(void* workspace) : begin_(static_cast<std::byte*>(workspace)) {}
-
-  template <typename T>
-  T* take(std::int64_t count) {
-    T* array = begin_ == nullptr ? nullptr : reinterpret_cast<T*>(begin_ + bytes_);
-    constexpr std::int64_t kAlignment = 64;
-    bytes_ +=
-        (count * static_cast<std::int64_t>(sizeof(T)) + kAlignment - 1) / kAlignment * kAlignment;
-    return array;
-  }
-  std::int64_t bytes() const { return bytes_; }
-
- private:
-  std::byte* begin_;
-  std::int64_t bytes_ = 0;
-};
-
+// bf16: null for operands in f32.
 struct ForwardScratch {
-  ForwardScratch(const ConvBlockShape& shape, Scratch scratch) {
+  ForwardScratch(const ConvBlockShape& shape, const Bf16Convolution* bf16, Scratch scratch) {
     const ConvBlockGeometry geometry(shape);
     const std::int64_t k_floats = whole_rows(shape.conv.K);
+    const Bf16ForwardSizes sizes = bf16 != nullptr ? bf16->sizes(shape) : Bf16ForwardSizes{0, 0, 1};
+    const std::int64_t taps = shape.conv.R * shape.conv.S * shape.conv.C;
+    strip_pool_rows = sizes.strip_pool_rows;
     bias = scratch.take<float>(k_floats);
-    filter = scratch.take<float>(shape.conv.R * shape.conv.S * shape.conv.C * k_floats);
-    strip = scratch.take<float>(shape.pool_h * geometry.strip_width * k_floats);
+    filter = scratch.take<float>(bf16 == nullptr ? taps * k_floats : 0);
+    strip = scratch.take<float>(strip_pool_rows * shape.pool_h * geometry.strip_width * k_floats);
     image = scratch.take<float>(geometry.padded ? geometry.image_floats() : 0);
-    const bool may_round = shape.conv.math == Math::kBf16;
-    filter_pairs = scratch.take<std::uint32_t>(
-        may_round ? shape.conv.R * geometry.runs * geometry.pairs_in_run() * k_floats : 0);
-    rounded_image = scratch.take<std::uint16_t>(may_round ? geometry.image_floats() + 1 : 0);
+    packed_filter = scratch.take<Bf16Pair>(sizes.filter_pairs);
+    prepared_image = scratch.take<std::uint16_t>(sizes.image_elements);
     bytes = scratch.bytes();
   }
-  float* bias;    // (K)
-  float* filter;  // per block of channels: (R, S*C, channels of the block)
-  float* strip;   // (pool_h, strip_width, K): the convolution under one row of pool windows
-  float* image;   // padded input
-  std::uint32_t* filter_pairs;  // in place of `filter` where operands are bf16 (bf16_convolution.h)
-  std::uint16_t* rounded_image;  // ... and the input, padded or not, and one element more
+  std::int64_t strip_pool_rows;
+  float* bias;              // (K)
+  float* filter;            // per block of channels: (R, S*C, channels of the block)
+  float* strip;             // (strip_pool_rows * pool_h, strip_width, K): the convolution under
+                            // some rows of pool windows
+  float* image;             // padded input
+  Bf16Pair* packed_filter;  // bf16's, in place of `filter`
+  std::uint16_t* prepared_image;
   std::int64_t bytes;
 };
 
@@ -153,10 +134,13 @@ struct FilterPanels {
 };
 
 struct BackwardFilterScratch {
-  BackwardFilterScratch(const ConvBlockShape& shape, Scratch scratch);
+  BackwardFilterScratch(const ConvBlockShape& shape, const Bf16ConvBlock* bf16, Scratch scratch);
 
-  float* sum;                     // (K, R, run_floats): dfilter
-  float* dbias;                   // (K)
+  const Bf16BackwardFilter* pass;  // where this is not null, it needs sum, dbias and rest only
+  Scratch rest;
+  const Bf16Gradients* bf16_gradients;  // where panels suit it
+  float* sum;                           // (whole_rows(K), R, run_floats): dfilter
+  float* dbias;                         // (K)
   float* gradient;                // (pooled pixels of a panel, K): zero where the winner is dead
   std::int32_t* offset;           // ... and where in the panel the winner's first tap lies
   float* runs;                    // (image rows of a panel, strip_width, run_floats)

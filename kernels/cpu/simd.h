@@ -1,6 +1,6 @@
 // SIMD for the CPU kernels: Google Highway, compiled once per instruction set and dispatched at run
 // time. This file and simd_targets.h are the only ones that name an instruction set, but for the
-// files named after one (bf16_convolution_avx512.cpp). A kernel file looks like this:
+// files named after one (bf16_convolution_avx512.cpp, amx). A kernel file looks like this:
 //
 //   #include "kernels/sgd.h"
 //

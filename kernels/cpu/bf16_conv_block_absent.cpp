@@ -1,0 +1,8 @@
+// For compilers without bf16 products.
+#include "kernels/cpu/bf16_conv_block.h"
+
+namespace gradflip {
+
+const Bf16ConvBlock* avx512_bf16_conv_block() { return nullptr; }
+
+}  // namespace gradflip
