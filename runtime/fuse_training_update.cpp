@@ -65,6 +65,7 @@ class Match {
   void append(Successor& fused, const SgdOptions& options) const {
     const auto now = [&](const std::vector<Value>& values) {
       std::vector<Value> mapped;
+      mapped.reserve(values.size());
       for (const Value value : values) mapped.push_back(fused.now(value));
       return mapped;
     };

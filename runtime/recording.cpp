@@ -4,7 +4,7 @@ namespace gradflip {
 namespace {
 
 constexpr bool can_record(Cpu /*ctx*/) { return false; }
-constexpr bool can_record(Cuda /*ctx*/) { return true; }
+[[maybe_unused]] constexpr bool can_record(Cuda /*ctx*/) { return true; }
 
 std::unique_ptr<Recording> record(Cpu /*ctx*/, const std::function<void()>& /*body*/) {
   return nullptr;

@@ -41,7 +41,8 @@ class GatherNormalize final : public Op {
     double bytes = bytes_of(outputs);
     for (std::size_t i = 1; i + 1 < inputs.size(); i += 2) {
       const Shape& images = inputs[i].shape;
-      bytes += static_cast<double>(inputs[i + 1].rows * images.size() / images[0]) +
+      const std::int64_t image_bytes = images.size() / images[0];
+      bytes += static_cast<double>(inputs[i + 1].rows * image_bytes) +
                bytes_of(inputs.subspan(i + 1, 1));
     }
     return {.bytes = bytes};

@@ -83,7 +83,8 @@ class SampledConvBlockOp final : public Op {
     for (const Segment& segment : segments_) {
       const std::int64_t rows = segment.has_labels ? outputs[output++].rows : rest / unlabelled;
       const Shape& images = inputs[input].shape;
-      cost.bytes += static_cast<double>(rows * (images.size() / images[0]));
+      const std::int64_t image_bytes = images.size() / images[0];
+      cost.bytes += static_cast<double>(rows * image_bytes);
       if (segment.has_labels) cost.bytes += static_cast<double>(rows);
       input += segment.has_labels ? 2 : 1;
     }
