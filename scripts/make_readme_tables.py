@@ -13,6 +13,7 @@ import argparse
 import json
 import pathlib
 import re
+import statistics
 import sys
 
 MODES = ("source-only", "dann", "target-only")
@@ -131,16 +132,29 @@ def speed_table(documents):
 
 
 def pytorch_table(documents):
+    """A row for each case, a column for each PyTorch: its images per second and ours over them, of the same turns."""
     date = max(document["date"] for document in documents)
     newest = [document for document in documents if document["date"] == date]
-    rows = [[row["mode"], row["precision"], str(row["batch"]), str(row["threads"]),
-             f"{row['gradflip_images_per_second']:,.0f}", f"{row['pytorch_images_per_second']:,.0f}",
-             f"{row['torch'].split('+')[0].removesuffix('a0')} {row['pytorch']}", f"{row['ratio']:.2f}"]
-            for document in newest for row in document["rows"]]
-    return [f"{newest[0]['machine']}, {newest[0]['cores']} cores, {date}; "
-            f"medians of {newest[0]['rounds']} rounds in turns, the ratio of the pairs.", "",
-            *table(["mode", "precision", "batch", "threads", "gradflip images/s", "PyTorch images/s", "PyTorch",
-                    "ratio"], rows), "", "```sh", "benchmarks/compare_pytorch.sh --table", "```"]
+    peers, cases = {}, {}
+    for document in newest:
+        for row in document["rows"]:
+            version = row["torch"].split("+")[0].removesuffix("a0")
+            peer = f"{version} {row['pytorch']}"
+            peers[peer] = (-int(version.split(".")[0]), row["pytorch"] != "tuned")
+            case = (row["mode"], row["precision"], str(row["batch"]), str(row["threads"]))
+            cases.setdefault(case, {})[peer] = row
+    columns = sorted(peers, key=peers.get)  # the rest in the order that they were measured in
+    rows = []
+    for case, measured in cases.items():
+        ours = statistics.median(row["gradflip_images_per_second"] for row in measured.values())
+        rows.append([*case, f"{ours:,.0f}", *(
+            f"{measured[peer]['pytorch_images_per_second']:,.0f} ({measured[peer]['ratio']:.2f})"
+            if peer in measured else "–" for peer in columns)])
+    return [f"{newest[0]['machine']}, {newest[0]['cores']} cores, {date}; images per second, medians of "
+            f"{newest[0]['rounds']} rounds in turns. Behind each PyTorch, how many times as fast gradflip was in the same "
+            "turns.", "",
+            *table(["mode", "precision", "batch", "threads", "gradflip", *(f"PyTorch {peer}" for peer in columns)], rows),
+            "", "```sh", "benchmarks/compare_pytorch.sh --table", "```"]
 
 
 def load_plain(path):
