@@ -6,6 +6,7 @@
 #include <array>
 #include <bit>
 #include <cmath>
+#include <utility>
 
 #include "kernels/require.h"
 
@@ -44,6 +45,14 @@ void check_finite(Cpu /*ctx*/, std::int64_t size, const float* values, std::int3
     *guard = {.frozen = 1, .quantity = quantity, .index = offender - values, .step = *step};
     return;
   }
+}
+
+void check_reported(Cpu /*ctx*/, StepState* state, std::int32_t quantity, const std::int64_t* step,
+                    FiniteGuard* guard) {
+  const std::uint64_t index = std::exchange(state->first_non_finite, StepState::kAllFinite);
+  if (index == StepState::kAllFinite || guard->frozen != 0) return;
+  *guard = {
+      .frozen = 1, .quantity = quantity, .index = static_cast<std::int64_t>(index), .step = *step};
 }
 
 }  // namespace gradflip

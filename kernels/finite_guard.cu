@@ -60,6 +60,19 @@ __global__ void check_finite_kernel(std::int64_t size, const float* __restrict__
   guard->step = *step;
 }
 
+// One thread.
+__global__ void check_reported_kernel(StepState* state, std::int32_t quantity,
+                                      const std::int64_t* step, FiniteGuard* guard) {
+  const std::uint64_t index = state->first_non_finite;
+  if (index == StepState::kAllFinite) return;
+  state->first_non_finite = StepState::kAllFinite;
+  if (guard->frozen != 0) return;
+  guard->frozen = 1;
+  guard->quantity = quantity;
+  guard->index = static_cast<std::int64_t>(index);
+  guard->step = *step;
+}
+
 }  // namespace
 
 void check_finite(Cuda ctx, std::int64_t size, const float* values, std::int32_t quantity,
@@ -68,6 +81,11 @@ void check_finite(Cuda ctx, std::int64_t size, const float* values, std::int32_t
   if (size == 0) return;
   const dim3 grid(static_cast<unsigned>((size + kRun - 1) / kRun));
   launch(check_finite_kernel, grid, kThreads, 0, ctx.stream, size, values, quantity, step, guard);
+}
+
+void check_reported(Cuda ctx, StepState* state, std::int32_t quantity, const std::int64_t* step,
+                    FiniteGuard* guard) {
+  launch(check_reported_kernel, 1, 1, 0, ctx.stream, state, quantity, step, guard);
 }
 
 }  // namespace gradflip

@@ -5,6 +5,7 @@
 #include <cstdint>
 
 #include "kernels/context.h"
+#include "kernels/step_state.h"
 
 namespace gradflip {
 
@@ -22,5 +23,12 @@ void check_finite(Cpu ctx, std::int64_t size, const float* values, std::int32_t 
                   const std::int64_t* step, FiniteGuard* guard);
 void check_finite(Cuda ctx, std::int64_t size, const float* values, std::int32_t quantity,
                   const std::int64_t* step, FiniteGuard* guard);
+
+// The same for gradients that were reported as they were written (step_state.h): `quantity` failed
+// if the state has a note, at the index that the note says. Takes the note back.
+void check_reported(Cpu ctx, StepState* state, std::int32_t quantity, const std::int64_t* step,
+                    FiniteGuard* guard);
+void check_reported(Cuda ctx, StepState* state, std::int32_t quantity, const std::int64_t* step,
+                    FiniteGuard* guard);
 
 }  // namespace gradflip

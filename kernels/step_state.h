@@ -27,6 +27,8 @@ struct StepState {
 struct GradientWatch {
   StepState* state = nullptr;
   const float* gradients = nullptr;
+  // Whoever completes the step's gradients reports them all: nobody has to look at them again.
+  bool complete = false;
 };
 
 // On the host: reports the first of size gradients that is not finite.

@@ -20,11 +20,7 @@ void training_update(Cpu ctx, const TrainingUpdate& update) {
   for (const float* loss : update.losses) {
     check_finite(ctx, 1, loss, quantity++, update.step, update.guard);
   }
-  std::uint64_t& note = update.state->first_non_finite;
-  if (note != StepState::kAllFinite && update.guard->frozen == 0) {
-    *update.guard = {1, quantity, static_cast<std::int64_t>(note), *update.step};
-  }
-  note = StepState::kAllFinite;
+  check_reported(ctx, update.state, quantity, update.step, update.guard);
   sgd(ctx, update.size, update.options, update.learning_rate, &update.guard->frozen,
       update.gradient, update.weight, update.velocity);
   advance_step(ctx, update.step);

@@ -5,7 +5,6 @@
 #include <cstring>
 #include <numeric>
 
-#include "kernels/elementwise.h"
 #include "kernels/require.h"
 #include "runtime/op.h"
 #include "runtime/sharding.h"
@@ -13,8 +12,7 @@
 namespace gradflip {
 namespace {
 
-// Sums and updates are shared out in chunks of this many elements: two of them fit a core's first
-// cache.
+// Sums and updates are shared out in chunks of this many elements: 16 KiB.
 constexpr std::int64_t kChunkElements = 4096;
 // Steps in one replay: enough that the host's part of a replay, some 10 us, does not show beside
 // steps of 25 us, and few enough that a block ends within milliseconds.
@@ -44,22 +42,18 @@ Executor::Executor(const Graph& graph, const Parameters& parameters, const Param
       cut_(batch_cut(context)),
       plan_(plan_memory(graph, parameters, context, max_rows)),
       shared_(context, plan_.shared_bytes),
-      sums_(
-          context,
-          plan_.sums_bytes *
-              sharding_of(std::accumulate(max_rows.begin(), max_rows.end(), std::int64_t{0}), cut_)
-                  .shards),
-      step_state_(context, cut_.whole() ? sizeof(StepState) : 0),
+      step_state_(context, sizeof(StepState)),
+      sums_(context, plan_.sums_bytes,
+            sharding_of(std::accumulate(max_rows.begin(), max_rows.end(), std::int64_t{0}), cut_)
+                .shards),
       bound_(static_cast<std::size_t>(graph.num_values()), nullptr),
       whole_batch_(max_rows.size()) {
   GRADFLIP_REQUIRE(max_rows.size() <= kMaxSegments,
                    message("executor: ", max_rows.size(), " segments"));
-  if (cut_.whole()) {
-    const StepState start;
-    copy_from_host(context, step_state_.data(), &start, sizeof(start));
-    watch_ = {reinterpret_cast<StepState*>(step_state_.data()),
-              reinterpret_cast<const float*>(blocks.gradients.data())};
-  }
+  const StepState start;
+  copy_from_host(context, step_state_.data(), &start, sizeof(start));
+  watch_ = {step_state_.as<StepState>(), blocks.gradients.as<const float>(),
+            every_gradient_is_a_sum(graph)};
   std::size_t most_values = 0;
   for (const Node& node : graph.nodes()) {
     most_values = std::max({most_values, node.inputs.size(), node.outputs.size()});
@@ -73,17 +67,24 @@ Executor::Executor(const Graph& graph, const Parameters& parameters, const Param
     scratch_.push_back(std::move(scratch));
   }
   for (const Phase& phase : plan_.phases) {
-    std::vector<Chunk> chunks;
+    std::vector<ShardSum> sums;
     for (const Value sum : phase.sums) {
-      const std::int64_t size = graph.type(sum).shape.size();
-      std::byte* total = memory_of(sum, {}, /*partial=*/false);
-      for (std::int64_t begin = 0; begin < size; begin += kChunkElements) {
-        chunks.push_back({plan_.placements[at(sum)].sum_offset + begin * 4,
-                          std::min(kChunkElements, size - begin), total + begin * 4});
-      }
+      const Placement& placement = plan_.placements[at(sum)];
+      sums.push_back({placement.sum_offset, graph.type(sum).shape.size(),
+                      reinterpret_cast<float*>(memory_of(sum, {}, /*partial=*/false)),
+                      placement.space == Space::kGradients});
     }
-    chunks_.push_back(std::move(chunks));
+    chunks_.push_back(chunks_of(std::move(sums), kChunkElements));
   }
+}
+
+// Then the end of the sums is where every gradient is seen.
+bool Executor::every_gradient_is_a_sum(const Graph& graph) const {
+  for (std::int32_t id = 0; id < graph.num_values(); ++id) {
+    const Placement& placement = plan_.placements[static_cast<std::size_t>(id)];
+    if (placement.space == Space::kGradients && placement.sum_offset < 0) return false;
+  }
+  return true;
 }
 
 void Executor::bind(Value external, const void* memory) {
@@ -151,7 +152,7 @@ void Executor::run_once(std::span<const std::int64_t> rows) {
     const Phase& phase = plan_.phases[number];
     if (phase.sharded) {
       run_sharded(phase, rows);
-      reduce_sums(phase, sharding_of(images, cut_).shards);
+      sums_.add_up(chunks_[number], sharding_of(images, cut_).shards, watch_, workers_, observer_);
     } else {
       run_whole(phase, rows);
     }
@@ -169,7 +170,8 @@ void Executor::run_sharded(const Phase& phase, std::span<const std::int64_t> row
       for (std::size_t segment = 0; segment < rows.size(); ++segment) {
         segments[segment] = piece_of(rows[segment], piece, sharding.pieces());
       }
-      const Position position{worker, shard, piece, segments};
+      const GradientWatch watch = cut_.whole() ? watch_ : GradientWatch{};
+      const Position position{worker, shard, piece, segments, watch};
       const Write write = micro == 0 ? Write::kOverwrite : Write::kAccumulate;
       for (const std::int32_t node : phase.nodes) {
         launch(node, position, write, 0, 0);
@@ -188,43 +190,19 @@ void Executor::run_whole(const Phase& phase, std::span<const std::int64_t> /*row
     }
     const std::int64_t work = node.op->divisible_work(std::span(types.data(), count));
     if (work == 0) {
-      launch(index, {0, 0, 0, whole_batch_}, Write::kOverwrite, 0, 0);
+      launch(index, {0, 0, 0, whole_batch_, watch_}, Write::kOverwrite, 0, 0);
       continue;
     }
     if (cut_.whole()) {
-      launch(index, {0, 0, 0, whole_batch_}, Write::kOverwrite, 0, work);
+      launch(index, {0, 0, 0, whole_batch_, watch_}, Write::kOverwrite, 0, work);
       continue;
     }
     workers_.for_each(
         (work + kChunkElements - 1) / kChunkElements, [&](int worker, std::int64_t chunk) {
-          launch(index, {worker, 0, 0, whole_batch_}, Write::kOverwrite, chunk * kChunkElements,
-                 std::min(work, (chunk + 1) * kChunkElements));
+          launch(index, {worker, 0, 0, whole_batch_, watch_}, Write::kOverwrite,
+                 chunk * kChunkElements, std::min(work, (chunk + 1) * kChunkElements));
         });
   }
-}
-
-// Adds the shards' partial sums as a balanced tree: (0+1)+(2+3), whatever the number of workers.
-// The partial sums are spent.
-void Executor::reduce_sums(const Phase& phase, std::int64_t shards) {
-  const std::vector<Chunk>& chunks =
-      chunks_[static_cast<std::size_t>(&phase - plan_.phases.data())];
-  workers_.for_each(static_cast<std::int64_t>(chunks.size()), [&](int worker, std::int64_t index) {
-    const Observed observed(observer_, worker, LaunchObserver::kReduction);
-    const Chunk& chunk = chunks[static_cast<std::size_t>(index)];
-    const auto partial = [&](std::int64_t shard) {
-      return reinterpret_cast<float*>(sums_.data() + shard * plan_.sums_bytes + chunk.sum_offset);
-    };
-    std::visit(
-        [&](auto ctx) {
-          for (std::int64_t step = 1; step < shards; step *= 2) {
-            for (std::int64_t shard = 0; shard + step < shards; shard += 2 * step) {
-              add(ctx, chunk.size, partial(shard), partial(shard + step), partial(shard));
-            }
-          }
-          scale(ctx, chunk.size, {}, partial(0), reinterpret_cast<float*>(chunk.total));
-        },
-        context_);
-  });
 }
 
 void Executor::launch(std::int32_t index, const Position& position, Write write,
@@ -245,7 +223,7 @@ void Executor::launch(std::int32_t index, const Position& position, Write write,
                 .segments = position.segments,
                 .work_begin = work_begin,
                 .work_end = work_end,
-                .watch = watch_});
+                .watch = position.watch});
 }
 
 TensorView Executor::view_of(Value value, const Position& position, bool partial) const {
@@ -275,7 +253,7 @@ TensorView Executor::view_of(Value value, const Position& position, bool partial
 std::byte* Executor::memory_of(Value root, const Position& position, bool partial) const {
   const Placement& placement = plan_.placements[at(root)];
   if (partial && placement.sum_offset >= 0) {
-    return sums_.data() + position.shard * plan_.sums_bytes + placement.sum_offset;
+    return sums_.part(position.shard, placement.sum_offset);
   }
   switch (placement.space) {
     case Space::kExternal:

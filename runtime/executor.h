@@ -15,6 +15,7 @@
 #include "runtime/op.h"
 #include "runtime/parameters.h"
 #include "runtime/recording.h"
+#include "runtime/shard_sums.h"
 #include "runtime/sharding.h"
 #include "runtime/tensor.h"
 #include "runtime/workers.h"
@@ -58,6 +59,7 @@ class Executor {
     int worker = 0;
     std::int64_t shard = 0, piece = 0;
     std::span<const SegmentRange> segments;
+    GradientWatch watch;
   };
 
   struct Scratch {  // of one worker
@@ -66,13 +68,13 @@ class Executor {
     std::vector<SegmentRange> segments;
   };
 
+  bool every_gradient_is_a_sum(const Graph& graph) const;
   void forget_recordings();
   void require_runnable(std::span<const std::int64_t> rows) const;
   void run_recorded(std::span<const std::int64_t> rows, std::int64_t steps);
   void run_once(std::span<const std::int64_t> rows);
   void run_sharded(const Phase& phase, std::span<const std::int64_t> rows);
   void run_whole(const Phase& phase, std::span<const std::int64_t> rows);
-  void reduce_sums(const Phase& phase, std::int64_t shards);
   void launch(std::int32_t index, const Position& position, Write write, std::int64_t work_begin,
               std::int64_t work_end);
   TensorView view_of(Value value, const Position& position, bool partial) const;
@@ -85,7 +87,8 @@ class Executor {
   std::vector<std::int64_t> max_rows_;
   BatchCut cut_;
   MemoryPlan plan_;
-  Buffer shared_, sums_, step_state_;
+  Buffer shared_, step_state_;
+  ShardSums sums_;
   GradientWatch watch_;
   std::vector<Scratch> scratch_;
   std::vector<std::byte*> bound_;          // by value id; null where not external
@@ -93,13 +96,8 @@ class Executor {
 
   LaunchObserver* observer_ = nullptr;
 
-  // Chunks of sums to combine, per phase, made once.
-  struct Chunk {
-    std::int64_t sum_offset;  // bytes within a shard's block
-    std::int64_t size;        // elements
-    std::byte* total;
-  };
-  std::vector<std::vector<Chunk>> chunks_;
+  // Of the sums that a phase ends with, made once.
+  std::vector<std::vector<ShardSum>> chunks_;
 
   // Recorded with recorded_rows_; empty where the context records nothing.
   std::vector<std::int64_t> recorded_rows_;

@@ -31,7 +31,7 @@ struct Launch {
   Write write = Write::kOverwrite;            // for outputs that are sums over the batch
   std::span<const SegmentRange> segments;     // all segments of the batch
   std::int64_t work_begin = 0, work_end = 0;  // the share of divisible_work()
-  GradientWatch watch;                        // its state is null where batches are cut
+  GradientWatch watch;                        // its state is null in shards
 
   template <typename T>
   const T* in(std::size_t index) const {

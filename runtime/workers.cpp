@@ -24,11 +24,15 @@ void wait_while_equal(const std::atomic<T>& value, T old) {
   }
 }
 
-}  // namespace
-
-Workers::Workers(int count) {
+int checked(int count) {
   GRADFLIP_REQUIRE(count >= 1 && count <= 1024,
                    message("workers: ", count, " threads; expected 1 to 1024"));
+  return count;
+}
+
+}  // namespace
+
+Workers::Workers(int count) : own_items_(static_cast<std::size_t>(checked(count))) {
   threads_.reserve(static_cast<std::size_t>(count - 1));
   for (int worker = 1; worker < count; ++worker) {
     threads_.emplace_back([this, worker] { work(worker); });
@@ -44,7 +48,12 @@ Workers::~Workers() {
 
 void Workers::run(const Job& job) {
   job_ = job;
-  next_item_.store(0, std::memory_order_relaxed);
+  const auto crew = static_cast<std::int64_t>(own_items_.size());
+  for (std::int64_t worker = 0; worker < crew; ++worker) {
+    OwnItems& own = own_items_[static_cast<std::size_t>(worker)];
+    own.next.store(job.items * worker / crew, std::memory_order_relaxed);
+    own.end = job.items * (worker + 1) / crew;
+  }
   busy_.store(static_cast<int>(threads_.size()), std::memory_order_relaxed);
   round_.fetch_add(1, std::memory_order_release);
   round_.notify_all();
@@ -71,13 +80,17 @@ void Workers::work(int worker) {
 }
 
 void Workers::take_items(int worker) {
+  const std::size_t crew = own_items_.size();
   try {
-    for (std::int64_t item = next_item_.fetch_add(1, std::memory_order_relaxed); item < job_.items;
-         item = next_item_.fetch_add(1, std::memory_order_relaxed)) {
-      job_.call(job_.target, worker, item);
+    for (std::size_t helped = 0; helped < crew; ++helped) {
+      OwnItems& items = own_items_[(static_cast<std::size_t>(worker) + helped) % crew];
+      for (std::int64_t item = items.next.fetch_add(1, std::memory_order_relaxed); item < items.end;
+           item = items.next.fetch_add(1, std::memory_order_relaxed)) {
+        job_.call(job_.target, worker, item);
+      }
     }
   } catch (...) {
-    next_item_.store(job_.items, std::memory_order_relaxed);
+    for (OwnItems& items : own_items_) items.next.store(items.end, std::memory_order_relaxed);
     const std::lock_guard lock(failure_mutex_);
     if (failure_ == nullptr) failure_ = std::current_exception();
   }

@@ -69,11 +69,15 @@ class CheckFinite final : public Op {
   }
 
   void run(const Launch& launch) const override {
+    auto* guard = static_cast<FiniteGuard*>(launch.inputs[0].data);
+    const auto* step = launch.in<std::int64_t>(1);
     for (std::int32_t i = 0; i < quantities_; ++i) {
       const auto input = static_cast<std::size_t>(i) + 2;
+      const auto* values = launch.in<float>(input);
+      const bool reported = launch.watch.complete && values == launch.watch.gradients;
       dispatch(launch, [&](auto ctx) {
-        check_finite(ctx, launch.inputs[input].size(), launch.in<float>(input), i,
-                     launch.in<std::int64_t>(1), static_cast<FiniteGuard*>(launch.inputs[0].data));
+        if (reported) return check_reported(ctx, launch.watch.state, i, step, guard);
+        check_finite(ctx, launch.inputs[input].size(), values, i, step, guard);
       });
     }
   }

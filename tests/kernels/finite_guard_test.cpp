@@ -72,6 +72,25 @@ TYPED_TEST(FiniteGuardTest, KeepsTheFirstStepThatFailed) {
   EXPECT_EQ(after.step, 4);
 }
 
+TYPED_TEST(FiniteGuardTest, TakesWhatWasReportedAndTakesTheNoteBack) {
+  const auto step = this->upload(std::vector<std::int64_t>{std::int64_t{5} << 32U});
+  auto guard = this->upload(std::vector<FiniteGuard>(1));
+  auto state = this->upload(std::vector<StepState>(1));
+  const auto check = [&] {
+    check_reported(this->ctx(), state.data(), /*quantity=*/7, step.data(), guard.data());
+    EXPECT_EQ(state.read()[0].first_non_finite, StepState::kAllFinite);
+    return guard.read()[0];
+  };
+  this->expect_untouched(check());
+  StepState noted;
+  noted.first_non_finite = 41;
+  state.write({noted});
+  this->expect_frozen_at(41, check());
+  noted.first_non_finite = 3;  // a frozen guard keeps what it has
+  state.write({noted});
+  this->expect_frozen_at(41, check());
+}
+
 TYPED_TEST(FiniteGuardTest, RefusesANegativeSize) {
   FiniteGuard guard;
   const std::int64_t step = 0;

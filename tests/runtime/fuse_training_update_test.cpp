@@ -129,10 +129,6 @@ class FusedTrainingUpdateTest : public BackendTest<Ctx> {};
 TYPED_TEST_SUITE(FusedTrainingUpdateTest, Backends, BackendNames);
 
 TYPED_TEST(FusedTrainingUpdateTest, EqualsTheUnfusedGraphBitForBit) {
-  if (!batch_cut(this->ctx()).whole()) {
-    EXPECT_THROW(run_steps(this->ctx(), true, 0.5F), std::invalid_argument);
-    return;
-  }
   for (const float pixel : {0.5F, std::numeric_limits<float>::infinity()}) {
     const Outcome fused = run_steps(this->ctx(), true, pixel);
     const Outcome apart = run_steps(this->ctx(), false, pixel);
@@ -143,8 +139,10 @@ TYPED_TEST(FusedTrainingUpdateTest, EqualsTheUnfusedGraphBitForBit) {
     EXPECT_EQ(fused.guard.quantity, apart.guard.quantity);
     EXPECT_EQ(fused.guard.index, apart.guard.index);
     EXPECT_EQ(fused.guard.step, apart.guard.step);
-    // Two checks, the record and the counter go; the rest is the same.
-    EXPECT_EQ(fused.launches, apart.launches - 4);
+    // Where launches are recorded: two checks, the record and the counter go; the rest is the same.
+    if (apart.launches > 0) {
+      EXPECT_EQ(fused.launches, apart.launches - 4);
+    }
   }
 }
 

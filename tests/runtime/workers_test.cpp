@@ -25,6 +25,33 @@ TEST(WorkersTest, DoesEveryItemOnce) {
   }
 }
 
+TEST(WorkersTest, HelpsWhoIsLate) {
+  Workers workers(2);
+  for (int round = 0; round < 20; ++round) {
+    // Whoever has item 5 is done only when the other has done all that is left.
+    std::atomic<int> done{0};
+    workers.for_each(10, [&](int /*worker*/, std::int64_t item) {
+      while (item == 5 && done.load() < 9) std::this_thread::yield();
+      ++done;
+    });
+    EXPECT_EQ(done.load(), 10);
+  }
+}
+
+TEST(WorkersTest, EveryoneBeginsWithItsOwnItems) {
+  Workers workers(3);
+  for (int round = 0; round < 20; ++round) {
+    std::atomic<int> arrived{0};
+    std::vector<int> by(3, -1);
+    workers.for_each(3, [&](int worker, std::int64_t item) {
+      ++arrived;
+      while (arrived.load() < 3) std::this_thread::yield();
+      by[static_cast<std::size_t>(item)] = worker;
+    });
+    EXPECT_EQ(by, (std::vector<int>{0, 1, 2}));
+  }
+}
+
 TEST(WorkersTest, ReturnsOnlyWhenAllAreDone) {
   Workers workers(4);
   for (int round = 0; round < 200; ++round) {
