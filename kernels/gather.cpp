@@ -1,51 +1,103 @@
+// Pictures picked by index, on the CPU.
+//
+// Decomposition  run by run of up to 192 elements: means lie side by side for a run, and the bytes
+// of
+//                a grey picture are replicated into one first, so that vectors run over all three.
+// Speed          128 pictures of 28x28x3, one core of an AMD EPYC (Zen 4), 2026-11-25: 23 us, from
+//                grey ones 55 us; as loops for the compiler 84 and 138 us (kernel_bench).
+
 #include "kernels/gather.h"
 
 #include <algorithm>
 #include <array>
+#include <cstring>
 
 #include "kernels/require.h"
 
-namespace gradflip {
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "kernels/gather.cpp"
+#include "kernels/cpu/simd.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace gradflip::HWY_NAMESPACE {
 namespace {
 
-// Up to this many means are laid out side by side, so that the innermost loop runs over them and
-// not over one to three channels: 0.8 ns per element without, 0.24 ns with it.
-constexpr std::int64_t kPatternSize = 192;
+constexpr std::int64_t kRun = 192;  // whole vectors of everything for 1 to 4 channels
+constexpr std::int64_t kWord = 4;   // channels of a grey pixel that are written at once
 
-// The restrict qualifiers matter: bytes may alias anything, and without them nothing vectorises.
-void normalize_run(std::int64_t size, const std::uint8_t* __restrict__ bytes,
-                   const float* __restrict__ mean, float factor, float* __restrict__ y) {
-  for (std::int64_t i = 0; i < size; ++i) y[i] = (static_cast<float>(bytes[i]) - mean[i]) * factor;
+void normalize_run(std::int64_t size, const std::uint8_t* bytes, const float* mean, float factor,
+                   float* y) {
+  const Floats factors = broadcast(factor);
+  const auto normalized = [&](Ints x, Floats means) HWY_ATTR {
+    return hn::Mul(hn::Sub(hn::ConvertTo(FloatTag(), x), means), factors);
+  };
+  std::int64_t i = 0;
+  for (; i + kLanes <= size; i += kLanes) {
+    store(normalized(load_bytes(kLanes, bytes + i), load(mean + i)), y + i);
+  }
+  if (i < size) {
+    const std::int64_t rest = size - i;
+    store_first(rest, normalized(load_bytes(rest, bytes + i), load_first(rest, mean + i)), y + i);
+  }
 }
 
-void normalize(std::int64_t pixels, std::int64_t channels, const std::uint8_t* bytes,
-               const float* mean, float factor, float* y) {
-  std::array<float, kPatternSize> pattern;
-  const std::int64_t repeats = std::max<std::int64_t>(1, kPatternSize / channels);
+// Each of `pixels` bytes `channels` times, up to kWord; writes up to kWord - 1 bytes past the last.
+void replicate(std::int64_t pixels, std::int64_t channels, const std::uint8_t* bytes,
+               std::uint8_t* to) {
+  for (std::int64_t pixel = 0; pixel < pixels; ++pixel) {
+    const std::uint32_t word = bytes[pixel] * 0x01010101U;
+    std::memcpy(to + pixel * channels, &word, kWord);
+  }
+}
+
+// One pixel of many channels.
+void normalize_grey(std::int64_t channels, std::uint8_t byte, const float* mean, float factor,
+                    float* y) {
+  const auto value = static_cast<float>(byte);
+  for (std::int64_t c = 0; c < channels; ++c) y[c] = (value - mean[c]) * factor;
+}
+
+void gather_normalize_simd(const GatherShape& shape, const std::uint8_t* images,
+                           const std::int64_t* indices, const float* mean, float factor, float* y) {
+  const std::int64_t channels = shape.channels;
+  const bool grey = shape.stored_channels != channels;
+  const std::int64_t most = grey ? kWord : kRun;
+  // With more channels pixel by pixel, each of which has the means side by side as they are.
+  const std::int64_t run_pixels = channels <= most ? kRun / channels : 1;
+  std::array<float, kRun> pattern;
   const float* means = mean;
-  if (repeats > 1) {
-    for (std::int64_t i = 0; i < repeats * channels; ++i) pattern[i] = mean[i % channels];
+  if (run_pixels > 1) {
+    for (std::int64_t i = 0; i < run_pixels * channels; ++i) pattern[i] = mean[i % channels];
     means = pattern.data();
   }
-  const std::int64_t size = pixels * channels;
-  for (std::int64_t begin = 0; begin < size; begin += repeats * channels) {
-    normalize_run(std::min(repeats * channels, size - begin), bytes + begin, means, factor,
-                  y + begin);
-  }
-}
-
-void normalize_replicated(std::int64_t pixels, std::int64_t channels,
-                          const std::uint8_t* __restrict__ bytes, const float* __restrict__ mean,
-                          float factor, float* __restrict__ y) {
-  for (std::int64_t pixel = 0; pixel < pixels; ++pixel) {
-    const auto value = static_cast<float>(bytes[pixel]);
-    for (std::int64_t c = 0; c < channels; ++c) {
-      y[pixel * channels + c] = (value - mean[c]) * factor;
+  std::array<std::uint8_t, kRun + kWord> replicated;
+  for (std::int64_t n = 0; n < shape.count; ++n) {
+    const std::uint8_t* picture = images + indices[n] * shape.pixels * shape.stored_channels;
+    for (std::int64_t pixel = 0; pixel < shape.pixels; pixel += run_pixels) {
+      const std::int64_t pixels = std::min(run_pixels, shape.pixels - pixel);
+      const std::uint8_t* bytes = picture + pixel * shape.stored_channels;
+      float* to = y + (n * shape.pixels + pixel) * channels;
+      if (grey && channels > most) {
+        normalize_grey(channels, *bytes, mean, factor, to);
+        continue;
+      }
+      if (grey) {
+        replicate(pixels, channels, bytes, replicated.data());
+        bytes = replicated.data();
+      }
+      normalize_run(pixels * channels, bytes, means, factor, to);
     }
   }
 }
 
 }  // namespace
+}  // namespace gradflip::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace gradflip {
+
+HWY_EXPORT(gather_normalize_simd);
 
 void require_valid(const GatherShape& shape) {
   GRADFLIP_REQUIRE(shape.count >= 0 && shape.pixels >= 0 && shape.channels > 0,
@@ -59,13 +111,7 @@ void require_valid(const GatherShape& shape) {
 void gather_normalize(Cpu /*ctx*/, const GatherShape& shape, const std::uint8_t* images,
                       const std::int64_t* indices, const float* mean, float factor, float* y) {
   require_valid(shape);
-  const auto normalize_picture =
-      shape.stored_channels == shape.channels ? normalize : normalize_replicated;
-  for (std::int64_t i = 0; i < shape.count; ++i) {
-    normalize_picture(shape.pixels, shape.channels,
-                      images + indices[i] * shape.pixels * shape.stored_channels, mean, factor,
-                      y + i * shape.pixels * shape.channels);
-  }
+  HWY_DYNAMIC_DISPATCH(gather_normalize_simd)(shape, images, indices, mean, factor, y);
 }
 
 void gather_labels(Cpu /*ctx*/, std::int64_t count, const std::uint8_t* labels,
@@ -75,3 +121,4 @@ void gather_labels(Cpu /*ctx*/, std::int64_t count, const std::uint8_t* labels,
 }
 
 }  // namespace gradflip
+#endif  // HWY_ONCE

@@ -5,6 +5,7 @@
 
 #include <stdexcept>
 
+#include "tests/kernels/simd_targets.h"
 #include "tests/support/backends.h"
 #include "tests/support/compare.h"
 #include "tests/support/random_data.h"
@@ -31,6 +32,10 @@ constexpr GatherShape kShapes[] = {
     {.count = 2, .pixels = 3, .stored_channels = 100, .channels = 100},
     {.count = 2, .pixels = 3, .stored_channels = 193, .channels = 193},
     {.count = 13, .pixels = 31, .stored_channels = 1, .channels = 2},
+    {.count = 2, .pixels = 784, .stored_channels = 1, .channels = 3},
+    {.count = 2, .pixels = 97, .stored_channels = 1, .channels = 4},
+    {.count = 2, .pixels = 9, .stored_channels = 1, .channels = 5},
+    {.count = 2, .pixels = 3, .stored_channels = 1, .channels = 300},
 };
 
 std::vector<std::int64_t> random_indices(std::int64_t count) {
@@ -61,23 +66,25 @@ class GatherTest : public BackendTest<Ctx> {};
 TYPED_TEST_SUITE(GatherTest, Backends, BackendNames);
 
 TYPED_TEST(GatherTest, NormalizeMatchesReference) {
-  for (const GatherShape& shape : kShapes) {
-    for (const Base base : {Base::kAligned, Base::kOffByOne}) {
-      SCOPED_TRACE(testing::Message() << shape.count << ' ' << shape.pixels << ' '
-                                      << shape.stored_channels << ' ' << shape.channels);
-      const auto images = random_bytes(kStored * shape.pixels * shape.stored_channels, 2);
-      const auto indices = random_indices(shape.count);
-      std::vector<float> mean = random_floats(shape.channels, 3);
-      for (float& value : mean) value = value * 60.0F + 100.0F;
-      const auto stored = this->upload(images, base);
-      const auto picked = this->upload(indices);
-      const auto means = this->upload(mean, base);
-      auto y = this->poisoned(shape.count * shape.pixels * shape.channels, base);
-      gather_normalize(this->ctx(), shape, stored.data(), picked.data(), means.data(), kFactor,
-                       y.data());
-      EXPECT_TRUE(all_close(y.read(), normalized(shape, images, indices, mean), kElementwise));
+  for_each_simd_target<TypeParam>([this] {
+    for (const GatherShape& shape : kShapes) {
+      for (const Base base : {Base::kAligned, Base::kOffByOne}) {
+        SCOPED_TRACE(testing::Message() << shape.count << ' ' << shape.pixels << ' '
+                                        << shape.stored_channels << ' ' << shape.channels);
+        const auto images = random_bytes(kStored * shape.pixels * shape.stored_channels, 2);
+        const auto indices = random_indices(shape.count);
+        std::vector<float> mean = random_floats(shape.channels, 3);
+        for (float& value : mean) value = value * 60.0F + 100.0F;
+        const auto stored = this->upload(images, base);
+        const auto picked = this->upload(indices);
+        const auto means = this->upload(mean, base);
+        auto y = this->poisoned(shape.count * shape.pixels * shape.channels, base);
+        gather_normalize(this->ctx(), shape, stored.data(), picked.data(), means.data(), kFactor,
+                         y.data());
+        EXPECT_TRUE(all_close(y.read(), normalized(shape, images, indices, mean), kElementwise));
+      }
     }
-  }
+  });
 }
 
 TYPED_TEST(GatherTest, LabelsFollowTheIndices) {
