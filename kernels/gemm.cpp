@@ -6,6 +6,7 @@
 
 #include <algorithm>
 
+#include "kernels/cpu/bf16_gemm.h"
 #include "kernels/require.h"
 
 #undef HWY_TARGET_INCLUDE
@@ -77,6 +78,9 @@ void gemm(Cpu /*ctx*/, const GemmShape& shape, Scale scale, const float* a, cons
   if (shape.K == 0) {
     if (write == Write::kOverwrite) std::fill_n(c, shape.M * shape.N, 0.0F);
     return;
+  }
+  if (const Bf16Gemm* bf16 = bf16_gemm(shape)) {
+    return bf16->run(shape, value_of(scale), a, b, write, c);
   }
   HWY_DYNAMIC_DISPATCH(gemm_simd)(shape, value_of(scale), a, b, write, c);
 }

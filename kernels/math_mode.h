@@ -9,7 +9,8 @@ namespace gradflip {
 enum class Math {
   kF32,     // products of f32
   kTf32,    // operands may be rounded to 10 mantissa bits (tensor cores)
-  kBf16,    // operands may be rounded to 7 mantissa bits (tensor cores)
+  kBf16,    // operands may be rounded to 7 mantissa bits (tensor cores, AMX, AVX-512 BF16), and
+            // denormal ones taken as zero
   kTf32x3,  // operands may be split into two of 10 mantissa bits, and the product of their smaller
             // parts left out: products are right to 2^-20 (tensor cores, three products for one),
             // sums with an infinity NaN

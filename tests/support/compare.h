@@ -1,7 +1,8 @@
 // Comparison of a kernel's f32 output with a double-precision reference, element by element:
 // |got - want| <= tolerance * scale, with `scale` the sum of |terms| behind that element. So
 // cancellation cannot fake a failure, nor a wide absolute tolerance hide one. Only what f32 cannot
-// hold is forgiven: an error below its smallest normal number. A NaN on either side fails, and so
+// hold is forgiven: an error below its smallest normal number, or what such operands make where
+// operands are rounded. A NaN on either side fails, and so
 // does a difference in size. A failure names the worst element.
 #pragma once
 
