@@ -1,12 +1,13 @@
 // conv_block_backward_filter on the CPU.
 //
 // Decomposition  panel by panel (see conv_block_geometry.h): winners become offsets into x, then
-//                for each channel k and each block of filter rows one pass over the panel's pooled
-//                pixels, with the block's (rows, S*C) sums in registers. In bf16, where the
-//                processor has its products and the panel suits, bf16_gradients.h makes that pass.
-// Numerics       every sum runs over the pooled pixels in order, in at most two interleaved chains
-//                per panel. A dead window contributes 0 * x, as the dense gradient would.
-// Cost           2*R*S*C operations per window, dead or not, and one load for every multiply-add:
+//                for one channel k or some neighbours and each block of filter rows one pass over
+//                the panel's pooled pixels, with their (rows, S*C) sums in registers. In bf16,
+//                where the processor has its products and the panel suits, bf16_gradients.h makes
+//                that pass.
+// Numerics       every sum is one chain over the pooled pixels in order. A dead window contributes
+// 0 * x, as the dense gradient would. Cost           2*R*S*C operations per window, dead or not,
+// and one load for every multiply-add:
 //                from the L1 cache Zen 5 sustains three quarters of its multiply-adds that way, and
 //                12x12x32 -> 5x5x48 reaches 59 % (7.8 us per image).
 
@@ -32,112 +33,123 @@ constexpr int kMaxVectors = std::min(10, kAccumulators);
 template <int kVectors>
 constexpr int kMaxRows = std::clamp(kMaxSums / kVectors, 1, 5);
 
-// One channel's view of a panel, apart from x.
-struct PanelChannel {
+// Channels that go over a panel together: with few sums each, several of them keep the
+// multiply-adds from waiting for the one before, and a pass of several costs no more to begin and
+// to end.
+template <int kSums>
+constexpr int kChannels = kSums * 4 <= kMaxSums   ? 4
+                          : kSums * 2 <= kMaxSums ? 2
+                                                  : 1;
+
+// Some channels' view of a panel, apart from x. The first one's; the others are neighbours.
+struct PanelChannels {
   const float* gradient;
   const std::int32_t* offset;
   std::int64_t pixels, stride;  // of gradient and offset
 };
 
-// sum[row][v] += over the pixels: gradient * x[offset + row*row_stride + v*kLanes]
-template <int kRows, int kVectors>
-HWY_INLINE void accumulate_rows(const PanelChannel& panel, const float* panel_x,
-                                std::int64_t row_stride, std::int64_t sum_stride, float* sum) {
-  // With few sums, a second set of them: else each multiply-add would wait for the one before it.
-  constexpr int kChains = kRows * kVectors <= kMaxSums / 2 ? 2 : 1;
-  Floats total[kChains][kRows][kVectors];
-  GRADFLIP_UNROLL
-  for (int row = 0; row < kRows; ++row) {
+// Where sums lie, from one filter row and from one channel to the next.
+struct SumStrides {
+  std::int64_t row, channel;
+};
+
+// sum[channel][row][v] += over the pixels: gradient * x[offset + row*row_stride + v*kLanes]
+template <int kCount, int kRows, int kVectors>
+HWY_INLINE void accumulate_rows(const PanelChannels& panel, const float* panel_x,
+                                std::int64_t row_stride, const SumStrides& strides, float* sum) {
+  Floats total[kCount][kRows][kVectors];
+  const auto each_sum = [&](const auto& visit) HWY_ATTR {
     GRADFLIP_UNROLL
-    for (int v = 0; v < kVectors; ++v) {
-      total[0][row][v] = load(sum + row * sum_stride + v * kLanes);
-      if constexpr (kChains > 1) total[1][row][v] = zeros();
+    for (int channel = 0; channel < kCount; ++channel) {
+      GRADFLIP_UNROLL
+      for (int row = 0; row < kRows; ++row) {
+        GRADFLIP_UNROLL
+        for (int v = 0; v < kVectors; ++v) {
+          visit(total[channel][row][v],
+                sum + channel * strides.channel + row * strides.row + v * kLanes);
+        }
+      }
     }
-  }
+  };
+  each_sum([](Floats& register_sum, const float* at) HWY_ATTR { register_sum = load(at); });
   const float* gradients = panel.gradient;
   const std::int32_t* offsets = panel.offset;
-  std::int64_t pixel = 0;
-  for (; pixel + kChains <= panel.pixels; pixel += kChains) {
+  for (std::int64_t pixel = 0; pixel < panel.pixels; ++pixel) {
     GRADFLIP_UNROLL
-    for (int chain = 0; chain < kChains; ++chain) {
-      const Floats gradient = broadcast(*gradients);
-      const float* x = panel_x + *offsets;
-      gradients += panel.stride;
-      offsets += panel.stride;
+    for (int channel = 0; channel < kCount; ++channel) {
+      const Floats gradient = broadcast(gradients[channel]);
+      const float* x = panel_x + offsets[channel];
       GRADFLIP_UNROLL
       for (int row = 0; row < kRows; ++row) {
         GRADFLIP_UNROLL
         for (int v = 0; v < kVectors; ++v) {
-          total[chain][row][v] =
-              hn::MulAdd(gradient, load(x + row * row_stride + v * kLanes), total[chain][row][v]);
+          total[channel][row][v] =
+              hn::MulAdd(gradient, load(x + row * row_stride + v * kLanes), total[channel][row][v]);
         }
       }
     }
+    gradients += panel.stride;
+    offsets += panel.stride;
   }
-  if constexpr (kChains > 1) {
-    if (pixel < panel.pixels) {
-      const Floats gradient = broadcast(*gradients);
-      const float* x = panel_x + *offsets;
-      GRADFLIP_UNROLL
-      for (int row = 0; row < kRows; ++row) {
-        GRADFLIP_UNROLL
-        for (int v = 0; v < kVectors; ++v) {
-          total[0][row][v] =
-              hn::MulAdd(gradient, load(x + row * row_stride + v * kLanes), total[0][row][v]);
-        }
-      }
-    }
-  }
-  GRADFLIP_UNROLL
-  for (int row = 0; row < kRows; ++row) {
-    GRADFLIP_UNROLL
-    for (int v = 0; v < kVectors; ++v) {
-      Floats result = total[0][row][v];
-      if constexpr (kChains > 1) result = hn::Add(result, total[1][row][v]);
-      store(result, sum + row * sum_stride + v * kLanes);
-    }
-  }
+  each_sum([](const Floats& register_sum, float* at) HWY_ATTR { store(register_sum, at); });
 }
 
 // All filter rows of `kVectors` vectors of a run.
-template <int kVectors, int kRows = kMaxRows<kVectors>>
-void accumulate_part(std::int64_t R, const PanelChannel& panel, const float* x,
-                     std::int64_t row_stride, std::int64_t sum_stride, float* sum) {
+template <int kCount, int kVectors, int kRows = kMaxRows<kVectors>>
+void accumulate_part(std::int64_t R, const PanelChannels& panel, const float* x,
+                     std::int64_t row_stride, const SumStrides& strides, float* sum) {
   for (; R >= kRows; R -= kRows) {
-    accumulate_rows<kRows, kVectors>(panel, x, row_stride, sum_stride, sum);
+    accumulate_rows<kCount, kRows, kVectors>(panel, x, row_stride, strides, sum);
     x += kRows * row_stride;
-    sum += kRows * sum_stride;
+    sum += kRows * strides.row;
   }
   if constexpr (kRows > 1) {
-    if (R > 0) accumulate_part<kVectors, kRows - 1>(R, panel, x, row_stride, sum_stride, sum);
+    if (R > 0) {
+      accumulate_part<kCount, kVectors, kRows - 1>(R, panel, x, row_stride, strides, sum);
+    }
   }
 }
 
-using AccumulatePart = decltype(&accumulate_part<1>);
+// All K channels, as many at a time as suit; then one by one.
+template <int kVectors>
+void accumulate_channels(std::int64_t K, std::int64_t R, PanelChannels panel, const float* x,
+                         std::int64_t row_stride, const SumStrides& strides, float* sum) {
+  constexpr int kCount = kChannels<kVectors * kMaxRows<kVectors>>;
+  const auto next = [&](std::int64_t count) {
+    panel.gradient += count;
+    panel.offset += count;
+    sum += count * strides.channel;
+    K -= count;
+  };
+  for (; K >= kCount; next(kCount)) {
+    accumulate_part<kCount, kVectors>(R, panel, x, row_stride, strides, sum);
+  }
+  for (; K > 0; next(1)) accumulate_part<1, kVectors>(R, panel, x, row_stride, strides, sum);
+}
+
+using AccumulateChannels = decltype(&accumulate_channels<1>);
 
 template <int kVectors = kMaxVectors>
-AccumulatePart choose_accumulate_part(std::int64_t vectors) {
+AccumulateChannels choose_accumulate_channels(std::int64_t vectors) {
   if constexpr (kVectors > 1) {
-    if (vectors < kVectors) return choose_accumulate_part<kVectors - 1>(vectors);
+    if (vectors < kVectors) return choose_accumulate_channels<kVectors - 1>(vectors);
   }
-  return accumulate_part<kVectors>;
+  return accumulate_channels<kVectors>;
 }
 
 void accumulate_panel(const ConvBlockShape& shape, const FilterPanels& panels, std::int64_t pixels,
                       const BackwardFilterScratch& scratch, const float* x) {
   const std::int64_t R = shape.conv.R;
-  const std::int64_t stride = whole_rows(shape.conv.K);
+  const PanelChannels panel{scratch.gradient, scratch.offset, pixels, whole_rows(shape.conv.K)};
+  const SumStrides strides{panels.run_floats, R * panels.run_floats};
   const std::int64_t tap_row_stride = shape.conv.dilation_h * panels.row_stride;
   const std::int64_t run_vectors = vectors_for(shape.conv.S * shape.conv.C);
   const std::int64_t parts = (run_vectors + kMaxVectors - 1) / kMaxVectors;
   for (std::int64_t part = 0; part < parts; ++part) {
     const std::int64_t first = run_vectors * part / parts;
-    const auto accumulate = choose_accumulate_part(run_vectors * (part + 1) / parts - first);
-    for (std::int64_t k = 0; k < shape.conv.K; ++k) {
-      const PanelChannel panel{scratch.gradient + k, scratch.offset + k, pixels, stride};
-      accumulate(R, panel, x + first * kLanes, tap_row_stride, panels.run_floats,
-                 scratch.sum + k * R * panels.run_floats + first * kLanes);
-    }
+    const std::int64_t begin = first * kLanes;
+    choose_accumulate_channels(run_vectors * (part + 1) / parts - first)(
+        shape.conv.K, R, panel, x + begin, tap_row_stride, strides, scratch.sum + begin);
   }
 }
 
