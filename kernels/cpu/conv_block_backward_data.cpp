@@ -65,8 +65,9 @@ std::int64_t list_gradients(const ConvBlockShape& shape, const ConvBlockGeometry
   const std::int64_t K = shape.conv.K;
   GradientList* list = scratch.list;
   std::int64_t size = 0;
-  for (std::int64_t p = 0; p < shape.PP(); ++p) {
-    for (std::int64_t q = 0; q < shape.PQ(); ++q, dpooled += K, winner += K) {
+  const std::int64_t PP = shape.PP(), PQ = shape.PQ();  // divisions
+  for (std::int64_t p = 0; p < PP; ++p) {
+    for (std::int64_t q = 0; q < PQ; ++q, dpooled += K, winner += K) {
       std::int32_t position = 0;
       for (std::int64_t r = 0; r < shape.pool_h; ++r) {
         for (std::int64_t s = 0; s < shape.pool_w; ++s, ++position) {

@@ -45,7 +45,8 @@ void prepare_channels(const ConvBlockShape& shape, const FilterPanels& panels, s
   const Ints window = hn::Set(di, static_cast<std::int32_t>(shape.pool_w * panels.pixel_stride));
   Ints first = hn::Set(di, static_cast<std::int32_t>(base));
   Floats sum = load(dbias);
-  for (std::int64_t q = 0; q < shape.PQ(); ++q) {
+  const std::int64_t PQ = shape.PQ();  // divisions
+  for (std::int64_t q = 0; q < PQ; ++q) {
     Ints position = load_bytes(count, winner);
     Floats arriving = count >= kLanes ? load(dpooled) : load_first(count, dpooled);
     const auto dead = hn::Eq(position, hn::Set(di, kDeadWinner));

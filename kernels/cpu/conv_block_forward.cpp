@@ -176,7 +176,8 @@ template <int kWindow>
 void pool_strip(const ConvBlockShape& shape, const PoolOperands& pool, const float* strip,
                 float* pooled, std::uint8_t* winner) {
   const std::int64_t K = shape.conv.K;
-  for (std::int64_t q = 0; q < shape.PQ(); ++q, pooled += K, winner += K) {
+  const std::int64_t PQ = shape.PQ();  // divisions
+  for (std::int64_t q = 0; q < PQ; ++q, pooled += K, winner += K) {
     const float* window = strip + q * pool.pool_w * pool.pixel_stride;
     for (std::int64_t k = 0; k < K; k += kLanes) {
       Ints position;

@@ -115,8 +115,9 @@ inline void scatter_gradients(const ConvBlockShape& shape, const TileBackwardDat
   const auto covered = [](std::int64_t first, std::int64_t size, std::int64_t limit) {
     return first >= 0 && first + size <= limit;
   };
-  for (std::int64_t p = 0; p < shape.PP(); ++p) {
-    for (std::int64_t q = 0; q < shape.PQ(); ++q, dpooled += K, winner += K) {
+  const std::int64_t PP = shape.PP(), PQ = shape.PQ();  // divisions
+  for (std::int64_t p = 0; p < PP; ++p) {
+    for (std::int64_t q = 0; q < PQ; ++q, dpooled += K, winner += K) {
       const std::int64_t row = plan.first_row + p * shape.pool_h;
       const std::int64_t column = plan.first_column + q * shape.pool_w;
       std::uint16_t* window = gradient + (row * plan.width + column) * plan.channels;

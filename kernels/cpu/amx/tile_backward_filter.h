@@ -88,8 +88,9 @@ inline void scatter_channels(const ConvBlockShape& shape, const TileBackwardFilt
   for (std::int64_t position = 0; position < shape.pool_h * shape.pool_w; ++position) {
     position_offset[position] = position / shape.pool_w * row + position % shape.pool_w;
   }
-  for (std::int64_t p = 0; p < shape.PP(); ++p) {
-    for (std::int64_t q = 0; q < shape.PQ(); ++q, dpooled += K, winner += K) {
+  const std::int64_t PP = shape.PP(), PQ = shape.PQ();  // divisions
+  for (std::int64_t p = 0; p < PP; ++p) {
+    for (std::int64_t q = 0; q < PQ; ++q, dpooled += K, winner += K) {
       for (std::int64_t k = 0; k < K; ++k) {
         const float passing = winner[k] == kDeadWinner ? 0.0F : dpooled[k];
         dbias[k] += passing;
