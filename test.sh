@@ -138,7 +138,7 @@ if setarch "$(uname -m)" -R true 2>/dev/null; then
 fi
 check 'build: tsan' configure_and_build tsan OFF $((2 * GRADFLIP_MIB_PER_JOB)) \
   --target runtime_test --target models_test
-tests tsan --tests-regex '^(Workers|Executor|TrainerTest|AtomicFile)'
+tests tsan --tests-regex '^(Workers|ShardSums|Executor|TrainerTest|AtomicFile)'
 
 say ''
 say "$times"
