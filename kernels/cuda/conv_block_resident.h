@@ -1,0 +1,26 @@
+// Kernels of conv_block for the plain case: pools of 2 x 2, stride and dilation 1, tf32 or bf16,
+// and channels and pointers that vectors of 16 bytes fit. The operations of conv_block.h hand over
+// what pays here; for everything else, and as a reference in tests, there is the engine of
+// tile_gemm.cuh.
+#pragma once
+
+#include <cstdint>
+
+#include "kernels/context.h"
+#include "kernels/conv_block.h"
+
+namespace gradflip {
+
+// Whether the kernel can compute this. K is a multiple of 16, C of 4.
+bool conv_block_backward_data_resident_can(const ConvBlockShape& shape, const float* dpooled,
+                                           const std::uint8_t* winner, const float* filter,
+                                           const float* dx);
+// Whether it can, and no more than half of its tiles of pixels is outside of the image.
+bool conv_block_backward_data_resident_pays(const ConvBlockShape& shape, const float* dpooled,
+                                            const std::uint8_t* winner, const float* filter,
+                                            const float* dx);
+// The contract of conv_block_backward_data, for what it can compute.
+void conv_block_backward_data_resident(Cuda ctx, const ConvBlockShape& shape, const float* dpooled,
+                                       const std::uint8_t* winner, const float* filter, float* dx);
+
+}  // namespace gradflip

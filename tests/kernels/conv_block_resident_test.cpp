@@ -1,0 +1,172 @@
+// The kernels of conv_block for its plain case, beside the reference and on what they are only just
+// good for; and what conv_block gives to them. On CUDA only.
+#include "kernels/cuda/conv_block_resident.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <stdexcept>
+
+#include "tests/kernels/conv_block_cases.h"
+#include "tests/support/math_modes.h"
+#include "tests/support/reference/conv_block.h"
+
+namespace gradflip {
+namespace {
+
+using reference::widen;
+using testing::HasSubstr;
+using testing::ThrowsMessage;
+
+constexpr Math kTensorMaths[] = {Math::kTf32, Math::kBf16};
+
+// Tiles are 12 x 12 pixels by 32 channels (data) or 16 windows by 24 or 32 filters (forward), steps
+// are 16 channels deep, and three of four such steps each are under way.
+const std::vector<ConvBlockShape> kShapes = {
+    {.conv = {.N = 3, .H = 12, .W = 12, .C = 32, .K = 48, .R = 5, .S = 5}},
+    {.conv = {.N = 0, .H = 12, .W = 12, .C = 32, .K = 48, .R = 5, .S = 5}},
+    {.conv = {.N = 1, .H = 2, .W = 2, .C = 16, .K = 16, .R = 1, .S = 1}},
+    {.conv = {.N = 7, .H = 3, .W = 5, .C = 16, .K = 16, .R = 2, .S = 3}},
+    {.conv = {.N = 2, .H = 11, .W = 13, .C = 48, .K = 32, .R = 3, .S = 2}},
+    {.conv = {.N = 2, .H = 13, .W = 11, .C = 16, .K = 80, .R = 2, .S = 4}},
+    {.conv = {.N = 1, .H = 25, .W = 10, .C = 64, .K = 16, .R = 1, .S = 5}},
+    {.conv = {.N = 2, .H = 9, .W = 26, .C = 16, .K = 64, .R = 7, .S = 1}},
+    {.conv = {.N = 2, .H = 12, .W = 12, .C = 32, .K = 16, .R = 3, .S = 3, .pad_h = 1, .pad_w = 1}},
+    {.conv = {.N = 2, .H = 8, .W = 9, .C = 16, .K = 32, .R = 5, .S = 5, .pad_h = 2, .pad_w = 2}},
+    {.conv = {.N = 1, .H = 5, .W = 4, .C = 16, .K = 16, .R = 2, .S = 2, .pad_h = 4, .pad_w = 3}},
+};
+
+template <typename Body>
+void for_each_shape(const std::vector<ConvBlockShape>& shapes, const Body& body) {
+  for (ConvBlockShape shape : shapes) {
+    for (const Math math : kTensorMaths) {
+      shape.conv.math = math;
+      SCOPED_TRACE(name_of(shape));
+      body(shape);
+    }
+  }
+}
+
+// With channels of x on both sides of a vector and of a block.
+std::vector<ConvBlockShape> data_shapes() {
+  std::vector<ConvBlockShape> shapes = kShapes;
+  for (const std::int64_t C : {4, 28, 36}) {
+    shapes.push_back({.conv = {.N = 2, .H = 6, .W = 7, .C = C, .K = 16, .R = 2, .S = 2}});
+  }
+  return shapes;
+}
+
+template <typename Ctx>
+class ConvBlockResidentTest : public ConvBlockTest<Ctx> {
+ protected:
+  std::vector<float> data_gradient(const ConvBlockShape& shape, const ConvBlockTensors& tensors) {
+    const auto dpooled = this->upload(tensors.dpooled);
+    const auto winner = this->upload(tensors.winner);
+    const auto filter = this->upload(tensors.filter);
+    auto dx = this->poisoned(static_cast<std::int64_t>(tensors.x.size()));
+    conv_block_backward_data_resident(this->ctx(), shape, dpooled.data(), winner.data(),
+                                      filter.data(), dx.data());
+    return dx.read();
+  }
+};
+using CudaOnly = testing::Types<Cuda>;
+TYPED_TEST_SUITE(ConvBlockResidentTest, CudaOnly, BackendNames);
+
+TYPED_TEST(ConvBlockResidentTest, DataGradientMatchesReference) {
+  for_each_shape(data_shapes(), [this](const ConvBlockShape& shape) {
+    const auto matches = [&](const ConvBlockTensors& tensors, double tolerance) {
+      const auto want = reference::conv_block_backward_data(shape, widen(tensors.dpooled),
+                                                            tensors.winner, widen(tensors.filter));
+      EXPECT_TRUE(all_close(this->data_gradient(shape, tensors), want, tolerance));
+    };
+    const ConvBlockTensors tensors(shape);
+    matches(tensors, sum_tolerance(shape.conv.math));
+    matches(representable(tensors, shape.conv.math), kSum);
+  });
+}
+
+TYPED_TEST(ConvBlockResidentTest, DataGradientOfAnImageDoesNotDependOnTheOthers) {
+  for_each_shape(kShapes, [this](const ConvBlockShape& shape) {
+    if (shape.conv.N < 2) return;
+    const ConvBlockTensors all(shape);
+    ConvBlockShape single = shape;
+    single.conv.N = 1;
+    ConvBlockTensors last(single);
+    std::copy(all.dpooled.end() - last.pooled_size(), all.dpooled.end(), last.dpooled.begin());
+    std::copy(all.winner.end() - last.pooled_size(), all.winner.end(), last.winner.begin());
+    const std::vector<float> want = this->data_gradient(shape, all);
+    const std::vector<float> got = this->data_gradient(single, last);
+    EXPECT_EQ(got, std::vector<float>(want.end() - got.size(), want.end()));
+  });
+}
+
+TYPED_TEST(ConvBlockResidentTest, NanReachesWhatItWentInto) {
+  for_each_shape(kShapes, [this](const ConvBlockShape& shape) {
+    if (shape.conv.N == 0) return;
+    ConvBlockTensors tensors(shape);
+    const std::size_t middle = tensors.dpooled.size() / 2;
+    tensors.dpooled[middle] = kQuietNan;
+    tensors.winner[middle] = 2;
+    const auto want = reference::conv_block_backward_data(shape, widen(tensors.dpooled),
+                                                          tensors.winner, widen(tensors.filter));
+    const std::vector<float> dx = this->data_gradient(shape, tensors);
+    for (std::size_t i = 0; i < dx.size(); ++i) {
+      ASSERT_EQ(std::isnan(dx[i]), std::isnan(want.value[i])) << i;
+    }
+  });
+}
+
+TYPED_TEST(ConvBlockResidentTest, ConvBlockGivesItThePlainCase) {
+  ConvBlockShape shape = kShapes.front();
+  shape.conv.math = Math::kTf32;
+  const ConvBlockTensors tensors(shape);
+  EXPECT_EQ(this->backward_data(shape, tensors), this->data_gradient(shape, tensors));
+}
+
+TYPED_TEST(ConvBlockResidentTest, TakesWhatItCanAndWhatPays) {
+  alignas(16) const float data[8] = {};
+  const auto* winner = reinterpret_cast<const std::uint8_t*>(data);
+  ConvBlockShape plain = kShapes.front();
+  plain.conv.math = Math::kBf16;
+  EXPECT_TRUE(conv_block_backward_data_resident_pays(plain, data, winner, data, data));
+  EXPECT_FALSE(conv_block_backward_data_resident_can(plain, data + 1, winner, data, data));
+  EXPECT_FALSE(conv_block_backward_data_resident_can(plain, data, winner + 1, data, data));
+  EXPECT_FALSE(conv_block_backward_data_resident_can(plain, data, winner, data + 2, data));
+  EXPECT_FALSE(conv_block_backward_data_resident_can(plain, data, winner, data, data + 3));
+  const auto refuses = [&](auto change) {
+    ConvBlockShape shape = plain;
+    change(shape);
+    EXPECT_FALSE(conv_block_backward_data_resident_can(shape, data, winner, data, data))
+        << name_of(shape);
+  };
+  refuses([](ConvBlockShape& shape) { shape.conv.math = Math::kF32; });
+  refuses([](ConvBlockShape& shape) { shape.conv.math = Math::kTf32x3; });
+  refuses([](ConvBlockShape& shape) { shape.conv.K = 40; });
+  refuses([](ConvBlockShape& shape) { shape.conv.C = 30; });
+  refuses([](ConvBlockShape& shape) { shape.conv.K = 4096; });  // shared memory
+  refuses([](ConvBlockShape& shape) { shape.conv.stride_w = 2; });
+  refuses([](ConvBlockShape& shape) { shape.conv.dilation_h = 2; });
+  refuses([](ConvBlockShape& shape) { shape.pool_w = 3; });
+  // Tiles that lie outside of the image, for the most part.
+  ConvBlockShape small = plain;
+  small.conv.H = 7;
+  EXPECT_TRUE(conv_block_backward_data_resident_pays(small, data, winner, data, data));
+  small.conv.W = 9;
+  EXPECT_FALSE(conv_block_backward_data_resident_pays(small, data, winner, data, data));
+  EXPECT_TRUE(conv_block_backward_data_resident_can(small, data, winner, data, data));
+}
+
+TYPED_TEST(ConvBlockResidentTest, RefusesWhatItCannotCompute) {
+  const ConvBlockShape shape = {
+      .conv = {.N = 1, .H = 5, .W = 5, .C = 6, .K = 8, .R = 2, .S = 2, .math = Math::kTf32}};
+  EXPECT_THAT(
+      [&] {
+        conv_block_backward_data_resident(this->ctx(), shape, nullptr, nullptr, nullptr, nullptr);
+      },
+      ThrowsMessage<std::invalid_argument>(HasSubstr("C and K are 6, 8")));
+}
+
+}  // namespace
+}  // namespace gradflip
