@@ -34,7 +34,7 @@ LOCAL_MEMORY_ALLOWED = {}
 # Its tiles hold f32, which ldmatrix reads where neighbours run along k: (Along)0.
 PIPELINED = "gemm_pipelined_kernel"
 # Gathered operands by ldmatrix in every mode, the filter by cp.async.
-RESIDENT = ("conv_block_backward_data_resident_kernel",)
+RESIDENT = ("conv_block_backward_data_resident_kernel", "conv_block_forward_resident_kernel")
 
 Kernel = collections.namedtuple("Kernel", "name threads blocks instructions usage")
 

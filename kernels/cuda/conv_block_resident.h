@@ -11,11 +11,22 @@
 
 namespace gradflip {
 
+// Whether the kernel can compute this. C is a multiple of 16, K of 4.
+bool conv_block_forward_resident_can(const ConvBlockShape& shape, const float* x,
+                                     const float* filter);
+// Whether it can, and no more than half of what its tiles compute is for nothing.
+bool conv_block_forward_resident_pays(const ConvBlockShape& shape, const float* x,
+                                      const float* filter);
+// The contract of conv_block_forward, for what it can compute.
+void conv_block_forward_resident(Cuda ctx, const ConvBlockShape& shape, const float* x,
+                                 const float* filter, const float* bias, float* pooled,
+                                 std::uint8_t* winner);
+
 // Whether the kernel can compute this. K is a multiple of 16, C of 4.
 bool conv_block_backward_data_resident_can(const ConvBlockShape& shape, const float* dpooled,
                                            const std::uint8_t* winner, const float* filter,
                                            const float* dx);
-// Whether it can, and no more than half of its tiles of pixels is outside of the image.
+// Whether it can, and no more than half of what its tiles compute is for nothing.
 bool conv_block_backward_data_resident_pays(const ConvBlockShape& shape, const float* dpooled,
                                             const std::uint8_t* winner, const float* filter,
                                             const float* dx);

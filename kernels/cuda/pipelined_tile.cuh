@@ -136,6 +136,22 @@ class FragmentReader {
     }
   }
 
+  // B's fragment for the eight columns from `outer` on, where neighbours run along them.
+  __device__ __forceinline__ void read_columns(const float* tile, int outer, int k,
+                                               std::uint32_t (&fragment)[2]) const {
+    static_assert(kAlong == Along::kOuter);
+    const float* from = tile + first_ + outer + k * Tile::kPitch;
+#pragma unroll
+    for (int half = 0; half < 2; ++half) {
+      if constexpr (kMath == Math::kTf32) {
+        fragment[half] = to_tf32(from[4 * half * Tile::kPitch]);
+      } else {
+        fragment[half] =
+            pack_bf16(from[8 * half * Tile::kPitch], from[(8 * half + 4) * Tile::kPitch]);
+      }
+    }
+  }
+
  private:
   // The four blocks of 8 (outer) x 4 (k) floats from (outer, k) on, k 0 or 8: down, then along k.
   // A lane gets element (lane / 4, lane % 4) of each.

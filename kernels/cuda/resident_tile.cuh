@@ -18,6 +18,7 @@
 
 #include <cstdint>
 
+#include "kernels/conv2d.h"
 #include "kernels/cuda/mma.h"
 #include "kernels/cuda/pipelined_tile.cuh"
 #include "kernels/cuda/tile_operand.cuh"
@@ -60,6 +61,38 @@ template <typename Function>
 void with_resident_math(Math math, const Function& function) {
   math == Math::kBf16 ? function.template operator()<Math::kBf16>()
                       : function.template operator()<Math::kTf32>();
+}
+
+// The loop of a kernel whose filter comes in stages, of one step for each of kGroups groups of
+// warps: copy(step, stage) starts copying the steps from `step` on, prepare() does what else is to
+// be done before multiply(step, stage) computes them. All but one of kStages stages are under way.
+// After it shared memory is free for other use.
+template <int kGroups, int kStages, typename Stage, typename Copy, typename Prepare,
+          typename Multiply>
+__device__ __forceinline__ void for_each_stage(int steps, Stage* stages, const Copy& copy,
+                                               const Prepare& prepare, const Multiply& multiply) {
+  // A group per stage, come what may, keeps the count of those under way constant.
+#pragma unroll
+  for (int stage = 0; stage < kStages - 1; ++stage) {
+    copy(stage * kGroups, stages[stage]);
+    cp_async_commit();
+  }
+  prepare();
+  for (int step = 0; step < steps; step += kGroups) {
+    cp_async_wait<kStages - 2>();
+    __syncthreads();
+    const int next = step + (kStages - 1) * kGroups;
+    copy(next, stages[next / kGroups % kStages]);
+    cp_async_commit();
+    multiply(step, stages[step / kGroups % kStages]);
+  }
+  cp_async_wait<0>();  // no copy outlives its block
+  __syncthreads();
+}
+
+// Whether offsets within an image and within the filter are ints.
+inline bool are_int_offsets(const Conv2dShape& conv) {
+  return conv.H <= INT32_MAX / conv.W / conv.C && conv.R * conv.S * conv.C <= INT32_MAX / conv.K;
 }
 
 // What one block may ask for on every device from sm_80 on.

@@ -35,7 +35,6 @@ const std::vector<ConvBlockShape> kShapes = {
     {.conv = {.N = 2, .H = 9, .W = 26, .C = 16, .K = 64, .R = 7, .S = 1}},
     {.conv = {.N = 2, .H = 12, .W = 12, .C = 32, .K = 16, .R = 3, .S = 3, .pad_h = 1, .pad_w = 1}},
     {.conv = {.N = 2, .H = 8, .W = 9, .C = 16, .K = 32, .R = 5, .S = 5, .pad_h = 2, .pad_w = 2}},
-    {.conv = {.N = 1, .H = 5, .W = 4, .C = 16, .K = 16, .R = 2, .S = 2, .pad_h = 4, .pad_w = 3}},
 };
 
 template <typename Body>
@@ -49,12 +48,30 @@ void for_each_shape(const std::vector<ConvBlockShape>& shapes, const Body& body)
   }
 }
 
-// With channels of x on both sides of a vector and of a block.
+// With channels of x on both sides of a vector and of a block; and padding wider than the filter,
+// behind which there are windows that see no pixel.
 std::vector<ConvBlockShape> data_shapes() {
   std::vector<ConvBlockShape> shapes = kShapes;
+  shapes.push_back(
+      {.conv = {.N = 1, .H = 5, .W = 4, .C = 16, .K = 16, .R = 2, .S = 2, .pad_h = 4, .pad_w = 3}});
   for (const std::int64_t C : {4, 28, 36}) {
     shapes.push_back({.conv = {.N = 2, .H = 6, .W = 7, .C = C, .K = 16, .R = 2, .S = 2}});
   }
+  return shapes;
+}
+
+// With filters on both sides of a vector and of both widths of a block; and with windows that end
+// a piece within a row, and an image within a piece.
+std::vector<ConvBlockShape> forward_shapes() {
+  std::vector<ConvBlockShape> shapes = kShapes;
+  for (const std::int64_t K : {4, 20, 24, 28, 32, 36}) {
+    shapes.push_back({.conv = {.N = 2, .H = 6, .W = 7, .C = 16, .K = K, .R = 2, .S = 2}});
+  }
+  for (const std::int64_t W : {13, 31, 35}) {
+    shapes.push_back({.conv = {.N = 3, .H = 9, .W = W, .C = 16, .K = 8, .R = 2, .S = 2}});
+  }
+  // More pieces than multiprocessors: two to a block, the last one alone.
+  shapes.push_back({.conv = {.N = 133, .H = 3, .W = 3, .C = 16, .K = 8, .R = 1, .S = 1}});
   return shapes;
 }
 
@@ -69,6 +86,17 @@ class ConvBlockResidentTest : public ConvBlockTest<Ctx> {
     conv_block_backward_data_resident(this->ctx(), shape, dpooled.data(), winner.data(),
                                       filter.data(), dx.data());
     return dx.read();
+  }
+
+  ConvBlockForward pooled(const ConvBlockShape& shape, const ConvBlockTensors& tensors) {
+    const auto x = this->upload(tensors.x);
+    const auto filter = this->upload(tensors.filter);
+    const auto bias = this->upload(tensors.bias, Base::kOffByOne);
+    auto pooled = this->poisoned(tensors.pooled_size(), Base::kOffByOne);
+    auto winner = this->template poisoned<std::uint8_t>(tensors.pooled_size(), Base::kOffByOne);
+    conv_block_forward_resident(this->ctx(), shape, x.data(), filter.data(), bias.data(),
+                                pooled.data(), winner.data());
+    return {pooled.read(), winner.read()};
   }
 };
 using CudaOnly = testing::Types<Cuda>;
@@ -102,6 +130,56 @@ TYPED_TEST(ConvBlockResidentTest, DataGradientOfAnImageDoesNotDependOnTheOthers)
   });
 }
 
+TYPED_TEST(ConvBlockResidentTest, ForwardMatchesReference) {
+  for_each_shape(forward_shapes(), [this](const ConvBlockShape& shape) {
+    const ConvBlockTensors tensors(shape);
+    const auto want = reference::conv_block_forward(shape, widen(tensors.x), widen(tensors.filter),
+                                                    widen(tensors.bias));
+    EXPECT_TRUE(all_close(this->pooled(shape, tensors).pooled, want.pooled,
+                          sum_tolerance(shape.conv.math)));
+    const ConvBlockTensors exact = representable(tensors, shape.conv.math);
+    const auto want_exact = reference::conv_block_forward(shape, widen(exact.x),
+                                                          widen(exact.filter), widen(exact.bias));
+    const ConvBlockForward got = this->pooled(shape, exact);
+    EXPECT_TRUE(all_close(got.pooled, want_exact.pooled, kSum));
+    EXPECT_TRUE(reference::winners_match(got.winner, want_exact, shape, kSum));
+  });
+}
+
+// Whether a block has one piece of an image or two.
+TYPED_TEST(ConvBlockResidentTest, ForwardOfAnImageDoesNotDependOnTheOthers) {
+  for_each_shape(forward_shapes(), [this](const ConvBlockShape& shape) {
+    if (shape.conv.N < 2) return;
+    const ConvBlockTensors all(shape);
+    ConvBlockShape single = shape;
+    single.conv.N = 1;
+    ConvBlockTensors last(single);
+    std::copy(all.x.end() - last.x.size(), all.x.end(), last.x.begin());
+    const ConvBlockForward want = this->pooled(shape, all);
+    const ConvBlockForward got = this->pooled(single, last);
+    EXPECT_EQ(got.pooled,
+              std::vector<float>(want.pooled.end() - last.pooled_size(), want.pooled.end()));
+    EXPECT_EQ(got.winner,
+              std::vector<std::uint8_t>(want.winner.end() - last.pooled_size(), want.winner.end()));
+  });
+}
+
+TYPED_TEST(ConvBlockResidentTest, NanWinsAndStays) {
+  for_each_shape(kShapes, [this](const ConvBlockShape& shape) {
+    if (shape.conv.N == 0) return;
+    ConvBlockTensors tensors(shape);
+    tensors.x[tensors.x.size() / 2] = -kQuietNan;
+    const auto want = reference::conv_block_forward(shape, widen(tensors.x), widen(tensors.filter),
+                                                    widen(tensors.bias));
+    const ConvBlockForward got = this->pooled(shape, tensors);
+    for (std::size_t i = 0; i < got.pooled.size(); ++i) {
+      ASSERT_EQ(std::isnan(got.pooled[i]), std::isnan(want.pooled.value[i])) << i;
+      if (!std::isnan(got.pooled[i])) continue;
+      ASSERT_EQ(got.winner[i], want.winner[i]) << i;
+    }
+  });
+}
+
 TYPED_TEST(ConvBlockResidentTest, NanReachesWhatItWentInto) {
   for_each_shape(kShapes, [this](const ConvBlockShape& shape) {
     if (shape.conv.N == 0) return;
@@ -122,10 +200,39 @@ TYPED_TEST(ConvBlockResidentTest, ConvBlockGivesItThePlainCase) {
   ConvBlockShape shape = kShapes.front();
   shape.conv.math = Math::kTf32;
   const ConvBlockTensors tensors(shape);
+  EXPECT_EQ(this->forward(shape, tensors), this->pooled(shape, tensors));
   EXPECT_EQ(this->backward_data(shape, tensors), this->data_gradient(shape, tensors));
 }
 
-TYPED_TEST(ConvBlockResidentTest, TakesWhatItCanAndWhatPays) {
+TYPED_TEST(ConvBlockResidentTest, ForwardTakesWhatItCanAndWhatPays) {
+  alignas(16) const float data[8] = {};
+  ConvBlockShape plain = kShapes.front();
+  plain.conv.math = Math::kBf16;
+  EXPECT_TRUE(conv_block_forward_resident_pays(plain, data, data));
+  EXPECT_FALSE(conv_block_forward_resident_can(plain, data + 1, data));
+  EXPECT_FALSE(conv_block_forward_resident_can(plain, data, data + 2));
+  const auto refuses = [&](auto change) {
+    ConvBlockShape shape = plain;
+    change(shape);
+    EXPECT_FALSE(conv_block_forward_resident_can(shape, data, data)) << name_of(shape);
+  };
+  refuses([](ConvBlockShape& shape) { shape.conv.math = Math::kF32; });
+  refuses([](ConvBlockShape& shape) { shape.conv.math = Math::kTf32x3; });
+  refuses([](ConvBlockShape& shape) { shape.conv.C = 40; });
+  refuses([](ConvBlockShape& shape) { shape.conv.K = 30; });
+  refuses([](ConvBlockShape& shape) { shape.conv.C = 4096; });  // shared memory
+  refuses([](ConvBlockShape& shape) { shape.conv.stride_w = 2; });
+  refuses([](ConvBlockShape& shape) { shape.conv.dilation_h = 2; });
+  refuses([](ConvBlockShape& shape) { shape.pool_h = 1; });
+  ConvBlockShape wasteful = plain;
+  wasteful.conv.W = 9;  // eight windows
+  EXPECT_TRUE(conv_block_forward_resident_pays(wasteful, data, data));
+  wasteful.conv.K = 20;
+  EXPECT_FALSE(conv_block_forward_resident_pays(wasteful, data, data));
+  EXPECT_TRUE(conv_block_forward_resident_can(wasteful, data, data));
+}
+
+TYPED_TEST(ConvBlockResidentTest, DataGradientTakesWhatItCanAndWhatPays) {
   alignas(16) const float data[8] = {};
   const auto* winner = reinterpret_cast<const std::uint8_t*>(data);
   ConvBlockShape plain = kShapes.front();
@@ -164,6 +271,12 @@ TYPED_TEST(ConvBlockResidentTest, RefusesWhatItCannotCompute) {
   EXPECT_THAT(
       [&] {
         conv_block_backward_data_resident(this->ctx(), shape, nullptr, nullptr, nullptr, nullptr);
+      },
+      ThrowsMessage<std::invalid_argument>(HasSubstr("C and K are 6, 8")));
+  EXPECT_THAT(
+      [&] {
+        conv_block_forward_resident(this->ctx(), shape, nullptr, nullptr, nullptr, nullptr,
+                                    nullptr);
       },
       ThrowsMessage<std::invalid_argument>(HasSubstr("C and K are 6, 8")));
 }
