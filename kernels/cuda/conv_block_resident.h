@@ -34,4 +34,21 @@ bool conv_block_backward_data_resident_pays(const ConvBlockShape& shape, const f
 void conv_block_backward_data_resident(Cuda ctx, const ConvBlockShape& shape, const float* dpooled,
                                        const std::uint8_t* winner, const float* filter, float* dx);
 
+// How many parts of (R*S*C + 1) * K floats the sum of the kernel for the filter's gradient has at
+// most; no more for a smaller N. 0 if the kernel is not for this shape, whatever the pointers.
+std::int64_t conv_block_backward_filter_resident_parts(const ConvBlockShape& shape);
+// Whether the kernel can compute this. K is a multiple of 4; C is one of 16 and S at most 5, or S*C
+// is at most 80 and W*C a multiple of 4.
+bool conv_block_backward_filter_resident_can(const ConvBlockShape& shape, const float* x,
+                                             const float* dpooled, const std::uint8_t* winner);
+// Whether it can, and no more than half of what its tiles compute is for nothing.
+bool conv_block_backward_filter_resident_pays(const ConvBlockShape& shape, const float* x,
+                                              const float* dpooled, const std::uint8_t* winner);
+// The contract of conv_block_backward_filter, for what it can compute. workspace: the parts,
+// 64-byte aligned.
+void conv_block_backward_filter_resident(Cuda ctx, const ConvBlockShape& shape, const float* x,
+                                         const float* dpooled, const std::uint8_t* winner,
+                                         Write write, float* dfilter, float* dbias,
+                                         float* workspace, const GradientWatch& watch);
+
 }  // namespace gradflip
