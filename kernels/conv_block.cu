@@ -2,6 +2,8 @@
 //
 //   y[n,p,q,k] = max over the pool window of max(0, conv2d(x, filter)[..] + bias[k]), and its place
 //
+// The plain case of many channels goes to conv_block_forward_resident.cu; this computes all others.
+//
 // Decomposition  an implicit matrix product, (positions) x (filters) over taps, on the engine of
 //                tile_gemm.cuh. Positions are numbered window by window, so that a tile holds whole
 //                windows; the dense output exists only as that tile, in shared memory, where one
@@ -22,6 +24,7 @@
 #include "kernels/conv_block.h"
 #include "kernels/cuda/conv_block_pooling.cuh"
 #include "kernels/cuda/conv_block_positions.cuh"
+#include "kernels/cuda/conv_block_resident.h"
 #include "kernels/cuda/conv_block_tiles.cuh"
 #include "kernels/cuda/simt.h"
 #include "kernels/cuda/tile_conv.cuh"
@@ -102,6 +105,9 @@ void conv_block_forward(Cuda ctx, const ConvBlockShape& shape, const float* x, c
   require_valid(shape);
   require_extents(shape.conv);
   if (shape.conv.N == 0) return;
+  if (conv_block_forward_resident_pays(shape, x, filter)) {
+    return conv_block_forward_resident(ctx, shape, x, filter, bias, pooled, winner);
+  }
   const Call call{shape, x, filter, bias, pooled, winner};
   with_math(shape.conv.math, [&]<Math kMath>() { launch_forward<kMath>(ctx, call); });
 }

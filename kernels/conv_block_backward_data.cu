@@ -4,6 +4,8 @@
 //   p = (h + pad_h - r*dilation_h) / stride_h where that is whole and in range, q likewise;
 //   dy[n,p,q,k] = dpooled of the window around (p,q) if its winner is (p,q), else 0
 //
+// The plain case goes to conv_block_backward_data_resident.cu; this is what computes all others.
+//
 // Decomposition  an implicit matrix product, (pixels of x) x (channels) over (r,s,k), on the engine
 //                of tile_gemm.cuh. dx is gathered: every element is written once, without atomics,
 //                and dy is made while it is loaded (GradientByPixelLoader).
@@ -16,6 +18,7 @@
 // Numerics       f32 sums in a fixed order; operands are rounded as the mode allows.
 #include "kernels/conv_block.h"
 #include "kernels/cuda/conv_block_gradient.cuh"
+#include "kernels/cuda/conv_block_resident.h"
 #include "kernels/cuda/conv_block_tiles.cuh"
 #include "kernels/cuda/simt.h"
 #include "kernels/cuda/tile_conv.cuh"
@@ -84,6 +87,9 @@ void conv_block_backward_data(Cuda ctx, const ConvBlockShape& shape, const float
   require_valid(shape);
   require_extents(shape.conv);
   if (shape.conv.N == 0) return;
+  if (conv_block_backward_data_resident_pays(shape, dpooled, winner, filter, dx)) {
+    return conv_block_backward_data_resident(ctx, shape, dpooled, winner, filter, dx);
+  }
   const Call call{shape, dpooled, winner, filter, dx};
   with_math(shape.conv.math, [&]<Math kMath>() { launch_backward_data<kMath>(ctx, call); });
 }

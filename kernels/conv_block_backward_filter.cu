@@ -4,6 +4,7 @@
 //   dfilter[r,s,c,k] (+)= sum over n,p,q of x[n,h,w,c] * dy[n,p,q,k]
 //   dbias[k]         (+)= sum over n,p,q of dy[n,p,q,k]
 //   dy[n,p,q,k] = dpooled of the window around (p,q) if its winner is (p,q), else 0
+// The plain case goes to conv_block_backward_filter_resident.cu; this is what computes all others.
 //
 // Decomposition  an implicit matrix product, (taps) x (filters) over positions, on the engine of
 //                tile_gemm.cuh; dy is made while it is loaded. Below the last tap stands a row of
@@ -15,8 +16,8 @@
 //                L2 delivers 5 bytes per pooled element for every 32 taps, x for every 32 or 48
 //                filters, and 8 bytes per element of each part.
 // Occupancy      sm_90a (ptxas), blocks of 128 threads, the paper's layers, f32 / tf32 / bf16:
-//                28x28x3 -> 32 filters  181 / 159 / 160 registers  2 / 3 / 3 blocks
-//                12x12x32 -> 48         182 / 175 / 156 registers  2 / 2 / 3 blocks
+//                28x28x3 -> 32 filters  181 / 165 / 160 registers  2 / 3 / 3 blocks
+//                12x12x32 -> 48         191 / 184 / 177 registers  2 / 2 / 2 blocks
 // Numerics       f32 sums; how positions are split depends on the shape only, and the order of
 //                parts is fixed, so a run repeats bit for bit. Operands are rounded as the mode
 //                allows: dy in dbias, too.
@@ -25,12 +26,12 @@
 #include "kernels/conv_block.h"
 #include "kernels/cuda/conv_block_gradient.cuh"
 #include "kernels/cuda/conv_block_positions.cuh"
+#include "kernels/cuda/conv_block_resident.h"
 #include "kernels/cuda/conv_block_tiles.cuh"
-#include "kernels/cuda/finish_parts.cuh"
+#include "kernels/cuda/filter_gradient_parts.cuh"
 #include "kernels/cuda/simt.h"
 #include "kernels/cuda/tile_conv.cuh"
 #include "kernels/cuda/tile_gemm.cuh"
-#include "kernels/cuda/tile_partials.cuh"
 
 namespace gradflip {
 namespace {
@@ -42,11 +43,6 @@ struct Split {
 
 std::int64_t positions_of(const ConvBlockShape& shape) {
   return shape.conv.N * shape.PP() * shape.PQ() * shape.pool_h * shape.pool_w;
-}
-
-// A part's share of the workspace: dfilter, then dbias.
-std::int64_t part_floats(const Conv2dShape& conv) {
-  return (conv.R * conv.S * conv.C + 1) * conv.K;
 }
 
 // Enough for two blocks on every multiprocessor, where that leaves a part its share of work: more
@@ -67,64 +63,6 @@ Split split_of(const ConvBlockShape& shape) {
   if (all == 0) return {0, 0};
   const std::int64_t positions = round_up(tiles_of(all, most_parts(shape)), kRound);
   return {tiles_of(all, positions), positions};
-}
-
-// What becomes of the parts, (rows, K) each.
-struct Finish {
-  float* parts;
-  SumTargets targets;
-  Write write;
-  GradientWatch watch;
-  PartGroups groups;  // count 0: the caller adds them
-
-  __device__ __forceinline__ void write_gradient(std::int64_t i, float sum) const {
-    float& to = i < targets.first_size ? targets.first[i] : targets.second[i - targets.first_size];
-    to = write == Write::kAccumulate ? to + sum : sum;
-    watch_gradient(watch, &to, to);
-  }
-};
-
-// Adds parts of one tile, kWidth neighbours a read; thread by thread the same elements, so that a
-// sum may replace a part that it read.
-template <typename Shape, int kWidth>
-__device__ __forceinline__ void add_parts(const Finish& finish, std::int64_t rows, std::int64_t K,
-                                          std::int64_t m_begin, std::int64_t n_begin, int first,
-                                          int step, int count, bool is_final) {
-  constexpr int kVectors = Shape::BM * Shape::BN / kWidth;
-  constexpr int kOwn = (kVectors + Shape::kThreads - 1) / Shape::kThreads;
-  const std::int64_t size = rows * K;
-  std::int64_t at[kOwn];
-  Floats<kWidth> sums[kOwn] = {};
-#pragma unroll
-  for (int j = 0; j < kOwn; ++j) {
-    const int i = (static_cast<int>(threadIdx.x) + j * Shape::kThreads) * kWidth;
-    const std::int64_t m = m_begin + i / Shape::BN;
-    const std::int64_t n = n_begin + i % Shape::BN;
-    at[j] = i < Shape::BM * Shape::BN && m < rows && n < K ? m * K + n : -1;
-  }
-#pragma unroll 4
-  for (int part = 0; part < count; ++part) {
-    const float* from = finish.parts + (first + std::int64_t{part} * step) * size;
-#pragma unroll
-    for (int j = 0; j < kOwn; ++j) {
-      if (at[j] < 0) continue;
-      const Floats<kWidth> x = read_floats_uncached<kWidth>(from + at[j]);
-#pragma unroll
-      for (int v = 0; v < kWidth; ++v) sums[j].at[v] += x.at[v];
-    }
-  }
-#pragma unroll
-  for (int j = 0; j < kOwn; ++j) {
-    if (at[j] < 0) continue;
-#pragma unroll
-    for (int v = 0; v < kWidth; ++v) {
-      if (is_final) {
-        finish.write_gradient(at[j] + v, sums[j].at[v]);
-      } else {
-        finish.parts[first * size + at[j] + v] = sums[j].at[v];
-      }
-    }
-  }
 }
 
 template <typename Shape, int kWidthX, int kWidthGradient, typename Pool>
@@ -156,8 +94,13 @@ __global__ void __launch_bounds__(Shape::kThreads, kResidentBlocks)
   std::uint32_t* tickets = finish.watch.state->tickets + tile * (finish.groups.count + 1);
   finish_parts(finish.groups, static_cast<int>(part), tickets, last,
                [&](int first, int step, int count, bool is_final) {
-                 add_parts<Shape, kWidthGradient>(finish, rows, K, m_begin, n_begin, first, step,
-                                                  count, is_final);
+                 constexpr int kVectors = Shape::BM * Shape::BN / kWidthGradient;
+                 add_parts<Shape::kThreads, kVectors, kWidthGradient>(
+                     finish, rows * K, first, step, count, is_final, [&](int i) {
+                       const std::int64_t m = m_begin + i * kWidthGradient / Shape::BN;
+                       const std::int64_t n = n_begin + i * kWidthGradient % Shape::BN;
+                       return m < rows && n < K ? m * K + n : -1;
+                     });
                });
 }
 
@@ -211,7 +154,9 @@ void launch_parts(Cuda ctx, Call& call) {
 
 std::int64_t conv_block_workspace_bytes(Cuda /*ctx*/, const ConvBlockShape& shape) {
   require_valid(shape);
-  return most_parts(shape) * part_floats(shape.conv) * static_cast<std::int64_t>(sizeof(float));
+  const std::int64_t parts =
+      std::max(most_parts(shape), conv_block_backward_filter_resident_parts(shape));
+  return parts * part_floats(shape.conv) * static_cast<std::int64_t>(sizeof(float));
 }
 
 void conv_block_backward_filter(Cuda ctx, const ConvBlockShape& shape, const float* x,
@@ -221,6 +166,10 @@ void conv_block_backward_filter(Cuda ctx, const ConvBlockShape& shape, const flo
   require_valid(shape);
   require_extents(shape.conv);
   const Conv2dShape& conv = shape.conv;
+  if (conv_block_backward_filter_resident_pays(shape, x, dpooled, winner)) {
+    return conv_block_backward_filter_resident(ctx, shape, x, dpooled, winner, write, dfilter,
+                                               dbias, static_cast<float*>(workspace), watch);
+  }
   const SumTargets targets{dfilter, part_floats(conv) - conv.K, dbias, conv.K};
   Call call{shape,           x,
             dpooled,         winner,

@@ -214,10 +214,6 @@ void launch_product(Cuda ctx, const GemmShape& shape, const Product& product) {
   }
 }
 
-bool begins_on(std::size_t bytes, const void* address) {
-  return reinterpret_cast<std::uintptr_t>(address) % bytes == 0;
-}
-
 }  // namespace
 
 bool gemm_pipelined_can(const GemmShape& shape, const float* a, const float* b) {

@@ -7,7 +7,8 @@ Compiles each file (all of kernels/*.cu) to PTX and assembles it for sm_80 and s
   * no stack frame, no spills and no local memory, but for those listed below with a reason;
   * occupancy: as many blocks as __launch_bounds__(threads, blocks) claims fit the 65,536 registers and, with their
     static shared memory, the 227 KiB of a multiprocessor (163 KiB on sm_80);
-  * the PTX of kernels in tf32 and bf16 holds mma.sync, of those in bf16 ldmatrix, and of pipelined ones cp.async.
+  * the PTX of kernels in tf32 and bf16 holds mma.sync, of those in bf16 ldmatrix, and of pipelined ones cp.async;
+    resident ones have a list of their own.
 --table prints registers, shared memory and the occupancy that follows.
 """
 import argparse
@@ -32,6 +33,12 @@ RESERVED_SHARED = 1024  # that the system takes from every block
 LOCAL_MEMORY_ALLOWED = {}
 # Its tiles hold f32, which ldmatrix reads where neighbours run along k: (Along)0.
 PIPELINED = "gemm_pipelined_kernel"
+# The filter, or what is gathered, comes by cp.async in every mode; where a fragment's row is a vector, it is ldmatrix's.
+RESIDENT = {
+    "conv_block_backward_data_resident_kernel": {"cp.async", "ldmatrix", "mma.sync"},
+    "conv_block_backward_filter_resident_kernel": {"cp.async", "mma.sync"},
+    "conv_block_forward_resident_kernel": {"cp.async", "ldmatrix", "mma.sync"},
+}
 
 Kernel = collections.namedtuple("Kernel", "name threads blocks instructions usage")
 
@@ -113,6 +120,8 @@ def occupancy(threads, registers, shared, shared_per_sm):
 def wanted_instructions(kernel):
     """What a kernel's PTX has to hold. The math mode shows as a template argument."""
     pipelined = kernel.name.startswith(PIPELINED)
+    if resident := RESIDENT.get(kernel.name.split("<")[0]):
+        return resident
     wanted = {"cp.async"} if pipelined else set()
     if re.search(r"\(Math\)[123]", kernel.name):
         wanted.add("mma.sync")

@@ -1,16 +1,17 @@
-// An operand of the pipelined product (gemm_pipelined.cu): a tile of 128 (outer index: m of A, n of
-// B) by 16 (k) floats in shared memory, as they are in global memory. cp.async brings them; they
-// are rounded when a warp reads its fragments.
+// An operand that cp.async brings (gemm_pipelined.cu, and the filters of the resident
+// convolutions): a tile of kOuterSize (outer index: m of A, n of B; 128 in gemm) by 16 (k) floats
+// in shared memory, as they are in global memory. They are rounded when a warp reads its fragments.
 //
 // Layout  lines of the matrix stay lines of the tile: of 16 floats where neighbours run along k, of
-//         128 where they run along the outer index. No request meets a bank twice:
+//         kOuterSize where they run along the outer index. No request meets a bank twice:
 //           along k      vector v (four floats) of line l is at v ^ (l / 2 % 4). Then the eight
 //                        lines that ldmatrix reads at one k cover all banks, and so do the two that
 //                        eight lanes write; with lines padded to 20 floats only the first is true.
-//           along outer  lines are padded to 136 floats: eight neighbours in each of four lines, a
-//                        block of a fragment, cover all banks.
+//           along outer  lines are padded to 8 floats more than a multiple of 16, so that eight
+//                        neighbours in each of four lines, a block of a fragment, cover all banks.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 
 #include "kernels/cuda/mma.h"
@@ -18,13 +19,17 @@
 
 namespace gradflip {
 
-template <Along kAlong>
+inline bool begins_on(std::size_t bytes, const void* address) {
+  return reinterpret_cast<std::uintptr_t>(address) % bytes == 0;
+}
+
+template <Along kAlong, int kOuterSize = 128>
 struct PipelinedTile {
-  static constexpr int kOuter = 128;
+  static constexpr int kOuter = kOuterSize;
   static constexpr int kDepth = 16;  // two steps of the tf32 instruction, one of bf16
   static constexpr int kLine = kAlong == Along::kK ? kDepth : kOuter;
   static constexpr int kLines = kAlong == Along::kK ? kOuter : kDepth;
-  static constexpr int kPitch = kAlong == Along::kK ? kLine : kLine + 8;
+  static constexpr int kPitch = kAlong == Along::kK ? kLine : (kLine + 7) / 16 * 16 + 8;
   static constexpr int kFloats = kLines * kPitch;
 
   static constexpr int offset(int outer, int k) {
@@ -96,9 +101,9 @@ template <Math kMath>
 inline constexpr int kMmaDepth = kMath == Math::kBf16 ? 16 : 8;
 
 // A lane's part of the fragments of a warp.
-template <Math kMath, Along kAlong>
+template <Math kMath, Along kAlong, int kOuterSize = 128>
 class FragmentReader {
-  using Tile = PipelinedTile<kAlong>;
+  using Tile = PipelinedTile<kAlong, kOuterSize>;
 
  public:
   // The warp's part of the tile begins at `outer`.
@@ -127,6 +132,22 @@ class FragmentReader {
       for (int j = 0; j < 2; ++j) {
         fragment[j] = pack_bf16(__uint_as_float(low[j]), __uint_as_float(low[j + 2]));
         fragment[j + 2] = pack_bf16(__uint_as_float(high[j]), __uint_as_float(high[j + 2]));
+      }
+    }
+  }
+
+  // B's fragment for the eight columns from `outer` on, where neighbours run along them.
+  __device__ __forceinline__ void read_columns(const float* tile, int outer, int k,
+                                               std::uint32_t (&fragment)[2]) const {
+    static_assert(kAlong == Along::kOuter);
+    const float* from = tile + first_ + outer + k * Tile::kPitch;
+#pragma unroll
+    for (int half = 0; half < 2; ++half) {
+      if constexpr (kMath == Math::kTf32) {
+        fragment[half] = to_tf32(from[4 * half * Tile::kPitch]);
+      } else {
+        fragment[half] =
+            pack_bf16(from[8 * half * Tile::kPitch], from[(8 * half + 4) * Tile::kPitch]);
       }
     }
   }

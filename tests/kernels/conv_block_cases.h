@@ -36,6 +36,9 @@ inline const std::vector<ConvBlockShape> kConvBlockShapes = {
     {.conv = {.N = 2, .H = 7, .W = 6, .C = 64, .K = 19, .R = 3, .S = 3}},
     {.conv = {.N = 2, .H = 16, .W = 15, .C = 37, .K = 8, .R = 7, .S = 5}},
     {.conv = {.N = 1, .H = 24, .W = 22, .C = 16, .K = 6, .R = 2, .S = 2}},
+    // Vectors that fit, yet channels and filters that only CUDA's general kernels take.
+    {.conv = {.N = 1, .H = 7, .W = 10, .C = 20, .K = 48, .R = 3, .S = 6}},
+    {.conv = {.N = 1, .H = 6, .W = 8, .C = 60, .K = 40, .R = 2, .S = 2}},
     // Other pools; the last rows and columns of the convolution are dropped.
     {.conv = {.N = 2, .H = 12, .W = 13, .C = 3, .K = 9, .R = 3, .S = 3}, .pool_h = 3, .pool_w = 2},
     {.conv = {.N = 1, .H = 9, .W = 15, .C = 2, .K = 20, .R = 2, .S = 2}, .pool_h = 1, .pool_w = 4},

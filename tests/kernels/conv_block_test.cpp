@@ -50,10 +50,11 @@ TYPED_TEST(ConvBlockTest, ModesRoundOperandsOnly) {
       const ConvBlockTensors exact = representable(tensors, math);
       const auto want_exact = reference::conv_block_forward(shape, widen(exact.x),
                                                             widen(exact.filter), widen(exact.bias));
-      const ConvBlockForward got = this->forward(shape, exact);
-      EXPECT_TRUE(all_close(got.pooled, want_exact.pooled, kSum));
-      EXPECT_TRUE(reference::winners_match(got.winner, want_exact, shape, kSum));
-      EXPECT_EQ(this->forward(shape, exact, Base::kOffByOne), got) << "off by one";
+      for (const Base base : {Base::kAligned, Base::kOffByOne}) {
+        const ConvBlockForward got = this->forward(shape, exact, base);
+        EXPECT_TRUE(all_close(got.pooled, want_exact.pooled, kSum));
+        EXPECT_TRUE(reference::winners_match(got.winner, want_exact, shape, kSum));
+      }
     }
   }
 }
