@@ -47,6 +47,8 @@ struct PanelChannels {
   const float* gradient;
   const std::int32_t* offset;
   std::int64_t pixels, stride;  // of gradient and offset
+
+  PanelChannels from(std::int64_t k) const { return {gradient + k, offset + k, pixels, stride}; }
 };
 
 // Where sums lie, from one filter row and from one channel to the next.
@@ -113,19 +115,18 @@ void accumulate_part(std::int64_t R, const PanelChannels& panel, const float* x,
 
 // All K channels, as many at a time as suit; then one by one.
 template <int kVectors>
-void accumulate_channels(std::int64_t K, std::int64_t R, PanelChannels panel, const float* x,
+void accumulate_channels(std::int64_t K, std::int64_t R, const PanelChannels& panel, const float* x,
                          std::int64_t row_stride, const SumStrides& strides, float* sum) {
   constexpr int kCount = kChannels<kVectors * kMaxRows<kVectors>>;
-  const auto next = [&](std::int64_t count) {
-    panel.gradient += count;
-    panel.offset += count;
-    sum += count * strides.channel;
-    K -= count;
-  };
-  for (; K >= kCount; next(kCount)) {
-    accumulate_part<kCount, kVectors>(R, panel, x, row_stride, strides, sum);
+  std::int64_t k = 0;
+  for (; k + kCount <= K; k += kCount) {
+    accumulate_part<kCount, kVectors>(R, panel.from(k), x, row_stride, strides,
+                                      sum + k * strides.channel);
   }
-  for (; K > 0; next(1)) accumulate_part<1, kVectors>(R, panel, x, row_stride, strides, sum);
+  for (; k < K; ++k) {
+    accumulate_part<1, kVectors>(R, panel.from(k), x, row_stride, strides,
+                                 sum + k * strides.channel);
+  }
 }
 
 using AccumulateChannels = decltype(&accumulate_channels<1>);

@@ -9,6 +9,7 @@
 #include <cstdint>
 
 #include "kernels/cuda/simt.h"
+#include "kernels/host_device.h"
 #include "kernels/require.h"
 
 namespace gradflip {
@@ -30,7 +31,7 @@ class Divisor {
     multiplier_ = static_cast<std::uint32_t>((power + divisor_ - 1) / divisor_);
   }
 
-  __device__ __forceinline__ std::int64_t value() const { return divisor_; }
+  GRADFLIP_HOST_DEVICE std::int64_t value() const { return divisor_; }
 
   // x >= 0.
   __device__ __forceinline__ Quotient divide(std::int64_t x) const {
