@@ -4,8 +4,8 @@
 usage: scripts/make_readme_tables.py [--check] [--root FOLDER]
 
 Each table stands between <!-- NAME:begin --> and <!-- NAME:end -->, NAME being `accuracy`, `speed` or `pytorch`. The last
-is of benchmarks/results/*/pytorch*.json (made by benchmarks/compare_pytorch.sh --table), the newest of them. Results called
-speed-*.json were recorded on a machine with nothing else to do and make the speed table; the others make the accuracy table.
+is of benchmarks/results/MACHINE-DATE/pytorch*.json (made by benchmarks/compare_pytorch.sh --table): of each machine the newest,
+the machine measured last in the open, the others folded. Results called speed-*.json were recorded on a machine with nothing else to do and make the speed table; the others make the accuracy table.
 --check writes nothing and exits 1 if README.md is not what it would write.
 """
 
@@ -131,10 +131,26 @@ def speed_table(documents):
                  rows) + commands(documents)
 
 
-def pytorch_table(documents):
+def pytorch_tables(documents):
+    """One table for each machine: of its newest results, the machine measured last first."""
+    machines = {}
+    for document in documents:
+        machines.setdefault(document["folder"].removesuffix("-" + document["date"]), []).append(document)
+    newest = {}
+    for machine, of_machine in machines.items():
+        date = max(document["date"] for document in of_machine)
+        newest[machine] = [document for document in of_machine if document["date"] == date]
+    order = sorted(newest, key=lambda machine: newest[machine][0]["date"], reverse=True)
+    lines = pytorch_table(newest[order[0]])
+    for machine in order[1:]:
+        first = newest[machine][0]
+        lines += ["", "<details>", f"<summary>{machine}, {first['date']}</summary>", "", *pytorch_table(newest[machine]), "",
+                  "</details>"]
+    return lines + ["", "```sh", "benchmarks/compare_pytorch.sh --table", "```"]
+
+
+def pytorch_table(newest):
     """A row for each case, a column for each PyTorch: its images per second and ours over them, of the same turns."""
-    date = max(document["date"] for document in documents)
-    newest = [document for document in documents if document["date"] == date]
     peers, cases = {}, {}
     for document in newest:
         for row in document["rows"]:
@@ -150,16 +166,17 @@ def pytorch_table(documents):
         rows.append([*case, f"{ours:,.0f}", *(
             f"{measured[peer]['pytorch_images_per_second']:,.0f} ({measured[peer]['ratio']:.2f})"
             if peer in measured else "–" for peer in columns)])
-    return [f"{newest[0]['machine']}, {newest[0]['cores']} cores, {date}; images per second, medians of "
-            f"{newest[0]['rounds']} rounds in turns. Behind each PyTorch, how many times as fast gradflip was in the same "
-            "turns.", "",
-            *table(["mode", "precision", "batch", "threads", "gradflip", *(f"PyTorch {peer}" for peer in columns)], rows),
-            "", "```sh", "benchmarks/compare_pytorch.sh --table", "```"]
+    first = newest[0]
+    return [f"{first['folder'].removesuffix('-' + first['date'])}: {first['machine']}, {first['cores']} cores, "
+            f"{first['date']}; images per second, medians of {first['rounds']} rounds in turns. Behind each PyTorch, how many "
+            "times as fast gradflip was in the same turns.", "",
+            *table(["mode", "precision", "batch", "threads", "gradflip", *(f"PyTorch {peer}" for peer in columns)], rows)]
 
 
-def load_plain(path):
+def load_in_folder(path):
+    """The document, and the name of its folder."""
     with open(path, encoding="utf-8") as text:
-        return json.load(text)
+        return {**json.load(text), "folder": path.parent.name}
 
 
 def replace_table(readme, name, lines):
@@ -181,12 +198,12 @@ def main():
     paths = sorted((arguments.root / "docs" / "results").glob("*.json"))
     speed = [load(path) for path in paths if path.name.startswith("speed-")]
     accuracy = [load(path) for path in paths if not path.name.startswith("speed-")]
-    pytorch = [load_plain(path) for path in sorted(arguments.root.glob("benchmarks/results/*/pytorch*.json"))]
+    pytorch = [load_in_folder(path) for path in sorted(arguments.root.glob("benchmarks/results/*/pytorch*.json"))]
     readme_path = arguments.root / "README.md"
     old = readme_path.read_text(encoding="utf-8")
     new = old
     for name, make, documents in (("accuracy", accuracy_table, accuracy), ("speed", speed_table, speed),
-                                  ("pytorch", pytorch_table, pytorch)):
+                                  ("pytorch", pytorch_tables, pytorch)):
         new = replace_table(new, name, make(documents) if documents else ["No results are recorded yet."])
     if arguments.check:
         if new != old:

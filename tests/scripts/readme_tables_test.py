@@ -63,21 +63,34 @@ class ReadmeTables(unittest.TestCase):
         self.assertEqual(rows[2], ["Some CPU, 2 cores, 2 threads", "f32", "MNIST → MNIST-M",
                                    "9,002", "4,002", "9,502"])
 
-    def test_pytorch_takes_the_newest(self):
-        for date, name, version, rate in (("2026-01-02", "pytorch.json", "1.0a0", 3000.4),
-                                          ("2026-01-02", "pytorch-newest.json", "2.0+x", 3000.4),
-                                          ("2026-01-01", "pytorch.json", "1.0", 1.0)):
-            folder = self.root / "benchmarks" / "results" / date
+    def record_pytorch(self, *results):
+        for machine, date, name, version, rate in results:
+            folder = self.root / "benchmarks" / "results" / f"{machine}-{date}"
             folder.mkdir(parents=True, exist_ok=True)
             row = {"mode": "dann", "precision": "bf16", "batch": 64, "threads": 2, "pytorch": "tuned", "torch": version,
                    "gradflip_images_per_second": rate, "pytorch_images_per_second": 1500.0, "ratio": 2.004}
             (folder / name).write_text(json.dumps(
                 {"date": date, "machine": "Some CPU", "cores": 2, "rounds": 3, "rows": [row]}), encoding="utf-8")
+
+    def test_pytorch_takes_the_newest(self):
+        self.record_pytorch(("some-cpu", "2026-01-02", "pytorch.json", "1.0a0", 3000.4),
+                            ("some-cpu", "2026-01-02", "pytorch-newest.json", "2.0+x", 3000.4),
+                            ("some-cpu", "2026-01-01", "pytorch.json", "1.0", 1.0))
         rows = self.rows()
         self.assertEqual(rows[0][5:], ["PyTorch 2.0 tuned", "PyTorch 1.0 tuned"])
         self.assertEqual(rows[2], ["dann", "bf16", "64", "2", "3,000", "1,500 (2.00)", "1,500 (2.00)"])
         self.assertEqual(len(rows), 3)
-        self.assertIn("Some CPU, 2 cores, 2026-01-02;", self.readme.read_text(encoding="utf-8"))
+        self.assertIn("some-cpu: Some CPU, 2 cores, 2026-01-02;", self.readme.read_text(encoding="utf-8"))
+
+    def test_pytorch_folds_machines_measured_before(self):
+        self.record_pytorch(("new-cpu", "2026-01-02", "pytorch.json", "1.0", 3000.4),
+                            ("old-cpu", "2026-01-01", "pytorch.json", "1.0", 2000.4))
+        self.rows()
+        text = self.readme.read_text(encoding="utf-8")
+        new, old = text.index("| 3,000 |"), text.index("| 2,000 |")
+        self.assertLess(new, text.index("<details>"))
+        self.assertLess(text.index("<summary>old-cpu, 2026-01-01</summary>"), old)
+        self.assertLess(old, text.index("</details>"))
 
     def test_one_mode_unwrapped(self):
         self.record("a.json", result(["dann"], seeds=(1,)))
