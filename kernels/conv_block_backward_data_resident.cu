@@ -4,24 +4,24 @@
 //   dx[n,h,w,c] = sum over r,s,k of dy[n, h + pad_h - r, w + pad_w - s, k] * filter[r,s,c,k]
 //   dy[n,p,q,k] = dpooled of the window around (p,q) if its winner is (p,q), else 0
 //
-// Decomposition  a block computes 12 x 12 pixels of an image by 32 channels, as nine fragments of
-//                4 x 4 pixels. It unpools dy under all of their taps into a slab
-//                (resident_tile.cuh), with zeros beyond its edges, once: the layer's 3.8 KB of
-//                dpooled and winners. Steps are 16 filters of a tap; four groups of three warps
-//                share them, and a warp has a row of three fragments in its registers. The sums of
-//                the groups meet in shared memory. A fragment skips the taps that take all of its
-//                pixels out of dy: 13/15 of rows and columns are left, 75 % of the products.
-//                Scattering instead (64 positions x 800 taps) would need no more than 44 %, but
-//                each product of a tap belongs to other pixels, so that sums would have to be added
-//                in shared memory: 51,200 per image, more passes than the whole loop takes.
+// Decomposition  a block computes 12 x 12 pixels of an image by 32 channels, as nine fragments of 4
+//                x 4 pixels. It unpools dy under all of their taps into a slab (resident_tile.cuh),
+//                with zeros beyond its edges, once: the layer's 3.8 KB of dpooled and winners.
+//                Steps are 16 filters of a tap; four groups of three warps share them, and a warp
+//                has a row of three fragments in its registers. The sums of the groups meet in
+//                shared memory. A fragment skips the taps that take all of its pixels out of dy:
+//                13/15 of rows and columns are left, 75 % of the products. Scattering instead (64
+//                positions x 800 taps) would need no more than 44 %, but each product of a tap
+//                belongs to other pixels, so that sums would have to be added in shared memory:
+//                51,200 per image, more passes than the whole loop takes.
 // Pipeline       four stages of one step for each group, 8 KB; three are under way, 24 KB a block.
 //                One barrier a stage, as in gemm_pipelined.cu.
 // Cost           2 * 144*32 * R*S*K operations per 12 x 12 x 32, skipped ones included; per block
 //                L2 delivers the filter of 32 channels and 5 bytes per pooled element. The paper's
 //                second layer, per image, tf32 / bf16: 4,056 / 2,028 mma, 7,200 / 5,100 passes over
 //                shared memory in the loop and 1,700 before and after it, 157 KB from L2.
-// Occupancy      sm_90a (ptxas): 80 registers, nothing spills; 92 to 95 KB of shared memory for
-//                5 x 5 taps of 48 filters: two blocks of 384 threads. At batch 128 there is one.
+// Occupancy      sm_90a (ptxas): 80 registers, nothing spills; 92 to 95 KB of shared memory for 5 x
+//                5 taps of 48 filters: two blocks of 384 threads. At batch 128 there is one.
 // Numerics       operands rounded to tf32 or bf16; f32 sums, for each group over its steps in
 //                order, then groups in order: an image's gradient does not depend on its batch.
 // Banks          no conflicts but where neighbouring lanes unpool different windows (4.7 passes for
@@ -163,11 +163,14 @@ __global__ void __launch_bounds__(kThreads, kBlocksPerMultiprocessor)
   auto* slab = reinterpret_cast<uint4*>(stages + kStages);
   const BlockPlace block(of);
   const FilterCopier filter(of, block);
-  WarpSums<kMath> sums(of, block);
-  for_each_stage<kGroups, kStages>(
+  using Sums = WarpSums<kMath>;
+  const Sums sums = for_each_stage<kGroups, kStages>(
       of.steps, stages, [&](int step, Stage& stage) { filter.copy(of, step, stage); },
-      [&] { unpool<kMath>(of, block, slab); },
-      [&](int step, const Stage& stage) { sums.multiply(of, step, stage, slab); });
+      [&] {
+        unpool<kMath>(of, block, slab);
+        return Sums(of, block);
+      },
+      [&](Sums& own, int step, const Stage& stage) { own.multiply(of, step, stage, slab); });
   auto* staged = reinterpret_cast<float*>(stages);
   sums.store(staged);
   __syncthreads();

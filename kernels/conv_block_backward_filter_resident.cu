@@ -12,24 +12,20 @@
 //                image's windows, each with all of the block's sums in its registers. They add up
 //                in shared memory, and make a part; the last block of a tile adds the parts.
 // Pipeline       three stages of one image, or several where one has no step for every warp; two
-// are
-//                under way. One barrier a stage.
+//                are under way. One barrier a stage.
 // Cost           2 * N*P*Q * R*S*C*K operations, dense. The paper's layers, second / first, at
-// batch
-//                128, for an image in tf32: 2,400 / 1,440 mma (half as many in bf16, which takes as
-//                many passes), 4,300 / 4,100 passes over shared memory. 130 / 128 blocks of 10 / 2
-//                images, 13 / 64 parts; to add up the warps and to write a part takes 1,900 / 650
-//                passes, adding the parts 200 KB / twice 41 KB on one multiprocessor.
+//                batch 128, for an image in tf32: 2,400 / 1,440 mma (half as many in bf16, which
+//                takes as many passes), 4,300 / 4,100 passes over shared memory. 130 / 128 blocks
+//                of 10 / 2 images, 13 / 64 parts; to add up the warps and to write a part takes
+//                1,900 / 650 passes, adding the parts 200 KB / twice 41 KB on one multiprocessor.
 // Occupancy      sm_90a (ptxas), 16 / 32 / 48 filters: 127 / 177 / 225 registers in tf32, 167 / 207
-// /
-//                254 in bf16, nothing spills; one block of 256 threads.
+//                / 254 in bf16, nothing spills; one block of 256 threads.
 // Numerics       operands rounded to tf32 or bf16 as they enter the fragments, but dy for dbias not
 //                at all; f32 sums: a warp's over its windows in order, then warps, then parts in
 //                order. How images are split depends on the shape only, so a run repeats bit for
 //                bit.
 // Banks          no conflicts in the loop; copies of two pixels of 16 channels meet (8 passes for
-// 4,
-//                12 requests an image). Winners of 16 filters are half a sector.
+//                4, 12 requests an image). Winners of 16 filters are half a sector.
 #include <algorithm>
 #include <cstdint>
 

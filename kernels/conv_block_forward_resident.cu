@@ -17,12 +17,11 @@
 //                element. The paper's second layer, per image, tf32 / bf16: 2,400 / 1,200 mma,
 //                4,400 / 2,800 passes over shared memory in the loop and 1,700 / 1,500 around it,
 //                57 KB from L2.
-// Occupancy      sm_90a (ptxas), 12x12x32 -> 48 filters, blocks of 256 threads, tf32 / bf16: 121 /
+// Occupancy      sm_90a (ptxas), 12x12x32 -> 48 filters, blocks of 256 threads, tf32 / bf16: 120 /
 //                107 registers, two blocks; 66 and 60 KB of shared memory. Nothing spills.
 // Numerics       operands rounded to tf32 or bf16; f32 sums over taps, for each group over its
-// steps
-//                in order, then groups in order: an image's result does not depend on its batch,
-//                nor on the pieces of a block. Bias and comparison are f32.
+//                steps in order, then groups in order: an image's result does not depend on its
+//                batch, nor on the pieces of a block. Bias and comparison are f32.
 // Banks          no conflicts. A block's rows of pooled outputs are 24 or 32 floats: whole sectors
 //                where K is a multiple of 8; winners share theirs with the next block of filters.
 #include <algorithm>
@@ -163,13 +162,16 @@ __global__ void __launch_bounds__(Tile::kThreads, kBlocksPerMultiprocessor)
   const Quotient place = of.tiles_n.divide(blockIdx.x);
   const std::int64_t first_piece = place.quotient * Tile::kPieces;
   const int n_begin = static_cast<int>(place.remainder) * Tile::BN;
-  WarpSums<Tile> sums(of, first_piece);
+  using Sums = WarpSums<Tile>;
   using Stage = typename Tile::Stage;
-  for_each_stage<kGroups, kStages>(
+  const Sums sums = for_each_stage<kGroups, kStages>(
       of.steps, stages,
       [&](int step, Stage& stage) { copy_filter<Tile>(of, n_begin, step, stage); },
-      [&] { load_slabs<Tile>(of, first_piece, slab); },
-      [&](int step, const Stage& stage) { sums.multiply(of, step, stage, slab); });
+      [&] {
+        load_slabs<Tile>(of, first_piece, slab);
+        return Sums(of, first_piece);
+      },
+      [&](Sums& own, int step, const Stage& stage) { own.multiply(of, step, stage, slab); });
   auto* staged = reinterpret_cast<float*>(stages);
   sums.store(staged);
   __syncthreads();

@@ -38,6 +38,7 @@ RESIDENT = {
     "conv_block_backward_data_resident_kernel": {"cp.async", "ldmatrix", "mma.sync"},
     "conv_block_backward_filter_resident_kernel": {"cp.async", "mma.sync"},
     "conv_block_forward_resident_kernel": {"cp.async", "ldmatrix", "mma.sync"},
+    "sampled_conv_block_resident_kernel": {"mma.sync"},
 }
 
 Kernel = collections.namedtuple("Kernel", "name threads blocks instructions usage")

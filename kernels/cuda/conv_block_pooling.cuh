@@ -21,6 +21,12 @@ struct Champion {
     value = wins ? challenger : value;
     place = wins ? at : place;
   }
+
+  // What ReLU and the pool make of it.
+  __device__ __forceinline__ float pooled() const { return value <= 0.0F ? 0.0F : value; }
+  __device__ __forceinline__ std::uint8_t winner() const {
+    return value <= 0.0F ? kDeadWinner : static_cast<std::uint8_t>(place);
+  }
 };
 
 // The outputs, (windows, K), and the input that the product does not have.
@@ -34,9 +40,8 @@ struct Pooling {
 
   __device__ __forceinline__ void write(std::int64_t window, std::int64_t k,
                                         const Champion& champion) const {
-    const bool dead = champion.value <= 0.0F;
-    pooled[window * K + k] = dead ? 0.0F : champion.value;
-    winner[window * K + k] = dead ? kDeadWinner : static_cast<std::uint8_t>(champion.place);
+    pooled[window * K + k] = champion.pooled();
+    winner[window * K + k] = champion.winner();
   }
 };
 

@@ -65,11 +65,11 @@ void with_resident_math(Math math, const Function& function) {
 
 // The loop of a kernel whose filter comes in stages, of one step for each of kGroups groups of
 // warps: copy(step, stage) starts copying the steps from `step` on, prepare() does what else is to
-// be done before multiply(step, stage) computes them. All but one of kStages stages are under way.
-// After it shared memory is free for other use.
+// be done and returns the sums, multiply(sums, step, stage) computes the steps. All but one of
+// kStages stages are under way. After it shared memory is free for other use.
 template <int kGroups, int kStages, typename Stage, typename Copy, typename Prepare,
           typename Multiply>
-__device__ __forceinline__ void for_each_stage(int steps, Stage* stages, const Copy& copy,
+__device__ __forceinline__ auto for_each_stage(int steps, Stage* stages, const Copy& copy,
                                                const Prepare& prepare, const Multiply& multiply) {
   // A group per stage, come what may, keeps the count of those under way constant.
 #pragma unroll
@@ -77,17 +77,18 @@ __device__ __forceinline__ void for_each_stage(int steps, Stage* stages, const C
     copy(stage * kGroups, stages[stage]);
     cp_async_commit();
   }
-  prepare();
+  auto sums = prepare();
   for (int step = 0; step < steps; step += kGroups) {
     cp_async_wait<kStages - 2>();
     __syncthreads();
     const int next = step + (kStages - 1) * kGroups;
     copy(next, stages[next / kGroups % kStages]);
     cp_async_commit();
-    multiply(step, stages[step / kGroups % kStages]);
+    multiply(sums, step, stages[step / kGroups % kStages]);
   }
   cp_async_wait<0>();  // no copy outlives its block
   __syncthreads();
+  return sums;
 }
 
 // Whether offsets within an image and within the filter are ints.

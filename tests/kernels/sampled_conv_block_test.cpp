@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <array>
+#include <cmath>
 
 #include "kernels/gather.h"
 #include "tests/support/backends.h"
@@ -32,6 +33,7 @@ struct Case {
   std::array<std::int64_t, 2> rows{};
   std::array<std::int64_t, 2> sizes{};
   std::array<bool, 2> grey{};
+  bool exact = false;  // x and filter are whole numbers and fractions of eight bits
 };
 
 const std::vector<Case> kCases = {
@@ -112,6 +114,44 @@ const std::vector<Case> kLongSums = {
      {false, false}},
 };
 
+// Those that a kernel of their own takes on CUDA, in tf32 and bf16: pieces of a picture by 32
+// filters. Pieces that end within a row of windows; rows that belong to no window; rows of the
+// filter of one step and of two; padding.
+const std::vector<Case> kPlain = {
+    {{.conv = {.N = 1, .H = 28, .W = 28, .C = 3, .K = 32, .R = 5, .S = 5}},
+     {1, 0},
+     {3, 1},
+     {false, true}},
+    {{.conv = {.N = 2, .H = 13, .W = 37, .C = 3, .K = 36, .R = 5, .S = 5}},
+     {1, 1},
+     {3, 2},
+     {true, false}},
+    {{.conv = {.N = 3, .H = 8, .W = 5, .C = 3, .K = 28, .R = 2, .S = 4}},
+     {2, 1},
+     {4, 4},
+     {false, false}},
+    {{.conv = {.N = 2, .H = 9, .W = 12, .C = 1, .K = 32, .R = 5, .S = 9}},
+     {1, 1},
+     {4, 4},
+     {false, false}},
+    {{.conv = {.N = 2, .H = 7, .W = 11, .C = 5, .K = 24, .R = 2, .S = 5}},
+     {1, 1},
+     {2, 7},
+     {true, false}},
+    {{.conv = {.N = 2, .H = 6, .W = 9, .C = 2, .K = 60, .R = 1, .S = 8, .pad_w = 3}},
+     {1, 1},
+     {2, 7},
+     {false, true}},
+    {{.conv = {.N = 3, .H = 9, .W = 8, .C = 3, .K = 32, .R = 4, .S = 5, .pad_h = 2, .pad_w = 1}},
+     {1, 2},
+     {3, 3},
+     {true, false}},
+    {{.conv = {.N = 400, .H = 4, .W = 5, .C = 3, .K = 32, .R = 2, .S = 3}},
+     {150, 250},
+     {99, 300},
+     {true, false}},
+};
+
 struct Result {
   std::vector<float> pooled, x, schedules;
   std::vector<std::uint8_t> winner;
@@ -140,9 +180,15 @@ class SampledConvBlockTest : public BackendTest<Ctx> {
     inputs.mean = random_floats(conv.C, 4);
     for (float& mean : inputs.mean) mean = 100.0F + 20.0F * mean;
     inputs.filter = random_floats(conv.R * conv.S * conv.C * conv.K, 5);
+    if (c.exact) {
+      for (float& mean : inputs.mean) mean = std::floor(mean);
+      inputs.filter = representable(inputs.filter, Math::kBf16);
+    }
     inputs.bias = random_floats(conv.K, 6);
     return inputs;
   }
+
+  static float factor_of(const Case& c) { return c.exact ? 1.0F : kFactor; }
 
   static Sampler sampler_of(const Case& c, std::size_t s, bool shuffle) {
     return {.seed = 11,
@@ -152,7 +198,9 @@ class SampledConvBlockTest : public BackendTest<Ctx> {
             .shuffle = shuffle};
   }
 
-  Result fused(const Case& c, bool shuffle = true, bool keep_x = true, Base base = Base::kAligned) {
+  // batch: of which a step takes its rows; 0: they are all of it.
+  Result fused(const Case& c, bool shuffle = true, bool keep_x = true, Base base = Base::kAligned,
+               std::int64_t batch = 0) {
     const Conv2dShape& conv = c.shape.conv;
     const Inputs in = inputs_of(c);
     const auto source = this->upload(in.images[0], base), target = this->upload(in.images[1], base);
@@ -168,9 +216,11 @@ class SampledConvBlockTest : public BackendTest<Ctx> {
     auto values = this->poisoned(2);
     auto workspace = this->template poisoned<std::uint8_t>(
         sampled_conv_block_workspace_bytes(this->ctx(), c.shape));
+    Sampler sampler = sampler_of(c, 0, shuffle);
+    if (batch > 0) sampler.batch = batch;
     const std::array<SampledSegment, 2> segments{
-        {{source.data(), c.grey[0] ? 1 : conv.C, sampler_of(c, 0, shuffle), c.rows[0],
-          labels.data(), row_labels.data()},
+        {{source.data(), c.grey[0] ? 1 : conv.C, sampler, c.rows[0], labels.data(),
+          row_labels.data()},
          {target.data(), c.grey[1] ? 1 : conv.C, sampler_of(c, 1, shuffle), c.rows[1]}}};
     const std::array<ScheduledValue, 2> schedules{
         {{kRamp, values.data()}, {kDecay, values.data() + 1}}};
@@ -179,7 +229,7 @@ class SampledConvBlockTest : public BackendTest<Ctx> {
                                 .segments = segments,
                                 .step = step.data(),
                                 .mean = mean.data(),
-                                .factor = kFactor,
+                                .factor = factor_of(c),
                                 .filter = filter.data(),
                                 .bias = bias.data(),
                                 .pooled = pooled.data(),
@@ -215,7 +265,7 @@ class SampledConvBlockTest : public BackendTest<Ctx> {
                         .pixels = conv.H * conv.W,
                         .stored_channels = c.grey[s] ? 1 : conv.C,
                         .channels = conv.C},
-                       images.data(), indices.data(), mean.data(), kFactor,
+                       images.data(), indices.data(), mean.data(), factor_of(c),
                        x.data() + (s == 0 ? 0 : c.rows[0] * picture));
       if (s == 0) gather_labels(ctx, c.rows[0], labels.data(), indices.data(), row_labels.data());
     }
@@ -260,6 +310,54 @@ TYPED_TEST(SampledConvBlockTest, MatchesReferenceInEveryMode) {
           all_close(got.pooled, want.pooled, math == Math::kF32 ? kSum : sum_tolerance(math)));
       EXPECT_EQ(got.x, exact.x);
     }
+  }
+}
+
+// And leave everything else as it is.
+TYPED_TEST(SampledConvBlockTest, ModesRoundOperandsOnly) {
+  std::vector<Case> cases = kPlain;
+  cases.insert(cases.end(), kCases.begin(), kCases.end());
+  for (Case c : cases) {
+    SCOPED_TRACE(testing::PrintToString(std::vector<std::int64_t>{
+        c.shape.conv.N, c.shape.conv.H, c.shape.conv.W, c.shape.conv.C, c.shape.conv.K}));
+    for (const bool exact : {false, true}) {
+      c.exact = exact;
+      c.shape.conv.math = Math::kF32;
+      const Result want = this->apart(c);
+      const auto in = this->inputs_of(c);
+      const auto reference =
+          reference::conv_block_forward(c.shape, widen(want.x), widen(in.filter), widen(in.bias));
+      for (const Math math : {Math::kTf32, Math::kBf16}) {
+        c.shape.conv.math = math;
+        Result got = this->fused(c);
+        EXPECT_TRUE(all_close(got.pooled, reference.pooled, exact ? kSum : sum_tolerance(math)));
+        if (exact) {
+          EXPECT_TRUE(reference::winners_match(got.winner, reference, c.shape, kSum));
+        }
+        EXPECT_EQ(got.x, want.x);
+        EXPECT_EQ(got.labels, want.labels);
+        EXPECT_EQ(got.schedules, want.schedules);
+        got.x.clear();
+        EXPECT_EQ(this->fused(c, true, false), got) << "without x";
+      }
+    }
+  }
+}
+
+// Of a large batch fewer blocks share a picture.
+TYPED_TEST(SampledConvBlockTest, AnImageDoesNotDependOnTheOthers) {
+  constexpr std::int64_t kMany = 150;
+  Case many = kPlain.front();
+  many.shape.conv.N = many.rows[0] = kMany;
+  many.sizes[0] = 2 * kMany;
+  Case few = many;
+  few.shape.conv.N = few.rows[0] = 2;
+  for (const Math math : {Math::kTf32, Math::kBf16}) {
+    few.shape.conv.math = many.shape.conv.math = math;
+    const std::vector<float> want = this->fused(many).pooled;
+    const std::vector<float> got =
+        this->fused(few, true, true, Base::kAligned, /*batch=*/kMany).pooled;
+    EXPECT_EQ(got, std::vector<float>(want.begin(), want.begin() + got.size()));
   }
 }
 

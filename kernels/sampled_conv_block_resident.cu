@@ -1,0 +1,405 @@
+// The head of a training step in one launch, on tensor cores, for the plain case: the filter stays
+// in registers and the picture, normalised, in shared memory, so that the loop waits for nothing.
+//
+// Decomposition  a block computes a piece of a picture, some of its windows, by 32 filters. One
+//                thread samples the picture; all of them normalise the rows under the piece into a
+//                slab, and write the piece's share of x. A step is 16 neighbouring elements of a
+//                row of the filter, S*C of them (15 of the paper's 5 x 5 taps of 3 channels), and a
+//                warp has all of at most five in registers. It takes every fourth fragment of four
+//                windows, through all steps and to the end: where the places of a window compete,
+//                lanes exchange them. Three blocks a multiprocessor overlap one's reads with the
+//                others' products; large batches have one piece a picture, 128 pictures three.
+// Cost           2 * N*P*Q*K * R*S*C operations, padded to whole steps; memory sees the bytes, the
+//                filter, 5 bytes per pooled element, and x where it is wanted. The paper's first
+//                layer, per picture, tf32 / bf16: 1,440 / 720 mma, 1,440 passes over shared memory,
+//                some 300 instructions of a warp for each of 36 fragments, half of them for the
+//                pool: 2,700 cycles of a multiprocessor's four schedulers, where mma.sync takes
+//                2,300 / 1,150. Before that come the samples' chain of some 90 Philox rounds, under
+//                1 us, and the way of the bytes from memory (on paper).
+// Occupancy      sm_90a (ptxas), blocks of 128 threads, tf32 / bf16: 138 / 106 registers, 3 / 4
+//                blocks; nothing spills. 8 to 16 KB of shared memory.
+// Numerics       x as gather.cu has it; operands rounded to tf32 or bf16, f32 sums in the order of
+//                taps, whatever piece and batch a picture is in. Bias and comparison are f32.
+// Banks          no conflicts. Bytes are read singly, 32 neighbours a request, which begin and end
+//                within sectors.
+#include <algorithm>
+#include <cstdint>
+
+#include "kernels/conv_block.h"
+#include "kernels/cuda/conv_block_pooling.cuh"
+#include "kernels/cuda/conv_block_positions.cuh"
+#include "kernels/cuda/divisor.cuh"
+#include "kernels/cuda/pipelined_tile.cuh"
+#include "kernels/cuda/resident_tile.cuh"
+#include "kernels/cuda/sampled_conv_block_resident.h"
+#include "kernels/cuda/sampled_head.cuh"
+#include "kernels/cuda/simt.h"
+#include "kernels/cuda/tile_mma.cuh"
+#include "kernels/require.h"
+
+namespace gradflip {
+namespace {
+
+constexpr int kDepth = 16;  // taps of a step: neighbours in a row of the filter
+constexpr int kSteps = 5;   // at most
+constexpr int kFilters = 32;
+constexpr int kColumns = kFilters / 8;
+constexpr int kWindows = 4;  // of a fragment's 16 rows
+constexpr int kWarps = 4;
+constexpr int kThreads = kWarpLanes * kWarps;
+constexpr int kBlocksPerMultiprocessor = 3;
+
+// Sizes are what they are in conv_block.h.
+struct Forward {
+  const float* filter;
+  Pooling pooling;  // windows: of an image
+  int H, W, C, K, pad_h, pad_w;
+  int row_elements;       // S*C
+  int row_steps, steps;   // of a row of the filter; of all
+  int fragments, pieces;  // of an image; parts of it that blocks share
+  int slab_rows;          // at most
+  Divisor blocks_of_row, tiles_n, PQ, channels, slab_pitch;
+};
+
+// What the block computes: some fragments of a picture by 32 filters. The first block of filters
+// also writes x, as many rows of it as its piece is of the picture.
+struct BlockPlace {
+  std::int64_t row;
+  int first_fragment, end_fragment;
+  int first_row;       // of the slab, in the padded picture
+  int first_x, end_x;  // rows of x
+  int k;
+  bool is_first;  // of the picture's blocks
+
+  __device__ __forceinline__ explicit BlockPlace(const Forward& of) {
+    const Quotient in_row = of.blocks_of_row.divide(blockIdx.x);
+    const Quotient columns = of.tiles_n.divide(in_row.remainder);
+    const auto piece = static_cast<int>(columns.quotient);
+    row = in_row.quotient;
+    first_fragment = of.fragments * piece / of.pieces;
+    end_fragment = of.fragments * (piece + 1) / of.pieces;
+    first_row = 2 * static_cast<int>(of.PQ.divide(first_fragment * kWindows).quotient);
+    k = static_cast<int>(columns.remainder) * kFilters;
+    is_first = in_row.remainder == 0;
+    first_x = k == 0 ? of.H * piece / of.pieces : 0;
+    end_x = k == 0 ? of.H * (piece + 1) / of.pieces : 0;
+  }
+};
+
+// Normalises the picture's rows that the block needs into the slab, and those that it has to write
+// into x. Row i of the slab is row first_row + i of the padded picture; padding is zero.
+template <Math kMath>
+__device__ __forceinline__ void load_picture(const Forward& of, const Head& head,
+                                             const BlockPlace& block, float* slab) {
+  const SampledPicture picture = sampled_block().pictures[0];
+  float* x = head.x == nullptr ? nullptr : head.x + block.row * head.pixels * head.channels;
+  const int end_x = x == nullptr ? block.first_x : block.end_x;
+  const bool has_x = block.first_x < end_x;
+  const int begin = min(block.first_row, has_x ? block.first_x + of.pad_h : block.first_row);
+  const int slab_end = block.first_row + of.slab_rows;
+  const int end = max(slab_end, has_x ? end_x + of.pad_h : slab_end);
+  const auto pitch = static_cast<int>(of.slab_pitch.value());
+#pragma unroll 4
+  for (int i = static_cast<int>(threadIdx.x); i < (end - begin) * pitch; i += kThreads) {
+    const Quotient at = of.slab_pitch.divide(i);
+    const int y = begin + static_cast<int>(at.quotient);  // in the padded picture
+    const int h = y - of.pad_h;
+    const int in_row = static_cast<int>(at.remainder) - of.pad_w * of.C;
+    float value = 0.0F;
+    if (h >= 0 && h < of.H && in_row >= 0 && in_row < of.W * of.C) {
+      const int element = h * of.W * of.C + in_row;
+      const Quotient pixel = of.channels.divide(element);
+      const float byte = picture.bytes[picture.replicated ? pixel.quotient : element];
+      value = (byte - head.mean[pixel.remainder]) * head.factor;
+      if (h >= block.first_x && h < end_x) x[element] = value;
+    }
+    if (y < block.first_row || y >= slab_end) continue;
+    slab[i + (begin - block.first_row) * pitch] =
+        kMath == Math::kTf32 ? __uint_as_float(to_tf32(value)) : value;
+  }
+}
+
+// The filter in a warp's registers, as fragments: of a step lane t = lane % 4 has taps t, t + 4,
+// t + 8, t + 12, in A and B alike. Column n of fragment j is filter 16 (j / 2) + 2n + j % 2, so
+// that a lane has four neighbours of what it stores in the end.
+template <Math kMath>
+class FilterFragments {
+ public:
+  __device__ __forceinline__ FilterFragments(const Forward& of, int k) {
+    const int lane = static_cast<int>(threadIdx.x) % kWarpLanes;
+#pragma unroll
+    for (int step = 0; step < kSteps; ++step) {
+      const int r = step / of.row_steps;
+      const int element = step % of.row_steps * kDepth + lane % 4;
+#pragma unroll
+      for (int pair = 0; pair < kColumns / 2; ++pair) {
+        const int column = k + 16 * pair + lane / 4 * 2;
+        float2 taps[4];
+#pragma unroll
+        for (int i = 0; i < 4; ++i) {
+          const bool inside = step < of.steps && element + 4 * i < of.row_elements && column < of.K;
+          const int tap = r * of.row_elements + element + 4 * i;
+          taps[i] = inside ? *reinterpret_cast<const float2*>(of.filter + tap * of.K + column)
+                           : make_float2(0.0F, 0.0F);
+        }
+        set(step, 2 * pair, taps[0].x, taps[1].x, taps[2].x, taps[3].x);
+        set(step, 2 * pair + 1, taps[0].y, taps[1].y, taps[2].y, taps[3].y);
+      }
+    }
+  }
+
+  // += A B of one step; rows of A begin at first and second.
+  __device__ __forceinline__ void multiply(int step, const float* first, const float* second,
+                                           float (&sums)[kColumns][4]) const {
+#pragma unroll
+    for (int part = 0; part < kParts; ++part) {
+      Fragment<kMath, 4> rows;
+#pragma unroll
+      for (int half = 0; half < 2; ++half) {
+        const float* from = half == 0 ? first : second;
+        if constexpr (kMath == Math::kTf32) {  // rounded already
+          rows.bits[half] = __float_as_uint(from[8 * part]);
+          rows.bits[half + 2] = __float_as_uint(from[8 * part + 4]);
+        } else {
+          rows.bits[half] = pack_bf16(from[0], from[4]);
+          rows.bits[half + 2] = pack_bf16(from[8], from[12]);
+        }
+      }
+#pragma unroll
+      for (int j = 0; j < kColumns; ++j) {
+        multiply_fragments<kMath>(sums[j], rows, columns_[step][part][j]);
+      }
+    }
+  }
+
+ private:
+  static constexpr int kParts = kDepth / kMmaDepth<kMath>;
+
+  __device__ __forceinline__ void set(int step, int j, float a, float b, float c, float d) {
+    if constexpr (kMath == Math::kTf32) {
+      columns_[step][0][j] = {{to_tf32(a), to_tf32(b)}};
+      columns_[step][1][j] = {{to_tf32(c), to_tf32(d)}};
+    } else {
+      columns_[step][0][j] = {{pack_bf16(a, b), pack_bf16(c, d)}};
+    }
+  }
+
+  Fragment<kMath, 2> columns_[kSteps][kParts][kColumns];
+};
+
+// By value: a choice between two that are in registers.
+__device__ __forceinline__ Champion choose(bool second, const Champion& a, const Champion& b) {
+  return {second ? b.value : a.value, second ? b.place : a.place};
+}
+
+// The winners of a fragment's four windows. Its rows are numbered window by window, so the four
+// places of a window are in lanes that differ in bits 2 and 3; each of two exchanges settles one
+// bit and halves what a lane has. A lane ends with four neighbouring filters of one window.
+__device__ __forceinline__ void pool(const Forward& of, const BlockPlace& block, int fragment,
+                                     const float (&y)[kColumns][4]) {
+  const int lane = static_cast<int>(threadIdx.x) % kWarpLanes;
+  const bool odd = (lane & 4) != 0;
+  const bool high = (lane & 8) != 0;
+  Champion rows[kColumns][2];  // the fragment's upper rows in even places, its lower in odd ones
+#pragma unroll
+  for (int j = 0; j < kColumns; ++j) {
+#pragma unroll
+    for (int column = 0; column < 2; ++column) {
+      const float own = odd ? y[j][2 + column] : y[j][column];
+      const float other = __shfl_xor_sync(~0U, odd ? y[j][column] : y[j][2 + column], 4);
+      rows[j][column] = {odd ? other : own, 0};
+      rows[j][column].challenge(odd ? own : other, 1);
+    }
+  }
+  unsigned places = 0;  // of those that go to the other lane
+  float values[2][2];
+#pragma unroll
+  for (int j = 0; j < 2; ++j) {
+#pragma unroll
+    for (int column = 0; column < 2; ++column) {
+      const Champion sent = choose(high, rows[j + 2][column], rows[j][column]);
+      values[j][column] = __shfl_xor_sync(~0U, sent.value, 8);
+      places |= static_cast<unsigned>(sent.place) << (2 * j + column);
+    }
+  }
+  places = __shfl_xor_sync(~0U, places, 8);
+  Champion best[4];
+#pragma unroll
+  for (int j = 0; j < 2; ++j) {
+#pragma unroll
+    for (int column = 0; column < 2; ++column) {
+      const Champion own = choose(high, rows[j][column], rows[j + 2][column]);
+      const Champion other{values[j][column], static_cast<int>(places >> (2 * j + column) & 1U)};
+      const Champion second = choose(high, other, own);
+      best[2 * column + j] = choose(high, own, other);
+      best[2 * column + j].challenge(second.value, 2 + second.place);
+    }
+  }
+  const int window = fragment * kWindows + lane / 16 + (odd ? 2 : 0);
+  const int k = block.k + (high ? 16 : 0) + lane % 4 * 4;
+  if (window >= of.pooling.windows || k >= of.K) return;
+  const std::int64_t at = (block.row * of.pooling.windows + window) * of.K + k;
+  *reinterpret_cast<float4*>(of.pooling.pooled + at) =
+      make_float4(best[0].pooled(), best[1].pooled(), best[2].pooled(), best[3].pooled());
+  *reinterpret_cast<uchar4*>(of.pooling.winner + at) =
+      make_uchar4(best[0].winner(), best[1].winner(), best[2].winner(), best[3].winner());
+}
+
+// Where a row of a fragment, window by window, begins in the slab.
+__device__ __forceinline__ int position(const Forward& of, const BlockPlace& block, int row) {
+  // Past the last window there is that one once more.
+  const auto last = static_cast<int>(of.pooling.windows) - 1;
+  const Quotient window = of.PQ.divide(min(row / 4, last));
+  const int p = 2 * static_cast<int>(window.quotient) - block.first_row + row % 4 / 2;
+  const int q = 2 * static_cast<int>(window.remainder) + row % 2;
+  return p * static_cast<int>(of.slab_pitch.value()) + q * of.C;
+}
+
+template <Math kMath>
+__global__ void __launch_bounds__(kThreads, kBlocksPerMultiprocessor)
+    sampled_conv_block_resident_kernel(Forward of, Head head) {
+  auto* slab = dynamic_shared<float>();
+  const BlockPlace block(of);
+  const int thread = static_cast<int>(threadIdx.x);
+  // Another warp than the one that samples.
+  if (blockIdx.x == 0) evaluate_schedules(head, thread - kWarpLanes);
+  if (thread == 0) {
+    const Segment segment = head.segment_of(block.row);
+    const std::int64_t index = head.index_of(segment, block.row);
+    sampled_block().pictures[0] = head.picture(segment, index);
+    if (block.is_first) write_label(segment, block.row, index);
+  }
+  const FilterFragments<kMath> filter(of, block.k);
+  __syncthreads();
+  load_picture<kMath>(of, head, block, slab);
+  const int lane = thread % kWarpLanes;
+  float bias[kColumns][2];
+#pragma unroll
+  for (int j = 0; j < kColumns; ++j) {
+#pragma unroll
+    for (int column = 0; column < 2; ++column) {
+      const int k = block.k + j / 2 * 16 + (lane % 4 * 2 + column) * 2 + j % 2;
+      bias[j][column] = k < of.K ? of.pooling.bias[k] : 0.0F;
+    }
+  }
+  __syncthreads();
+#pragma unroll 1
+  for (int fragment = block.first_fragment + thread / kWarpLanes; fragment < block.end_fragment;
+       fragment += kWarps) {
+    const int row = fragment * 16 + lane / 4;
+    const float* first = slab + position(of, block, row) + lane % 4;
+    const float* second = slab + position(of, block, row + 8) + lane % 4;
+    float y[kColumns][4] = {};
+#pragma unroll
+    for (int step = 0; step < kSteps; ++step) {
+      if (step >= of.steps) break;
+      const int at = step / of.row_steps * static_cast<int>(of.slab_pitch.value()) +
+                     step % of.row_steps * kDepth;
+      filter.multiply(step, first + at, second + at, y);
+    }
+#pragma unroll
+    for (int j = 0; j < kColumns; ++j) {
+#pragma unroll
+      for (int i = 0; i < 4; ++i) y[j][i] += bias[j][i % 2];
+    }
+    pool(of, block, fragment, y);
+  }
+}
+
+std::int64_t fragments_of(const ConvBlockShape& shape) {
+  return tiles_of(shape.PP() * shape.PQ(), kWindows);
+}
+
+// Blocks that share a picture: as many as make three for every multiprocessor, and leave every warp
+// a fragment.
+std::int64_t pieces_of(const ConvBlockShape& shape) {
+  constexpr std::int64_t kBlocks = 132 * kBlocksPerMultiprocessor;
+  const std::int64_t rows = shape.conv.N * tiles_of(shape.conv.K, kFilters);
+  return std::clamp<std::int64_t>(kBlocks / std::max<std::int64_t>(rows, 1), 1,
+                                  tiles_of(fragments_of(shape), kWarps));
+}
+
+// Rows of the padded picture under a piece, at most.
+std::int64_t slab_rows(const ConvBlockShape& shape) {
+  const std::int64_t windows = tiles_of(fragments_of(shape), pieces_of(shape)) * kWindows;
+  const std::int64_t rows = std::min(shape.PP(), (windows + shape.PQ() - 2) / shape.PQ() + 1);
+  return 2 * rows + shape.conv.R - 1;
+}
+
+// Floats from one row of the slab to the next: 16 more than a multiple of 32, so that the two rows
+// of a window lie in different halves of the banks. Room for the padded taps of the last position.
+std::int64_t slab_pitch(const ConvBlockShape& shape) {
+  const Conv2dShape& conv = shape.conv;
+  const std::int64_t last = (2 * shape.PQ() - 1) * conv.C + round_up(conv.S * conv.C, kDepth);
+  return round_up(std::max((conv.W + 2 * conv.pad_w) * conv.C, last) + 16, 32) - 16;
+}
+
+std::int64_t shared_bytes(const ConvBlockShape& shape) {
+  return slab_rows(shape) * slab_pitch(shape) * static_cast<std::int64_t>(sizeof(float));
+}
+
+}  // namespace
+
+bool sampled_conv_block_resident_can(const SampledConvBlock& block) {
+  const ConvBlockShape& shape = block.shape;
+  const Conv2dShape& conv = shape.conv;
+  if (!is_resident_math(conv.math) || !is_plain(shape) || conv.dilation_h != 1 || conv.K % 4 != 0 ||
+      conv.R * tiles_of(conv.S * conv.C, kDepth) > kSteps || !are_int_offsets(conv)) {
+    return false;
+  }
+  constexpr std::int64_t kStatic = sizeof(SampledBlock);
+  return shared_bytes(shape) + kStatic <= kMostBlockShared &&
+         begins_on(sizeof(float4), block.filter) && begins_on(sizeof(float4), block.pooled) &&
+         begins_on(sizeof(uchar4), block.winner);
+}
+
+bool sampled_conv_block_resident_pays(const SampledConvBlock& block) {
+  const Conv2dShape& conv = block.shape.conv;
+  const std::int64_t elements = conv.S * conv.C;
+  return conv.N > 0 &&
+         round_up(elements, kDepth) * round_up(conv.K, kFilters) <= 2 * elements * conv.K &&
+         sampled_conv_block_resident_can(block);
+}
+
+void sampled_conv_block_resident(Cuda ctx, const SampledConvBlock& block) {
+  require_valid(block);
+  require_extents(block.shape.conv);
+  const ConvBlockShape& shape = block.shape;
+  const Conv2dShape& conv = shape.conv;
+  GRADFLIP_REQUIRE(conv.N > 0 && sampled_conv_block_resident_can(block),
+                   message("sampled_conv_block_resident: N and K are ", conv.N, ", ", conv.K,
+                           "; plain pools and vectors of 16 bytes are needed"));
+  const auto narrow = [](std::int64_t size) { return static_cast<int>(size); };
+  const std::int64_t pieces = pieces_of(shape);
+  const std::int64_t tiles_n = tiles_of(conv.K, kFilters);
+  const std::int64_t row_steps = tiles_of(conv.S * conv.C, kDepth);
+  const std::int64_t windows = shape.PP() * shape.PQ();
+  const Forward forward{.filter = block.filter,
+                        .pooling = {block.bias, block.pooled, block.winner, windows, conv.K, 4, 1},
+                        .H = narrow(conv.H),
+                        .W = narrow(conv.W),
+                        .C = narrow(conv.C),
+                        .K = narrow(conv.K),
+                        .pad_h = narrow(conv.pad_h),
+                        .pad_w = narrow(conv.pad_w),
+                        .row_elements = narrow(conv.S * conv.C),
+                        .row_steps = narrow(row_steps),
+                        .steps = narrow(conv.R * row_steps),
+                        .fragments = narrow(fragments_of(shape)),
+                        .pieces = narrow(pieces),
+                        .slab_rows = narrow(slab_rows(shape)),
+                        .blocks_of_row = Divisor(pieces * tiles_n),
+                        .tiles_n = Divisor(tiles_n),
+                        .PQ = Divisor(shape.PQ()),
+                        .channels = Divisor(conv.C),
+                        .slab_pitch = Divisor(slab_pitch(shape))};
+  const std::int64_t blocks = conv.N * pieces * tiles_n;
+  const auto bytes = static_cast<std::size_t>(shared_bytes(shape));
+  const Head head = head_of(block);
+  with_resident_math(conv.math, [&]<Math kMath>() {
+    launch(sampled_conv_block_resident_kernel<kMath>, dim3(static_cast<unsigned>(blocks)),
+           dim3(kThreads), bytes, ctx.stream, forward, head);
+  });
+}
+
+}  // namespace gradflip
