@@ -207,8 +207,9 @@ bool is_suited(const ConvBlockShape& shape) {
       conv.dilation_w != 1 || conv.K % 4 != 0 || !are_int_offsets(conv)) {
     return false;
   }
-  return (has_many_channels(conv) || has_few_channels(conv)) &&
-         with_width(shape, [&]<int BN>() { return shared_bytes<BN>(shape); }) <= kMostBlockShared;
+  return (has_many_channels(conv) || has_few_channels(conv)) && with_width(shape, [&]<int BN>() {
+                                                                  return shared_bytes<BN>(shape);
+                                                                }) <= most_block_shared();
 }
 
 template <Math kMath, int BN>

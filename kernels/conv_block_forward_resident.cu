@@ -273,7 +273,7 @@ bool conv_block_forward_resident_can(const ConvBlockShape& shape, const float* x
   const std::int64_t bytes = conv.math == Math::kBf16
                                  ? shared_bytes<Tiling<Math::kBf16, 2, 32>>(shape)
                                  : shared_bytes<Tiling<Math::kTf32, 2, 32>>(shape);
-  return bytes <= kMostBlockShared && begins_on(sizeof(float4), x) &&
+  return bytes <= most_block_shared() && begins_on(sizeof(float4), x) &&
          begins_on(sizeof(float4), filter);
 }
 

@@ -27,11 +27,20 @@ Order order_from_environment() {
   reject("SIMT_ORDER", order);
 }
 
-std::uint64_t seed_from_environment() {
-  const std::string_view seed = environment("SIMT_SEED");
-  if (seed.empty()) return 1;
-  if (seed.find_first_not_of("0123456789") != std::string_view::npos) reject("SIMT_SEED", seed);
-  return std::strtoull(seed.data(), nullptr, 10);
+std::uint64_t number_from_environment(const char* name, std::uint64_t otherwise) {
+  const std::string_view number = environment(name);
+  if (number.empty()) return otherwise;
+  if (number.find_first_not_of("0123456789") != std::string_view::npos) reject(name, number);
+  return std::strtoull(number.data(), nullptr, 10);
+}
+
+std::size_t block_shared_from_environment() {
+  constexpr std::size_t kLeast = 48,
+                        kMost = 227;  // what every device has, and what the largest has
+  const char* const name = "SIMT_SHARED_KIB";
+  const std::size_t kib = number_from_environment(name, kMost);
+  if (kib < kLeast || kib > kMost) reject(name, environment(name));
+  return kib * 1024;
 }
 
 bool flag_from_environment(const char* name) {
@@ -45,9 +54,10 @@ bool flag_from_environment(const char* name) {
 
 Config& config() {
   static Config config{.order = order_from_environment(),
-                       .seed = seed_from_environment(),
+                       .seed = number_from_environment("SIMT_SEED", 1),
                        .asynchronous = flag_from_environment("SIMT_ASYNC"),
-                       .protect = flag_from_environment("SIMT_PROTECT")};
+                       .protect = flag_from_environment("SIMT_PROTECT"),
+                       .block_shared_bytes = block_shared_from_environment()};
   return config;
 }
 

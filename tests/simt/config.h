@@ -2,6 +2,7 @@
 // stream at any time between its enqueueing and its synchronisation: tests go through several.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 
 namespace simt {
@@ -17,10 +18,13 @@ struct Config {
   bool asynchronous = false;
   // Device memory is inaccessible to the host outside copies and kernels.
   bool protect = false;
+  // Shared memory that a block may ask for, its static variables included: of sm_90; sm_80 has 163
+  // KiB, sm_86 and sm_89 have 99.
+  std::size_t block_shared_bytes = 227 * 1024;
 };
 
 // Of this process; initially from the environment: SIMT_ORDER (ascending, descending, random),
-// SIMT_SEED, SIMT_ASYNC=1, SIMT_PROTECT=1. It may change between launches.
+// SIMT_SEED, SIMT_ASYNC=1, SIMT_PROTECT=1, SIMT_SHARED_KIB. It may change between launches.
 Config& config();
 
 }  // namespace simt

@@ -3,9 +3,9 @@
 #include <array>
 #include <cstring>
 
+#include "tests/simt/config.h"
 #include "tests/simt/device_memory.h"
 #include "tests/simt/runtime.h"
-#include "tests/simt/shared_memory.h"
 
 namespace {
 
@@ -13,9 +13,10 @@ using simt::api;
 using simt::Runtime;
 
 constexpr int kSharedDefault = 48 * 1024;
-constexpr int kSharedOptIn = static_cast<int>(simt::SharedMemory::kMaxBytes);
 constexpr int kRegisters = 65536;
 constexpr int kL2Bytes = 50 * 1024 * 1024;
+
+int shared_opt_in() { return static_cast<int>(simt::config().block_shared_bytes); }
 
 struct Attribute {
   cudaDeviceAttr attribute;
@@ -40,7 +41,6 @@ constexpr Attribute kAttributes[] = {
     {cudaDevAttrComputeCapabilityMinor, 0},
     {cudaDevAttrMaxSharedMemoryPerMultiprocessor, 228 * 1024},
     {cudaDevAttrMaxRegistersPerMultiprocessor, kRegisters},
-    {cudaDevAttrMaxSharedMemoryPerBlockOptin, kSharedOptIn},
 };
 
 cudaDeviceProp device_properties() {
@@ -65,7 +65,7 @@ cudaDeviceProp device_properties() {
   p.maxThreadsPerMultiProcessor = 2048;
   p.sharedMemPerMultiprocessor = 228 * 1024;
   p.regsPerMultiprocessor = kRegisters;
-  p.sharedMemPerBlockOptin = kSharedOptIn;
+  p.sharedMemPerBlockOptin = static_cast<std::size_t>(shared_opt_in());
   p.reservedSharedMemPerBlock = 1024;
   p.maxBlocksPerMultiProcessor = 32;
   return p;
@@ -104,6 +104,10 @@ cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int device) {
 cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr attribute, int device) {
   return api([&](Runtime&) {
     if (device != 0) return cudaErrorInvalidDevice;
+    if (attribute == cudaDevAttrMaxSharedMemoryPerBlockOptin) {
+      *value = shared_opt_in();
+      return cudaSuccess;
+    }
     for (const Attribute& known : kAttributes) {
       if (known.attribute != attribute) continue;
       *value = known.value;
@@ -146,7 +150,7 @@ cudaError_t cudaFuncSetAttribute(const void* kernel, cudaFuncAttribute attribute
       return cudaErrorInvalidValue;
     }
     if (attribute == cudaFuncAttributePreferredSharedMemoryCarveout) return cudaSuccess;  // a hint
-    if (attribute != cudaFuncAttributeMaxDynamicSharedMemorySize || value > kSharedOptIn) {
+    if (attribute != cudaFuncAttributeMaxDynamicSharedMemorySize || value > shared_opt_in()) {
       return cudaErrorInvalidValue;
     }
     r.dynamic_limits[kernel] = value;

@@ -3,6 +3,7 @@
 #include <random>
 #include <vector>
 
+#include "tests/simt/config.h"
 #include "tests/simt/device_memory.h"
 #include "tests/simt/error.h"
 #include "tests/simt/kernel_name.h"
@@ -30,9 +31,9 @@ std::string why_not(const KernelCall& call) {
   if (call.grid.x > kMaxGridX) return "grid.x is more than 2^31 - 1";
   if (call.grid.y > kMaxGridYZ) return "grid.y is more than 65535";
   if (call.grid.z > kMaxGridYZ) return "grid.z is more than 65535";
-  if (call.shared_bytes > SharedMemory::kMaxBytes) {
-    return "asks for " + std::to_string(call.shared_bytes) +
-           " bytes of shared memory, more than 227 KiB";
+  if (call.shared_bytes > config().block_shared_bytes) {
+    return "asks for " + std::to_string(call.shared_bytes) + " bytes of shared memory, more than " +
+           std::to_string(config().block_shared_bytes / 1024) + " KiB";
   }
   return {};
 }

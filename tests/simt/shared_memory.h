@@ -11,8 +11,7 @@ namespace simt {
 
 class SharedMemory {
  public:
-  // What a block may have on an H100, and of it in static variables.
-  static constexpr std::size_t kMaxBytes = 227 * 1024;
+  // What a block may have of config()'s in static variables.
   static constexpr std::size_t kMaxStaticBytes = 48 * 1024;
 
   SharedMemory();

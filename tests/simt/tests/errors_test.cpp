@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "kernels/cuda/simt.h"
+#include "tests/simt/config.h"
 #include "tests/simt/tests/device_vector.h"
 #include "tests/simt/tests/every_order.h"
 
@@ -100,6 +101,10 @@ TEST_P(ErrorsTest, Configurations) {
   EXPECT_SAYS(error({1, 1, 65536}, 1, 0), "grid.z is more than 65535");
   EXPECT_SAYS(error(1, 1, 227 * 1024 + 1), "more than 227 KiB");
   EXPECT_EQ(error(1, 1024, 227 * 1024), "");
+  simt::config().block_shared_bytes = 99 * 1024;  // another device
+  EXPECT_SAYS(error(1, 1, 99 * 1024 + 1), "more than 99 KiB");
+  EXPECT_EQ(error(1, 1, 99 * 1024), "");
+  simt::config().block_shared_bytes = 227 * 1024;
 }
 
 TEST_P(ErrorsTest, PointersThatAreNotTheDevices) {
