@@ -96,7 +96,7 @@ inline bool are_int_offsets(const Conv2dShape& conv) {
   return conv.H <= INT32_MAX / conv.W / conv.C && conv.R * conv.S * conv.C <= INT32_MAX / conv.K;
 }
 
-// What one block may ask for on every device from sm_80 on.
-inline constexpr std::int64_t kMostBlockShared = 163 * 1024 - 1024;
+// What one block may ask for on every device from sm_80 on: 99 KB on sm_86, sm_89 and sm_120.
+inline constexpr std::int64_t kMostBlockShared = 99 * 1024;
 
 }  // namespace gradflip
