@@ -239,7 +239,7 @@ bool conv_block_backward_data_resident_can(const ConvBlockShape& shape, const fl
   }
   const std::int64_t bytes = conv.math == Math::kBf16 ? shared_bytes<Math::kBf16>(shape)
                                                       : shared_bytes<Math::kTf32>(shape);
-  return bytes <= most_block_shared() && begins_on(sizeof(float4), dpooled) &&
+  return bytes <= kMostBlockShared && begins_on(sizeof(float4), dpooled) &&
          begins_on(sizeof(uchar4), winner) && begins_on(sizeof(float4), filter) &&
          begins_on(sizeof(float4), dx);
 }

@@ -10,7 +10,8 @@
 //                taps. Taps are read at their places in a slab of x, dy is made of dpooled and
 //                winners on its way to the fragment (resident_backward_filter.cuh). Warps share an
 //                image's windows, each with all of the block's sums in its registers. They add up
-//                in shared memory, and make a part; the last block of a tile adds the parts.
+//                in shared memory, four at a time, and make a part; the last block of a tile adds
+//                the parts.
 // Pipeline       three stages of one image, or several where one has no step for every warp; two
 //                are under way. One barrier a stage.
 // Cost           2 * N*P*Q * R*S*C*K operations, dense. The paper's layers, second / first, at
@@ -18,7 +19,7 @@
 //                takes as many passes), 4,300 / 4,100 passes over shared memory. 130 / 128 blocks
 //                of 10 / 2 images, 13 / 64 parts; to add up the warps and to write a part takes
 //                1,900 / 650 passes, adding the parts 200 KB / twice 41 KB on one multiprocessor.
-// Occupancy      sm_90a (ptxas), 16 / 32 / 48 filters: 127 / 177 / 225 registers in tf32, 167 / 207
+// Occupancy      sm_90a (ptxas), 16 / 32 / 48 filters: 127 / 181 / 225 registers in tf32, 167 / 228
 //                / 254 in bf16, nothing spills; one block of 256 threads.
 // Numerics       operands rounded to tf32 or bf16 as they enter the fragments, but dy for dbias not
 //                at all; f32 sums: a warp's over its windows in order, then warps, then parts in
@@ -28,6 +29,7 @@
 //                4, 12 requests an image). Winners of 16 filters are half a sector.
 #include <algorithm>
 #include <cstdint>
+#include <iterator>
 
 #include "kernels/conv_block.h"
 #include "kernels/cuda/conv_block_positions.cuh"
@@ -57,7 +59,7 @@ __global__ void __launch_bounds__(kThreads, 1)
   block.k *= BN;
   const int stage_floats = of.stage_images * of.image_floats;
   if (of.pad_h > 0 || of.pad_w > 0) {  // what copies leave out
-    for (int i = static_cast<int>(threadIdx.x); i < kStages * stage_floats; i += kThreads) {
+    for (int i = static_cast<int>(threadIdx.x); i < kStages<BN> * stage_floats; i += kThreads) {
       shared[i] = 0.0F;
     }
     __syncthreads();
@@ -71,42 +73,36 @@ __global__ void __launch_bounds__(kThreads, 1)
     cp_async_commit();  // come what may: the count of groups under way stays constant
   };
 #pragma unroll
-  for (int stage = 0; stage < kStages - 1; ++stage) {
+  for (int stage = 0; stage < kStages<BN> - 1; ++stage) {
     fetch(block.first_image + stage * of.stage_images, stage);
   }
   WarpSums<kMath, BN> sums(of, block);
   int stage = 0;
   for (std::int64_t n = block.first_image; n < block.end_image; n += of.stage_images) {
-    cp_async_wait<kStages - 2>();
+    cp_async_wait<kStages<BN> - 2>();
     __syncthreads();
-    fetch(n + (kStages - 1) * of.stage_images, (stage + kStages - 1) % kStages);
+    fetch(n + (kStages<BN> - 1) * of.stage_images, (stage + kStages<BN> - 1) % kStages<BN>);
     const auto images = static_cast<int>(min(block.end_image - n, std::int64_t{of.stage_images}));
     sums.multiply(of, images * static_cast<int>(of.windows.value()), shared + stage * stage_floats);
-    stage = (stage + 1) % kStages;
+    stage = (stage + 1) % kStages<BN>;
   }
   cp_async_wait<0>();  // no copy outlives its block
   __syncthreads();     // the sums overwrite what they were made of
-  auto* staged = reinterpret_cast<float4*>(shared);
-  sums.store(staged);
-  __syncthreads();
-
   using Staged = StagedRows<BN>;
+  float4 totals[(Staged::kVectors + kThreads - 1) / kThreads] = {};
+  add_warps(sums, reinterpret_cast<float4*>(shared), totals);
   const auto offset_of = [&](int i) {
     const int k = Staged::quad(i) * 4;
     const std::int64_t offset = block.k + k < of.K ? part_offset(of, block, Staged::row(i)) : -1;
     return offset < 0 ? offset : offset + k;
   };
   const std::int64_t size = (std::int64_t{of.R} * of.row_elements + 1) * of.K;
-  for (int i = static_cast<int>(threadIdx.x); i < Staged::kVectors; i += kThreads) {
-    const std::int64_t offset = offset_of(i);
-    if (offset < 0) continue;
-    float4 sum = staged[i];
 #pragma unroll
-    for (int warp = 1; warp < kWarps; ++warp) {
-      const float4 x = staged[warp * Staged::kVectors + i];
-      sum = make_float4(sum.x + x.x, sum.y + x.y, sum.z + x.z, sum.w + x.w);
-    }
-    *reinterpret_cast<float4*>(of.finish.parts + block.part * size + offset) = sum;
+  for (int j = 0; j < static_cast<int>(std::size(totals)); ++j) {
+    const int i = static_cast<int>(threadIdx.x) + j * kThreads;
+    const std::int64_t offset = i < Staged::kVectors ? offset_of(i) : -1;
+    if (offset < 0) continue;
+    *reinterpret_cast<float4*>(of.finish.parts + block.part * size + offset) = totals[j];
   }
   if (of.finish.groups.count == 0) return;
   std::uint32_t* tickets =
@@ -183,21 +179,25 @@ std::int64_t tiles_for(const ConvBlockShape& shape) {
   return with_width(shape, [&]<int BN>() { return tiles_for<BN>(shape); });
 }
 
-// So many images that every warp has a step of a stage.
-std::int64_t stage_images(const ConvBlockShape& shape) {
-  const std::int64_t windows = kWarps * (shape.conv.math == Math::kBf16 ? 4 : 2);
-  return tiles_of(windows, shape.PP() * shape.PQ());
-}
-
 template <int BN>
 std::int64_t image_floats(const ConvBlockShape& shape) {
   return layout_of(shape).slab_floats() + shape.PP() * shape.PQ() * BN * 5 / 4;
 }
 
+// So many images that every warp has a step of a stage, or as many as there is room for.
+template <int BN>
+std::int64_t stage_images(const ConvBlockShape& shape) {
+  const std::int64_t windows = kWarps * (shape.conv.math == Math::kBf16 ? 4 : 2);
+  const std::int64_t room = kMostBlockShared / static_cast<std::int64_t>(sizeof(float)) /
+                            (kStages<BN> * image_floats<BN>(shape));
+  return std::clamp<std::int64_t>(tiles_of(windows, shape.PP() * shape.PQ()), 1,
+                                  std::max<std::int64_t>(room, 1));
+}
+
 template <int BN>
 std::int64_t shared_bytes(const ConvBlockShape& shape) {
-  const std::int64_t stages = kStages * stage_images(shape) * image_floats<BN>(shape);
-  return std::max(stages, std::int64_t{kWarps} * StagedRows<BN>::kFloats) *
+  const std::int64_t stages = kStages<BN> * stage_images<BN>(shape) * image_floats<BN>(shape);
+  return std::max(stages, std::int64_t{kStagedWarps} * StagedRows<BN>::kFloats) *
          static_cast<std::int64_t>(sizeof(float));
 }
 
@@ -207,9 +207,8 @@ bool is_suited(const ConvBlockShape& shape) {
       conv.dilation_w != 1 || conv.K % 4 != 0 || !are_int_offsets(conv)) {
     return false;
   }
-  return (has_many_channels(conv) || has_few_channels(conv)) && with_width(shape, [&]<int BN>() {
-                                                                  return shared_bytes<BN>(shape);
-                                                                }) <= most_block_shared();
+  return (has_many_channels(conv) || has_few_channels(conv)) &&
+         with_width(shape, [&]<int BN>() { return shared_bytes<BN>(shape); }) <= kMostBlockShared;
 }
 
 template <Math kMath, int BN>
@@ -235,7 +234,7 @@ void launch_parts(Cuda ctx, const ConvBlockShape& shape, const float* x, const f
                           .pad_h = narrow(conv.pad_h),
                           .pad_w = narrow(conv.pad_w),
                           .row_elements = narrow(conv.S * conv.C),
-                          .stage_images = narrow(stage_images(shape)),
+                          .stage_images = narrow(stage_images<BN>(shape)),
                           .image_floats = narrow(image_floats<BN>(shape)),
                           .slab_floats = taps.slab_floats(),
                           .taps = taps,

@@ -250,7 +250,7 @@ void launch_forward(Cuda ctx, const Call& call) {
 bool is_narrow(std::int64_t K) { return round_up(K, 24) < round_up(K, 32); }
 
 // Two pieces share what a block reads of the filter, where one each would be more blocks than there
-// are multiprocessors.
+// are multiprocessors, and there is room for two.
 template <Math kMath, int BN>
 void launch_pieces(Cuda ctx, const Call& call) {
   constexpr std::int64_t kMultiprocessors = 132;
@@ -271,9 +271,9 @@ bool conv_block_forward_resident_can(const ConvBlockShape& shape, const float* x
     return false;
   }
   const std::int64_t bytes = conv.math == Math::kBf16
-                                 ? shared_bytes<Tiling<Math::kBf16, 2, 32>>(shape)
-                                 : shared_bytes<Tiling<Math::kTf32, 2, 32>>(shape);
-  return bytes <= most_block_shared() && begins_on(sizeof(float4), x) &&
+                                 ? shared_bytes<Tiling<Math::kBf16, 1, 32>>(shape)
+                                 : shared_bytes<Tiling<Math::kTf32, 1, 32>>(shape);
+  return bytes <= kMostBlockShared && begins_on(sizeof(float4), x) &&
          begins_on(sizeof(float4), filter);
 }
 

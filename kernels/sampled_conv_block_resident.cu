@@ -348,7 +348,7 @@ bool sampled_conv_block_resident_can(const SampledConvBlock& block) {
     return false;
   }
   constexpr std::int64_t kStatic = sizeof(SampledBlock);
-  return shared_bytes(shape) + kStatic <= most_block_shared() &&
+  return shared_bytes(shape) + kStatic <= kMostBlockShared &&
          begins_on(sizeof(float4), block.filter) && begins_on(sizeof(float4), block.pooled) &&
          begins_on(sizeof(uchar4), block.winner);
 }

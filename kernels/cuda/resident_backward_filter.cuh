@@ -25,7 +25,9 @@ inline constexpr int kFragments = 5;
 inline constexpr int kRows = 16 * kFragments;
 inline constexpr int kWarps = 8;
 inline constexpr int kThreads = kWarpLanes * kWarps;
-inline constexpr int kStages = 3;
+// Two stages where three would leave smaller devices none: first layers in large batches.
+template <int BN>
+inline constexpr int kStages = BN == 32 ? 2 : 3;
 inline constexpr int kChannels = 16;    // of a block, where there are many
 inline constexpr int kPixelPitch = 24;  // of these
 inline constexpr int kPlaces = 4;       // of a window

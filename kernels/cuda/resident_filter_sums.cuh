@@ -94,9 +94,8 @@ class WarpSums {
     }
   }
 
-  // Into staged[warp][vector].
+  // Into the vectors of StagedRows.
   __device__ __forceinline__ void store(float4* staged) {
-    staged += warp() * Staged::kVectors;
     const int t = lane() % 4;
 #pragma unroll
     for (int i = 0; i < kFragments; ++i) {
@@ -183,5 +182,36 @@ class WarpSums {
   float sums_[kFragments][kColumns][4] = {};
   float bias_[kColumns] = {};
 };
+
+// Warps whose sums are in shared memory at the same time.
+inline constexpr int kStagedWarps = kWarps / 2;
+
+// Adds the sums of all warps, in order: vectors threadIdx.x, threadIdx.x + kThreads, ... of
+// StagedRows. The whole block.
+template <Math kMath, int BN, int kOwn>
+__device__ __forceinline__ void add_warps(WarpSums<kMath, BN>& sums, float4* staged,
+                                          float4 (&totals)[kOwn]) {
+  using Staged = StagedRows<BN>;
+  const int warp = static_cast<int>(threadIdx.x) / kWarpLanes;
+#pragma unroll
+  for (int first = 0; first < kWarps; first += kStagedWarps) {
+    if (warp / kStagedWarps * kStagedWarps == first) {
+      sums.store(staged + warp % kStagedWarps * Staged::kVectors);
+    }
+    __syncthreads();
+#pragma unroll
+    for (int j = 0; j < kOwn; ++j) {
+      const int i = static_cast<int>(threadIdx.x) + j * kThreads;
+      if (i >= Staged::kVectors) continue;
+#pragma unroll
+      for (int of = 0; of < kStagedWarps; ++of) {
+        const float4 x = staged[of * Staged::kVectors + i];
+        totals[j] =
+            make_float4(totals[j].x + x.x, totals[j].y + x.y, totals[j].z + x.z, totals[j].w + x.w);
+      }
+    }
+    __syncthreads();  // before the next warps' sums, or the parts
+  }
+}
 
 }  // namespace gradflip::resident_backward_filter

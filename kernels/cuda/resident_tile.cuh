@@ -19,7 +19,6 @@
 #include <cstdint>
 
 #include "kernels/conv2d.h"
-#include "kernels/cuda/check.h"
 #include "kernels/cuda/mma.h"
 #include "kernels/cuda/pipelined_tile.cuh"
 #include "kernels/cuda/tile_operand.cuh"
@@ -97,15 +96,8 @@ inline bool are_int_offsets(const Conv2dShape& conv) {
   return conv.H <= INT32_MAX / conv.W / conv.C && conv.R * conv.S * conv.C <= INT32_MAX / conv.K;
 }
 
-// Bytes of dynamic shared memory that a block may ask for on the current device, beside 1 KiB of
-// static ones: 226 KiB on sm_90, 162 on sm_80, 98 on sm_86 and sm_89.
-inline std::int64_t most_block_shared() {
-  int device = 0;
-  int bytes = 0;
-  GRADFLIP_CUDA_CHECK(cudaGetDevice(&device));
-  GRADFLIP_CUDA_CHECK(
-      cudaDeviceGetAttribute(&bytes, cudaDevAttrMaxSharedMemoryPerBlockOptin, device));
-  return bytes - 1024;
-}
+// Bytes of dynamic shared memory that one block may ask for on every device from sm_80 on: sm_86,
+// sm_89 and sm_120 have 99 KiB; a few static bytes count, too.
+inline constexpr std::int64_t kMostBlockShared = 98 * 1024;
 
 }  // namespace gradflip

@@ -250,8 +250,8 @@ TYPED_TEST(ConvBlockResidentTest, NanReachesWhatItWentInto) {
 TYPED_TEST(ConvBlockResidentTest, FilterGradientMatchesReference) {
   for_each_shape(filter_shapes(), [this](const ConvBlockShape& shape) {
     const auto matches = [&](const ConvBlockTensors& tensors, double tolerance) {
-      const auto want = reference::conv_block_backward_filter(
-          shape, widen(tensors.x), widen(tensors.dpooled), tensors.winner);
+      auto want = reference::conv_block_backward_filter(shape, widen(tensors.x),
+                                                        widen(tensors.dpooled), tensors.winner);
       const auto got = this->filter_gradient(shape, tensors, Write::kOverwrite, true);
       EXPECT_TRUE(all_close(got.dfilter, want.dfilter, tolerance));
       EXPECT_TRUE(all_close(got.dbias, want.dbias, tolerance));
@@ -377,6 +377,11 @@ TYPED_TEST(ConvBlockResidentTest, FilterGradientTakesWhatItCanAndWhatPays) {
       .conv = {.N = 2, .H = 28, .W = 28, .C = 3, .K = 32, .R = 5, .S = 5, .math = Math::kTf32}};
   EXPECT_TRUE(conv_block_backward_filter_resident_pays(many, data, data, winner));
   EXPECT_TRUE(conv_block_backward_filter_resident_pays(few, data, data, winner));
+  ConvBlockShape large = few;
+  large.conv.N = 4096;
+  EXPECT_TRUE(conv_block_backward_filter_resident_pays(large, data, data, winner));
+  large.conv.math = Math::kBf16;
+  EXPECT_TRUE(conv_block_backward_filter_resident_pays(large, data, data, winner));
   EXPECT_FALSE(conv_block_backward_filter_resident_can(many, data + 1, data, winner));
   EXPECT_FALSE(conv_block_backward_filter_resident_can(many, data, data + 2, winner));
   EXPECT_FALSE(conv_block_backward_filter_resident_can(many, data, data, winner + 3));
