@@ -1,8 +1,8 @@
 // Direct convolution, the CPU's path for every geometry.
 //
 // Decomposition  rows of the RSCK filter are contiguous over K, so the inner loops run over K:
-// forward
-//                and backward_filter add multiples of a row, backward_data takes dot products.
+//                forward and backward_filter add multiples of a row, backward_data takes dot
+//                products.
 // Numerics       f32 sums in a fixed order; a dot product keeps kLanes partial sums.
 // Cost           2*N*P*Q*R*S*C*K operations, no scratch.
 #include "kernels/conv2d.h"

@@ -5,15 +5,13 @@
 //   h = p*stride_h - pad_h + r,  w = q*stride_w - pad_w + s;  NHWC, NPQC
 //
 // Decomposition  one output per thread, grid-stride, forward and backward; neighbouring threads
-// take
-//                neighbouring channels, so that a warp's loads are whole lines where C allows.
+//                take neighbouring channels, so that a warp's loads are whole lines where C allows.
 //                Backward gathers: a dx element asks each of its windows who won, at most
 //                ceil(window / stride)^2 of them, instead of windows adding to dx by atomics.
 // Cost           memory-bound. Bytes per y element: forward 4 * window + 8 (overlaps come from the
 //                caches), backward 4 per dx element and 8 per y element.
 // Numerics       forward is a choice: the CPU's bits. Backward adds p by p, q by q, the CPU's
-// order:
-//                the CPU's bits too.
+//                order: the CPU's bits too.
 #include <algorithm>
 #include <limits>
 

@@ -4,10 +4,9 @@
 // The plain case goes to sampled_conv_block_resident.cu; this is what computes all others.
 //
 // Decomposition  conv_block's tiles (conv_block.cu). A block first finds out which pictures its
-// tile
-//                touches, few of them, one thread each, and keeps their addresses in shared memory;
-//                its loader reads bytes there (tile_sampled.cuh). Further blocks do the rest, one
-//                picture each, while the tiles are computed.
+//                tile touches, few of them, one thread each, and keeps their addresses in shared
+//                memory; its loader reads bytes there (tile_sampled.cuh). Further blocks do the
+//                rest, one picture each, while the tiles are computed.
 // Cost           2 * N*P*Q*K * R*S*C operations; memory sees the bytes, the filter, 5 bytes per
 //                pooled element, and x where it is wanted. The paper's first layer at batch 128:
 //                0.35 GFLOP and, half of the pictures grey, 0.2 MB of bytes, 3.0 MB of outputs,
@@ -16,8 +15,7 @@
 // Occupancy      sm_90a (ptxas), blocks of 128 threads, 28x28x3 -> 32 filters, f32 / tf32 / bf16:
 //                127 / 137 / 123 registers, 24 to 29 KB of shared memory, 4 / 3 / 4 blocks.
 // Numerics       those of gather.cu and conv_block.cu; f32 sums in the order of taps, so the bits
-// of
-//                the kernels that this one stands for, unless several slices share a long sum.
+//                of the kernels that this one stands for, unless several slices share a long sum.
 #include <algorithm>
 
 #include "kernels/cuda/conv_block_pooling.cuh"

@@ -11,9 +11,8 @@
 // fragments of f32 of the other operand.
 //
 // Banks  a pixel takes an odd number of vectors, a row of pixels four more than a multiple of
-// eight.
-//        So the eight pixels of two rows by four columns, one matrix of ldmatrix, begin in eight
-//        different groups of four banks, and so do two neighbouring windows of 2 x 2.
+//        eight. So the eight pixels of two rows by four columns, one matrix of ldmatrix, begin in
+//        eight different groups of four banks, and so do two neighbouring windows of 2 x 2.
 #pragma once
 
 #include <cstdint>
