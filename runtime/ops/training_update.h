@@ -10,8 +10,8 @@ namespace gradflip::ops {
 
 // losses: f32 scalars, guarded as quantities 0, 1, ...; the gradients come after them. recorded:
 // the scalars of a row of `ring`; none() and empty where nothing is recorded. `after`: the
-// gradients that must be complete, all written by ops that watch them. For contexts that take
-// batches whole: a launch elsewhere throws.
+// gradients that must be complete, all written by ops that watch them. One launch: where threads
+// share work, sgd apart is faster.
 struct TrainingUpdateInputs {
   TrainingState state;
   Value learning_rate;
