@@ -3,15 +3,20 @@
 set -eu
 cd "$(dirname "$0")"
 . scripts/setup.sh
+. scripts/cuda_choice.sh
 
 usage() {
   cat <<TEXT
-usage: ./demo.sh [--no-install] [--cpu] [-- OPTION...]
+usage: ./demo.sh [--no-install] [--cuda | --cpu] [-- OPTION...]
 
-Installs missing Debian/Ubuntu packages, builds gradflip and trains on its built-in data.
+Installs missing Debian/Ubuntu packages, builds gradflip and trains on its built-in data. The CUDA
+backend is built where there are an NVIDIA driver and a CUDA toolkit (12 or later), for the GPUs of
+this machine.
 
   --no-install   install nothing
-  --cpu          build without the CUDA backend, whether there is a CUDA toolkit or not
+  --cuda         build the CUDA backend whether there is a GPU or not; without one, for every GPU
+                 from compute capability 8.0 on, which takes several times as long
+  --cpu          build without the CUDA backend
   --help         show this text
   -- OPTION...   passed on to dann_mnist, for example: ./demo.sh -- --epochs 2
                  (all of them: build/release/bin/dann_mnist --help)
@@ -19,11 +24,14 @@ TEXT
 }
 
 install=1
-cuda=AUTO
+cuda=auto
 while [ $# -gt 0 ]; do
   case $1 in
     --no-install) install=0 ;;
-    --cpu) cuda=OFF ;;
+    --cuda | --cpu)
+      [ "$cuda" = auto ] || [ "$cuda" = "${1#--}" ] || usage_error '--cuda and --cpu exclude each other'
+      cuda=${1#--}
+      ;;
     --help | -h) usage && exit ;;
     --) shift && break ;;
     *) usage_error "unknown option $1" ;;
@@ -31,8 +39,16 @@ while [ $# -gt 0 ]; do
   shift
 done
 
-# shellcheck disable=SC2086  # a list of words
-[ "$install" -eq 0 ] || install_packages $GRADFLIP_BUILD_PACKAGES
-configure release -DGRADFLIP_CUDA=$cuda -DGRADFLIP_TESTS=OFF
-run cmake --build --preset release --parallel "$(build_jobs "$GRADFLIP_MIB_PER_JOB")" >&2
-run build/release/bin/dann_mnist --data builtin "$@"
+build=build/release
+options=$(choose_cuda "$cuda" "$build")
+# Tests need packages of their own. Who has configured them keeps them: nothing would be saved by taking them away.
+[ -e "$build/build.ninja" ] || options="$options -DGRADFLIP_TESTS=OFF"
+
+# shellcheck disable=SC2086  # lists of words
+{
+  [ "$install" -eq 0 ] || install_packages $GRADFLIP_BUILD_PACKAGES
+  configure release $options
+}
+run cmake --build --preset release --parallel "$(build_jobs "$GRADFLIP_MIB_PER_JOB")" \
+  >&2
+run "$build/bin/dann_mnist" --data builtin "$@"

@@ -23,7 +23,8 @@ if(NOT GRADFLIP_CUDA STREQUAL "OFF")
     endif()
   endif()
   if(NOT DEFINED CMAKE_CUDA_ARCHITECTURES)
-    # Ampere and Ada run the first, Hopper the second; the driver compiles the third for whatever is newer.
+    # Ampere and Ada run the first, Hopper the second; the driver compiles the third for whatever is newer. Toolkits
+    # from 12.0 to 13 know all three.
     set(CMAKE_CUDA_ARCHITECTURES 80-real 90a-real 90-virtual)
   endif()
   if(NOT CMAKE_CUDA_COMPILER)
@@ -33,8 +34,17 @@ if(NOT GRADFLIP_CUDA STREQUAL "OFF")
     gradflip_no_cuda("no CUDA toolkit found" "install one or set CUDACXX to its nvcc")
   else()
     enable_language(CUDA)
+    if(CMAKE_CUDA_ARCHITECTURES STREQUAL "native")
+      # Not CMake's word itself: it stops the configuration where no GPU is, and takes GPUs that the kernels do not.
+      set(CMAKE_CUDA_ARCHITECTURES ${CMAKE_CUDA_ARCHITECTURES_NATIVE})
+      list(FILTER CMAKE_CUDA_ARCHITECTURES INCLUDE REGEX "^([89]|1[0-9])[0-9]-")
+      list(TRANSFORM CMAKE_CUDA_ARCHITECTURES REPLACE "^90-" "90a-")
+    endif()
     if(CMAKE_CUDA_COMPILER_VERSION VERSION_LESS 12)
       gradflip_no_cuda("the CUDA toolkit is ${CMAKE_CUDA_COMPILER_VERSION}, 12 or later is needed" "update it")
+    elseif(NOT CMAKE_CUDA_ARCHITECTURES)
+      gradflip_no_cuda("CMAKE_CUDA_ARCHITECTURES=native, and the CUDA runtime sees no GPU from compute capability 8.0 on"
+        "name architectures, as 90a-real")
     else()
       find_package(CUDAToolkit REQUIRED)
       set(GRADFLIP_WITH_CUDA 1)

@@ -50,7 +50,9 @@ TEST(DeviceTest, CudaWithoutBackendNamesWhatIsMissing) {
     } catch (const DeviceError& error) {
       EXPECT_THAT(error.what(),
                   AllOf(HasSubstr("cannot use " + name + ":"), HasSubstr("no CUDA backend"),
-                        HasSubstr(machine), HasSubstr("or choose cpu"), Not(HasSubstr("\n"))));
+                        HasSubstr(machine), HasSubstr("./demo.sh --cuda"),
+                        HasSubstr("-DGRADFLIP_CUDA=ON"), HasSubstr("or choose cpu"),
+                        Not(HasSubstr("\n"))));
     }
   }
 }

@@ -29,3 +29,15 @@ for script in ./demo.sh ./test.sh; do
     *) fail "$script does not name the option it refuses: $message" ;;
   esac
 done
+
+case $(./demo.sh --help) in
+  *--cuda*) ;;
+  *) fail './demo.sh --help does not mention --cuda' ;;
+esac
+code=0
+message=$(./demo.sh --cuda --cpu 2>&1) || code=$?
+[ "$code" -eq 2 ] || fail "./demo.sh --cuda --cpu: exit code $code, expected 2"
+case $message in
+  *'--cuda and --cpu exclude each other'*) ;;
+  *) fail "./demo.sh --cuda --cpu: $message" ;;
+esac
