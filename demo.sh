@@ -4,6 +4,7 @@ set -eu
 cd "$(dirname "$0")"
 . scripts/setup.sh
 . scripts/cuda_choice.sh
+. scripts/build_progress.sh
 
 usage() {
   cat <<TEXT
@@ -49,6 +50,6 @@ options=$(choose_cuda "$cuda" "$build")
   [ "$install" -eq 0 ] || install_packages $GRADFLIP_BUILD_PACKAGES
   configure release $options
 }
-run cmake --build --preset release --parallel "$(build_jobs "$GRADFLIP_MIB_PER_JOB")" \
-  >&2
+run build_with_progress cmake --build --preset release --parallel "$(build_jobs "$GRADFLIP_MIB_PER_JOB")" \
+  --target dann_mnist gradflip
 run "$build/bin/dann_mnist" --data builtin "$@"
