@@ -121,6 +121,10 @@ class Run {
     state.lambda = epoch_.lambda;
     state.learning_rate = epoch_.learning_rate;
     state.images_per_second = result_.images_per_second;
+    if (!result_.history.empty()) {
+      state.source_test_accuracy = result_.history.back().source_test_accuracy;
+      state.target_test_accuracy = result_.history.back().target_test_accuracy;
+    }
     state.seconds_left = (result_.seconds + result_.evaluation_seconds) /
                          static_cast<double>(state.step) *
                          static_cast<double>(state.steps - state.step);

@@ -30,6 +30,8 @@ ProgressState dann_state() {
   state.learning_rate = 7.1e-3;
   state.images_per_second = 19423.0;
   state.seconds_left = 3725.0;
+  state.source_test_accuracy = 0.981;
+  state.target_test_accuracy = 0.5432;
   return state;
 }
 
@@ -43,7 +45,8 @@ TEST(ProgressLineTest, ShowsEverythingWhereItFits) {
   const std::string line = progress_line(dann_state(), 200);
   for (const char* part :
        {"dann seed 1", "epoch 3/20", "step 812/18740", "label 0.412", "domain 0.688",
-        "domain acc 0.53", "lambda 0.71", "lr 7.1e-03", "19.4k img/s", "ETA 1:02:05"}) {
+        "domain acc 0.53", "lambda 0.71", "lr 7.1e-03", "19.4k img/s", "ETA 1:02:05",
+        "source test 98.1 %", "target test 54.3 %"}) {
     EXPECT_THAT(line, HasSubstr(part));
   }
   EXPECT_EQ(line.find('\n'), std::string::npos);
@@ -57,8 +60,9 @@ TEST(ProgressLineTest, NeverExceedsTheWidth) {
 }
 
 TEST(ProgressLineTest, DropsWhatMattersLeastFirst) {
-  const std::string line = progress_line(dann_state(), 60);
+  const std::string line = progress_line(dann_state(), 72);
   EXPECT_THAT(line, HasSubstr("epoch 3/20"));
+  EXPECT_THAT(line, HasSubstr("target test 54.3 %"));
   EXPECT_THAT(line, HasSubstr("ETA 1:02:05"));
   EXPECT_THAT(line, HasSubstr("label 0.412"));
   EXPECT_THAT(line, Not(HasSubstr("lr ")));
@@ -73,6 +77,14 @@ TEST(ProgressLineTest, RunsOnOneDomainHaveNoDomainFields) {
   const std::string line = progress_line(state, 200);
   EXPECT_THAT(line, Not(HasSubstr("domain")));
   EXPECT_THAT(line, Not(HasSubstr("lambda")));
+}
+
+TEST(ProgressLineTest, AnAccuracyIsShownOnceItIsMeasured) {
+  ProgressState state = dann_state();
+  state.target_test_accuracy.reset();
+  EXPECT_THAT(progress_line(state, 200), Not(HasSubstr("target test")));
+  state.source_test_accuracy.reset();
+  EXPECT_THAT(progress_line(state, 200), Not(HasSubstr("%")));
 }
 
 TEST(ProgressLineTest, AnUnknownRestHasNoTime) {
@@ -117,11 +129,15 @@ TEST(ProgressTest, EndsAnOpenLineOnce) {
   EXPECT_EQ(std::count(text.begin(), text.end(), '\n'), 1);
 }
 
-TEST(ProgressTest, ALiveTerminalGetsNoPlainLines) {
+TEST(ProgressTest, ALiveTerminalShowsAnAccuracyAtOnceAndNoPlainLine) {
   std::ostringstream out;
-  Progress progress(out, [] { return 80; });
+  Progress progress(out, [] { return 100; });
+  ProgressState state = dann_state();
+  state.target_test_accuracy.reset();
+  progress.update(state);
   progress.epoch_done(dann_state(), {});
-  EXPECT_EQ(out.str(), "");
+  EXPECT_THAT(last_drawn(out.str()), HasSubstr("target test 54.3 %"));
+  EXPECT_THAT(out.str(), Not(HasSubstr("\n")));
 }
 
 TEST(ProgressTest, TheEndOfARunSaysItsSpeedAndWhereItsTimeWent) {

@@ -48,11 +48,11 @@ TEST(DeviceTest, CudaWithoutBackendNamesWhatIsMissing) {
       select_device(name);
       ADD_FAILURE() << name << " was accepted";
     } catch (const DeviceError& error) {
-      EXPECT_THAT(error.what(),
-                  AllOf(HasSubstr("cannot use " + name + ":"), HasSubstr("no CUDA backend"),
-                        HasSubstr(machine), HasSubstr("./demo.sh --cuda"),
-                        HasSubstr("-DGRADFLIP_CUDA=ON"), HasSubstr("or choose cpu"),
-                        Not(HasSubstr("\n"))));
+      EXPECT_THAT(
+          error.what(),
+          AllOf(HasSubstr("cannot use " + name + ":"), HasSubstr("no CUDA backend"),
+                HasSubstr(machine), HasSubstr("./demo.sh --cuda"), HasSubstr("-DGRADFLIP_CUDA=ON"),
+                HasSubstr("or choose cpu"), Not(HasSubstr("\n"))));
     }
   }
 }

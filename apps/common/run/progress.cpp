@@ -36,18 +36,23 @@ std::string duration(double seconds) {
 
 std::vector<Field> fields_of(const ProgressState& state) {
   std::vector<Field> fields;
+  const auto percent = [&](const char* what, const std::optional<double>& accuracy, int rank) {
+    if (accuracy) fields.push_back({fmt::format("{} {:.1f} %", what, 100.0 * *accuracy), rank});
+  };
   fields.push_back({state.run, 0});
   fields.push_back({fmt::format("epoch {}/{}", state.epoch, state.epochs), 1});
-  fields.push_back({fmt::format("step {}/{}", state.step, state.steps), 7});
-  fields.push_back({fmt::format("label {:.3f}", state.label_loss), 3});
-  if (state.domain_loss) fields.push_back({fmt::format("domain {:.3f}", *state.domain_loss), 4});
+  percent("source test", state.source_test_accuracy, 7);
+  percent("target test", state.target_test_accuracy, 2);
+  fields.push_back({fmt::format("step {}/{}", state.step, state.steps), 9});
+  fields.push_back({fmt::format("label {:.3f}", state.label_loss), 4});
+  if (state.domain_loss) fields.push_back({fmt::format("domain {:.3f}", *state.domain_loss), 5});
   if (state.domain_accuracy) {
-    fields.push_back({fmt::format("domain acc {:.2f}", *state.domain_accuracy), 5});
+    fields.push_back({fmt::format("domain acc {:.2f}", *state.domain_accuracy), 6});
   }
-  if (state.lambda) fields.push_back({fmt::format("lambda {:.2f}", *state.lambda), 8});
-  fields.push_back({fmt::format("lr {:.1e}", state.learning_rate), 9});
-  fields.push_back({rate(state.images_per_second), 6});
-  fields.push_back({"ETA " + duration(state.seconds_left), 2});
+  if (state.lambda) fields.push_back({fmt::format("lambda {:.2f}", *state.lambda), 10});
+  fields.push_back({fmt::format("lr {:.1e}", state.learning_rate), 11});
+  fields.push_back({rate(state.images_per_second), 8});
+  fields.push_back({"ETA " + duration(state.seconds_left), 3});
   return fields;
 }
 
@@ -112,7 +117,12 @@ void Progress::update(const ProgressState& state, Clock::time_point now) {
 }
 
 void Progress::epoch_done(const ProgressState& state, const EpochResult& result) {
-  if (!width_) out_ << epoch_line(state, result) << '\n' << std::flush;
+  if (!width_) {
+    out_ << epoch_line(state, result) << '\n' << std::flush;
+    return;
+  }
+  last_draw_.reset();  // what was just measured is shown at once
+  update(state);
 }
 
 void Progress::run_done(const ProgressState& state, const RunResult& result) {

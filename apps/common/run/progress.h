@@ -22,6 +22,7 @@ struct ProgressState {
   double learning_rate = 0.0;
   double images_per_second = 0.0;
   double seconds_left = 0.0;
+  std::optional<double> source_test_accuracy, target_test_accuracy;  // when last measured
 };
 
 // One line of at most `width` characters, without a line break. Where not everything fits, the
