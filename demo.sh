@@ -50,6 +50,6 @@ options=$(choose_cuda "$cuda" "$build")
   [ "$install" -eq 0 ] || install_packages $GRADFLIP_BUILD_PACKAGES
   configure release $options
 }
-run build_with_progress cmake --build --preset release --parallel "$(build_jobs "$GRADFLIP_MIB_PER_JOB")" \
-  --target dann_mnist gradflip
+jobs=$(build_jobs "$GRADFLIP_MIB_PER_JOB")
+build_with_progress cmake --build --preset release --parallel "$jobs" --target dann_mnist gradflip
 run "$build/bin/dann_mnist" --data builtin "$@"

@@ -1,5 +1,5 @@
 # shellcheck shell=sh
-# Sourced by demo.sh: a build that shows how far it is on one line of a terminal, and in a few lines elsewhere.
+# Sourced by demo.sh after setup.sh: a build that shows how far it is on one line of a terminal, and in a few lines elsewhere.
 
 # Files finished, files in all, percent, seconds.
 GRADFLIP_BUILD_STATUS='building %f of %t (%p, %es): '
@@ -7,6 +7,7 @@ GRADFLIP_BUILD_STATUS='building %f of %t (%p, %es): '
 # build_with_progress COMMAND...: runs a build by Ninja, whose status line is rewritten in place on a terminal. Elsewhere
 # (a log) every tenth of the way is a line. Warnings and errors are shown in full on both; everything goes to stderr.
 build_with_progress() {
+  say "\$ $*"
   if [ -t 2 ] && [ "${TERM:-dumb}" != dumb ]; then
     NINJA_STATUS=$GRADFLIP_BUILD_STATUS "$@" >&2
     return

@@ -87,7 +87,8 @@ install_packages() {
 build_jobs() {
   cores=$(nproc)
   free_mib=$(awk '/^MemAvailable:/ { print int($2 / 1024) }' /proc/meminfo)
-  limit=$(cat /sys/fs/cgroup/memory.max 2>/dev/null)
+  # Machines without cgroups of the second kind, and those that are no container, have no such file.
+  limit=$(cat /sys/fs/cgroup/memory.max 2>/dev/null || true)
   case $limit in
     '' | max) ;;
     *) [ $((limit / 1048576)) -ge "$free_mib" ] || free_mib=$((limit / 1048576)) ;;

@@ -24,7 +24,7 @@ fail() {
 }
 
 build() {
-  sh -c 'set -eu; . scripts/build_progress.sh; build_with_progress "$@"; echo results' demo.sh "$@" \
+  sh -c 'set -eu; . scripts/setup.sh; . scripts/build_progress.sh; build_with_progress "$@"; echo results' demo.sh "$@" \
     >"$folder/stdout" 2>"$folder/log"
 }
 
@@ -35,7 +35,8 @@ grep -q '^building 4 of 40 ( 10%, 4.5s)$' "$folder/log" || fail 'no line for the
 tail -n 1 "$folder/log" | grep -q '^building 40 of 40 (100%, 40.5s)$' || fail 'the last line is not that of the end'
 grep -q -F 'a.cpp:1:2: warning: 100% \n of (it): "x"' "$folder/log" || fail 'a warning is not shown as it is'
 grep -q '^    1 | int x;$' "$folder/log" || fail "a warning's second line is not shown as it is"
-[ "$(wc -l <"$folder/log")" -eq 12 ] || fail 'there are other lines'
+[ "$(head -n 1 "$folder/log")" = "\$ $folder/build 0" ] || fail 'the command is not shown'
+[ "$(wc -l <"$folder/log")" -eq 13 ] || fail 'there are other lines'
 
 code=0
 build "$folder/build" 7 || code=$?

@@ -17,7 +17,7 @@ stand_in() {
 # setup COMMAND...: sources setup.sh and runs the command there, with the stand-ins; prints what it says.
 setup() {
   : >"$log"
-  PATH=$stand_ins:$PATH sh -c '. scripts/setup.sh; "$@"' setup "$@" 2>&1
+  PATH=$stand_ins:$PATH sh -euc '. scripts/setup.sh; "$@"' setup "$@" 2>&1
 }
 
 fail() {
@@ -70,7 +70,12 @@ case $output in
   *) fail "neither root nor sudo: $output" ;;
 esac
 
-jobs=$(setup build_jobs 1)
+jobs=$(setup build_jobs 1) || fail "build_jobs 1: exit code $?"
 [ "$jobs" -eq "$(nproc)" ] || fail "build_jobs 1 is $jobs, expected every core"
-jobs=$(setup build_jobs 1000000000)
+jobs=$(setup build_jobs 1000000000) || fail "build_jobs with little memory: exit code $?"
 [ "$jobs" -eq 1 ] || fail "build_jobs with little memory is $jobs, expected 1"
+
+# A machine that sets no limit has no file that would name one.
+stand_in cat 'exit 1'
+jobs=$(setup build_jobs 1) || fail "build_jobs without a memory limit: exit code $?"
+[ "$jobs" = "$(nproc)" ] || fail "build_jobs without a memory limit is \"$jobs\", expected every core"
