@@ -51,5 +51,7 @@ options=$(choose_cuda "$cuda" "$build")
   configure release $options
 }
 jobs=$(build_jobs "$GRADFLIP_MIB_PER_JOB")
+[ -e "$build/bin/dann_mnist" ] || say "Building takes some six minutes of one core, here shared by $jobs compilers;" \
+  "with CUDA kernels several times that."
 build_with_progress cmake --build --preset release --parallel "$jobs" --target dann_mnist gradflip
 run "$build/bin/dann_mnist" --data builtin "$@"
