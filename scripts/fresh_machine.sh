@@ -1,6 +1,6 @@
 #!/bin/sh
-# Runs ./demo.sh on a bare Debian: bootstraps one into a folder, copies the repository's files into it and works in
-# a chroot there. The host lends its package mirror and its apt configuration; nothing else of it is visible.
+# Runs ./demo.sh on a bare Debian or Ubuntu: bootstraps one into a folder, copies the repository's files into it and
+# works in a chroot there. The host lends its package mirror and its apt configuration; nothing else of it is visible.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -14,8 +14,9 @@ debootstrap and git. Exit code 0 only if everything that ran succeeded.
   --test         run ./test.sh after ./demo.sh
   --untracked    copy also files that git neither tracks nor ignores
   --keep         keep the folder
-  --suite NAME   Debian or Ubuntu release (default: bookworm)
-  --mirror URL   its package mirror (default: the one that the host's apt uses for that release)
+  --suite NAME   Debian or Ubuntu release, as noble (default: bookworm)
+  --mirror URL   its package mirror (default: the one that the host's apt uses for that release, or else that of the
+                 distribution)
   --help         show this text
 TEXT
 }
@@ -61,14 +62,20 @@ host_sources() {
   apt-get indextargets --format '$(REPO_URI) $(RELEASE) $(COMPONENT)' 'Created-By: Packages'
 }
 
-sources=$(host_sources | awk -v suite="$suite" -v mirror="$mirror" '
-  mirror == "" && ($2 == suite || $2 == suite "-updates" || $2 == suite "-security") &&
-    $3 == "main" { print "deb", $1, $2, $3 }' | sort -u)
+sources="deb $mirror $suite main"
 if [ -z "$mirror" ]; then
+  sources=$(host_sources | awk -v suite="$suite" '
+    ($2 == suite || $2 == suite "-updates" || $2 == suite "-security") && $3 == "main" { print "deb", $1, $2, $3 }' |
+    sort -u)
   mirror=$(echo "$sources" | awk -v suite="$suite" '$3 == suite { print $2; exit }')
-  [ -n "$mirror" ] || die "the host's apt has no source for $suite; name one with --mirror"
-else
-  sources="deb $mirror $suite main"
+fi
+if [ -z "$mirror" ]; then
+  case $suite in
+    jammy | noble) mirror=http://archive.ubuntu.com/ubuntu ;;
+    bookworm | trixie) mirror=http://deb.debian.org/debian ;;
+    *) die "the host's apt has no source for $suite; name one with --mirror" ;;
+  esac
+  sources=$(printf 'deb %s %s main\n' "$mirror" "$suite" "$mirror" "$suite-updates")
 fi
 
 # debootstrap has one recipe for all of Debian and one for all of Ubuntu, and knows only names older than itself.
