@@ -50,7 +50,14 @@ packages="$GRADFLIP_BUILD_PACKAGES $GRADFLIP_TEST_PACKAGES $GRADFLIP_SCRIPT_TEST
 passed=0
 failed=0
 skipped=0
-times=
+notes=$(mktemp -d)
+trap 'rm -rf "$notes"' EXIT
+
+# cpu_seconds: those of all processes that have ended. In the shell itself: a subshell would tell of its own.
+cpu_seconds() {
+  times >"$notes/times"
+  cpu=$(awk 'NR == 2 { gsub(/[ms]/, " "); print int(60 * $1 + $2 + 60 * $3 + $4) }' "$notes/times")
+}
 
 # stage NAME COMMAND...: runs the command, notes how long it took; a failure counts and the next stage follows.
 stage() {
@@ -59,11 +66,21 @@ stage() {
   say ''
   say "== $name"
   begin=$(date +%s)
+  cpu_seconds
+  cpu_begin=$cpu
   result=0
   "$@" >&2 || result=$?
-  times="$times$(printf '%6d s  %s' $(($(date +%s) - begin)) "$name")
-"
+  cpu_seconds
+  printf '%6d %8d  %s\n' $(($(date +%s) - begin)) $((cpu - cpu_begin)) "$name" >>"$notes/stages"
   return $result
+}
+
+# slowest: the ten tests that took longest, of all presets.
+slowest() {
+  for preset in release asan tsan; do
+    [ ! -f "build/$preset/tests.xml" ] || tr '\n' ' ' <"build/$preset/tests.xml" | sed 's/<testcase /\n&/g' |
+      sed -n "s/^<testcase name=\"\([^\"]*\)\".* time=\"\([0-9.]*\)\".*/\2 $preset \1/p"
+  done | sort -rn | head -n 10 | awk '{ printf "%8.1f s  %-8s ", $1, $2; $1 = $2 = ""; print substr($0, 3) }'
 }
 
 # check NAME COMMAND...: a stage that is one test.
@@ -104,13 +121,17 @@ tests() {
   fi
 }
 
+# What check_cuda_code.py reads of, whatever GPU is here and whatever was built before.
+architectures='80;90a-real'
+
 # configure_and_build PRESET CUDA MIB_PER_JOB TARGET...: the build also starts test programs, to list their tests.
 configure_and_build() {
   preset=$1
   with_cuda=$2
   mib_per_job=$3
   shift 3
-  configure "$preset" -DGRADFLIP_CUDA="$with_cuda" -DGRADFLIP_TESTS=ON || return 1
+  configure "$preset" -DGRADFLIP_CUDA="$with_cuda" -DGRADFLIP_TESTS=ON "-DCMAKE_CUDA_ARCHITECTURES=$architectures" \
+    -DCMAKE_CUDA_COMPILER_LAUNCHER="$PWD/scripts/keep_cuda_reports.sh" || return 1
   # shellcheck disable=SC2086  # nothing or several words
   run $launcher cmake --build --preset "$preset" --parallel "$(build_jobs "$mib_per_job")" "$@"
 }
@@ -123,8 +144,9 @@ check 'build: release' configure_and_build release $cuda $GRADFLIP_MIB_PER_JOB
 # Not the tests: GoogleTest's headers make them two thirds of the time, and they run under sanitizers anyway.
 [ "$lint" -eq 0 ] || check 'clang-tidy' scripts/check_tidy.sh build/release '^(kernels|runtime|models|apps)/'
 if grep -q '^GRADFLIP_BUILT_WITH_CUDA:.*=1$' build/release/CMakeCache.txt; then
-  check 'CUDA code' scripts/check_cuda_code.py
-  check 'what a GPU would run' benchmarks/run_on_gpu.sh --build-only --build build/release build/release/gpu-run
+  check 'CUDA code' scripts/check_cuda_code.py --build build/release
+  check 'what a GPU would run' benchmarks/run_on_gpu.sh --build-only --architecture "$architectures" \
+    --build build/release build/release/gpu-run
 fi
 tests release
 
@@ -138,10 +160,16 @@ if setarch "$(uname -m)" -R true 2>/dev/null; then
 fi
 check 'build: tsan' configure_and_build tsan OFF $((2 * GRADFLIP_MIB_PER_JOB)) \
   --target runtime_test --target models_test
-tests tsan --tests-regex '^(Workers|ShardSums|Executor|TrainerTest|AtomicFile)'
+# Not how well it learns: that takes as many steps of the same threads as all other tests together.
+tests tsan --tests-regex '^(Workers|ShardSums|Executor|TrainerTest|EpochReport|AtomicFile)' --exclude-regex LearnsWhatTheSourceShows
 
 say ''
-say "$times"
+say 'Slowest tests:'
+slowest >&2
+say ''
+say '     s    CPU s  stage'
+cat "$notes/stages" >&2
+say "$(awk '{ s += $1; cpu += $2 } END { printf "%6d %8d  all", s, cpu }' "$notes/stages")"
 summary="$passed passed, $failed failed"
 [ "$skipped" -eq 0 ] || summary="$summary, $skipped skipped"
 echo "$summary"

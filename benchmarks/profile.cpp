@@ -2,41 +2,47 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <chrono>
+#include <functional>
+#include <memory>
 
 #include "benchmarks/step_cost.h"
-#include "runtime/memory.h"
+#include "benchmarks/support/timer.h"
 
 namespace gradflip::bench {
 namespace {
 
 using Clock = std::chrono::steady_clock;
 
+constexpr std::int64_t kStepsAtOnce = 16;
+
 double seconds_since(Clock::time_point begin) {
   return std::chrono::duration<double>(Clock::now() - begin).count();
 }
 
-// Adds up what each worker spends on each node. A worker writes to memory of its own.
-class LaunchTimes final : public LaunchObserver {
+// What each node takes, and the combination of sums.
+class LaunchTimes : public LaunchObserver {
  public:
-  LaunchTimes(const Context& context, int workers, std::size_t nodes)
-      : context_(context), waited_for_(context, 1) {
-    for (int worker = 0; worker < workers; ++worker) {
-      workers_.push_back({{}, std::vector<double>(nodes + 1)});
-    }
+  // Of all steps, and of all workers.
+  virtual double seconds(std::int32_t node) const = 0;
+};
+
+std::size_t slot(std::int32_t node) { return static_cast<std::size_t>(node + 1); }
+
+// On the CPU: adds up what each worker spends on each node. A worker writes to memory of its own.
+class WorkerTimes final : public LaunchTimes {
+ public:
+  WorkerTimes(int workers, std::size_t nodes)
+      : workers_(static_cast<std::size_t>(workers), Worker{std::vector<double>(nodes + 1)}) {}
+
+  void around(int worker, std::int32_t node, const std::function<void()>& work) override {
+    const Clock::time_point begin = Clock::now();
+    work();
+    workers_[static_cast<std::size_t>(worker)].seconds[slot(node)] += seconds_since(begin);
   }
 
-  void before(int worker, std::int32_t /*node*/) override { at(worker).begin = Clock::now(); }
-
-  void after(int worker, std::int32_t node) override {
-    if (!std::holds_alternative<Cpu>(context_)) {
-      std::byte one{};
-      copy_to_host(context_, &one, waited_for_.data(), 1);  // what was enqueued before is done
-    }
-    at(worker).seconds[slot(node)] += seconds_since(at(worker).begin);
-  }
-
-  double seconds(std::int32_t node) const {
+  double seconds(std::int32_t node) const override {
     double sum = 0.0;
     for (const Worker& worker : workers_) sum += worker.seconds[slot(node)];
     return sum;
@@ -44,16 +50,36 @@ class LaunchTimes final : public LaunchObserver {
 
  private:
   struct alignas(64) Worker {
-    Clock::time_point begin;
-    std::vector<double> seconds;  // by node + 1: the first is the combination of sums
+    std::vector<double> seconds;  // by slot
   };
+  std::vector<Worker> workers_;
+};
 
-  static std::size_t slot(std::int32_t node) { return static_cast<std::size_t>(node + 1); }
-  Worker& at(int worker) { return workers_[static_cast<std::size_t>(worker)]; }
+// On a GPU: a graph of many copies of a launch, replayed where the step has it. Waiting for each
+// launch instead would add more than most of them take.
+class ReplayTimes final : public LaunchTimes {
+ public:
+  ReplayTimes(const Context& context, std::size_t nodes) : context_(context), medians_(nodes + 1) {}
+
+  void around(int /*worker*/, std::int32_t node, const std::function<void()>& work) override {
+    const std::unique_ptr<Timer> timer =
+        std::visit([&](auto ctx) { return start_timer(ctx, {work}); }, context_);
+    std::vector<double> seconds;
+    for (int sample = 0; sample < kSamples; ++sample) {
+      const Sample one = timer->sample();
+      seconds.push_back(one.seconds / one.calls);
+    }
+    std::nth_element(seconds.begin(), seconds.begin() + kSamples / 2, seconds.end());
+    medians_[slot(node)] = seconds[kSamples / 2];
+  }
+
+  double seconds(std::int32_t node) const override { return medians_[slot(node)]; }
+
+ private:
+  static constexpr int kSamples = 31;
 
   Context context_;
-  Buffer waited_for_;
-  std::vector<Worker> workers_;
+  std::vector<double> medians_;  // by slot
 };
 
 void add_rows(Profile& profile, const Workload& workload, const LaunchTimes& times, double steps,
@@ -78,26 +104,43 @@ void add_rows(Profile& profile, const Workload& workload, const LaunchTimes& tim
   add("waiting, and the rest", rest, 0.0);
 }
 
+// Runs steps for so long; returns how many.
+std::int64_t run_for(Workload& workload, double seconds) {
+  std::int64_t steps = 0;
+  const Clock::time_point begin = Clock::now();
+  while (steps == 0 || seconds_since(begin) < seconds) {
+    workload.run(kStepsAtOnce);
+    steps += kStepsAtOnce;
+  }
+  return steps;
+}
+
 }  // namespace
 
 Profile profile(Workload& workload, const Context& context, int threads, Math precision,
                 const Peaks& peaks, double seconds) {
-  workload.run(10);  // caches and clocks
-  LaunchTimes times(context, threads, workload.graph().nodes().size());
-  workload.observe(&times);
-  std::int64_t steps = 0;
+  const bool on_cpu = std::holds_alternative<Cpu>(context);
+  const std::size_t nodes = workload.graph().nodes().size();
+  std::unique_ptr<LaunchTimes> times;
+  if (on_cpu) {
+    times = std::make_unique<WorkerTimes>(threads, nodes);
+  } else {
+    times = std::make_unique<ReplayTimes>(context, nodes);
+  }
+  workload.run(kStepsAtOnce);  // caches and clocks
+  if (on_cpu) workload.observe(times.get());
   const Clock::time_point begin = Clock::now();
-  double spent = 0.0;
-  while (steps == 0 || spent < seconds) {
-    workload.run(10);
-    steps += 10;
-    spent = seconds_since(begin);
+  const std::int64_t steps = run_for(workload, seconds);
+  Profile profile;
+  profile.step_seconds = seconds_since(begin) / static_cast<double>(steps);
+  profile.threads = on_cpu ? threads : 1;
+  if (!on_cpu) {
+    workload.observe(times.get());
+    workload.run(1);
   }
   workload.observe(nullptr);
-  Profile profile;
-  profile.step_seconds = spent / static_cast<double>(steps);
-  profile.threads = std::holds_alternative<Cpu>(context) ? threads : 1;
-  add_rows(profile, workload, times, static_cast<double>(steps), peak_flops(peaks, precision));
+  add_rows(profile, workload, *times, on_cpu ? static_cast<double>(steps) : 1.0,
+           peak_flops(peaks, precision));
   return profile;
 }
 

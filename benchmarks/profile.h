@@ -20,15 +20,17 @@ struct ProfileRow {
 };
 
 struct Profile {
-  double step_seconds = 0.0;  // wall clock, profiled
+  double step_seconds = 0.0;  // wall clock: on a CPU while it is profiled, on a GPU beside it
   int threads = 1;
   // Every node that runs, in order; the combination of the shards' sums, where there are shards;
   // and what is left: waiting, and the executor itself. Seconds sum to step_seconds * threads.
   std::vector<ProfileRow> rows;
 };
 
-// Runs steps for so many seconds. Each launch is timed by itself, on a GPU from the launch until
-// the device is done: kernels that would overlap or hide a launch do not.
+// On the CPU runs steps for so many seconds and times each launch in them. On a GPU, after steps
+// for so many seconds, each launch of one step is replaced by a recorded graph of many copies of
+// it, replayed until the median is known: the step's state goes on as if the launch had been made
+// so often, so give it a workload whose weights stay where they are (WorkloadOptions::still).
 Profile profile(Workload& workload, const Context& context, int threads, Math precision,
                 const Peaks& peaks, double seconds);
 

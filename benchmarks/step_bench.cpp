@@ -5,6 +5,7 @@
 #include <iostream>
 
 #include "apps/common/cli.h"
+#include "apps/common/usage_error.h"
 #include "benchmarks/profile.h"
 #include "benchmarks/step_cost.h"
 #include "benchmarks/support/build_info.h"
@@ -83,8 +84,8 @@ std::vector<Named> workloads_of(const Arguments& arguments, const Device& device
   add("source-only", source_only_workload);
   add("infer", inference_workload);
   if (workloads.empty()) {
-    throw std::invalid_argument("--mode: there is no \"" + arguments.mode +
-                                "\"; choose one of dann, source-only, both, infer");
+    throw UsageError("--mode: there is no \"" + arguments.mode +
+                     "\"; choose one of dann, source-only, both, infer");
   }
   return workloads;
 }
@@ -118,10 +119,10 @@ nlohmann::ordered_json document(const Arguments& arguments, const Device& device
 }
 
 // Beside the rates, or in place of them: to `json` if that is wanted, else to stdout.
-void print_profiles(const Arguments& arguments, const Device& device,
-                    const std::vector<Named>& workloads, nlohmann::ordered_json& json) {
+void print_profiles(Arguments arguments, const Device& device, nlohmann::ordered_json& json) {
   const Peaks peaks = std::visit([](auto ctx) { return measure_peaks(ctx); }, device.context);
-  for (const Named& named : workloads) {
+  arguments.workload.still = !std::holds_alternative<Cpu>(device.context);  // see profile.h
+  for (const Named& named : workloads_of(arguments, device)) {
     const Profile measured = profile(*named.workload, device.context, arguments.workload.threads,
                                      arguments.workload.precision, peaks, arguments.seconds);
     json["profiles"][named.name] = to_json(measured);
@@ -131,7 +132,7 @@ void print_profiles(const Arguments& arguments, const Device& device,
 
 int print_cost(const Arguments& arguments) {
   if (arguments.mode != "dann" && arguments.mode != "source-only") {
-    throw std::invalid_argument("--cost: of --mode dann or source-only, not " + arguments.mode);
+    throw UsageError("--cost: of --mode dann or source-only, not " + arguments.mode);
   }
   const DeviceModel model = device_model(arguments.cost);
   const StepCost cost = step_cost(arguments.workload, arguments.mode == "dann", model);
@@ -151,12 +152,12 @@ int print_cost(const Arguments& arguments) {
 }
 
 int run(Arguments& arguments) {
-  arguments.workload.precision = math_from_name(arguments.precision);
+  arguments.workload.precision = as_usage([&] { return math_from_name(arguments.precision); });
   if (!arguments.cost.empty()) return print_cost(arguments);
   use_simd(arguments.simd);
   const std::string unfit = unfit_for_timing(build_info());
-  if (!unfit.empty()) throw std::invalid_argument(unfit);
-  const Device device = select_device(arguments.device);
+  if (!unfit.empty()) throw UsageError(unfit);
+  const Device device = as_usage([&] { return select_device(arguments.device); });
   const std::vector<Named> workloads = workloads_of(arguments, device);
   std::vector<Workload*> pointers;
   for (const Named& named : workloads) pointers.push_back(named.workload.get());
@@ -175,7 +176,7 @@ int run(Arguments& arguments) {
     json["images_per_second"] = rows.front()["images_per_second"];
     json["rows"] = rows;
   }
-  if (arguments.profile) print_profiles(arguments, device, workloads, json);
+  if (arguments.profile) print_profiles(arguments, device, json);
   if (arguments.json) {
     std::cout << json.dump(2) << '\n';
     return 0;

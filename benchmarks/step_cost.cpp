@@ -4,8 +4,8 @@
 
 #include <algorithm>
 #include <array>
-#include <stdexcept>
 
+#include "apps/common/usage_error.h"
 #include "models/dann.h"
 #include "models/network_input.h"
 #include "models/training_graph.h"
@@ -80,7 +80,7 @@ DeviceModel device_model(const std::string& name) {
   // 2026-11.
   if (name == "h100") return {"H100 SXM", 67e12, 495e12, 989e12, 3.35e12};
   if (name == "h200") return {"H200", 67e12, 495e12, 790e12, 4.3e12};
-  throw std::invalid_argument("--cost: there is no model of \"" + name + "\"; choose h100 or h200");
+  throw UsageError("--cost: there is no model of \"" + name + "\"; choose h100 or h200");
 }
 
 StepCost step_cost(const WorkloadOptions& options, bool adversarial, const DeviceModel& device) {

@@ -28,7 +28,7 @@ struct DeviceModel {
 
   double flops(Math math) const;
 };
-// "h100" (SXM) or "h200"; throws std::invalid_argument for another name.
+// "h100" (SXM) or "h200"; throws UsageError for another name.
 DeviceModel device_model(const std::string& name);
 
 // From the end of one small kernel of a captured graph to the end of the next.

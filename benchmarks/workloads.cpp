@@ -22,6 +22,8 @@ constexpr std::int64_t kPictures = 16'384;
 // So long that the schedules stand where a run begins, whatever is timed.
 constexpr std::int64_t kTotalSteps = 1'000'000'000'000;
 constexpr std::uint64_t kSeed = 1;
+// So small that its multiples of a velocity are lost beside any weight.
+constexpr double kStillLearningRate = 1e-20;
 constexpr int kWindows = 7;
 constexpr double kWarmupSeconds = 0.3;
 
@@ -61,6 +63,7 @@ class TrainingWorkload : public Workload {
     training.lambda_schedule = LambdaSchedule::kConstant;
     training.lambda = 0.1;
     training.learning_rate_schedule = LearningRateSchedule::kConstant;
+    if (options.still) training.learning_rate = kStillLearningRate;
     const std::int64_t count = std::max(kPictures, options.batch);
     source_ = pictures(count, kSeed);
     if (adversarial) target_ = pictures(count, kSeed + 1).without_labels();

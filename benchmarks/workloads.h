@@ -17,6 +17,7 @@ struct WorkloadOptions {
   std::int64_t batch = 128;  // images per step; a DANN takes half from each domain
   int threads = 1;
   Math precision = Math::kF32;
+  bool still = false;  // updates leave the weights as they are, however often they are repeated
 };
 
 class Workload {

@@ -9,8 +9,6 @@ __global__ void advance_step_kernel(std::int64_t* step) { ++*step; }
 
 }  // namespace
 
-void advance_step(Cuda ctx, std::int64_t* step) {
-  launch(advance_step_kernel, 1, 1, 0, ctx.stream, step);
-}
+void advance_step(Cuda ctx, std::int64_t* step) { launch(advance_step_kernel, 1, 1, 0, ctx, step); }
 
 }  // namespace gradflip

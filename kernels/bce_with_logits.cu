@@ -40,7 +40,7 @@ void bce_with_logits(Cuda ctx, std::int64_t N, Scale scale, const float* logits,
                      const float* labels, Write write, float* loss, float* dlogits) {
   GRADFLIP_REQUIRE(N >= 0, message("bce_with_logits: N is ", N, ", must be >= 0"));
   if (N == 0 && write == Write::kAccumulate) return;
-  launch(bce_with_logits_kernel, 1, kThreads, 0, ctx.stream, N, scale, logits, labels, write, loss,
+  launch(bce_with_logits_kernel, 1, kThreads, 0, ctx, N, scale, logits, labels, write, loss,
          dlogits);
 }
 

@@ -11,9 +11,10 @@
 //                that only the channels spread over multiprocessors: right for linear layers (batch
 //                x 100: 13 blocks of one or a few rows per thread); convolutions take their bias'
 //                gradient from conv_block, on the way.
-// Numerics       backward: the order of the sum depends on rows and channels alone, so a run
-//                repeats bit for bit. Lanes and tree keep the error of millions of rows at that of
-//                rows / (1024 / width) + log2 additions.
+// Numerics       backward: the order of the sum depends on rows and channels, and on whether there
+//                are 32 channels for every multiprocessor, so a run repeats bit for bit. Lanes and
+//                tree keep the error of millions of rows at that of rows / (1024 / width) + log2
+//                additions.
 #include <algorithm>
 
 #include "kernels/bias.h"
@@ -29,11 +30,10 @@ constexpr int kSumBlock = 1024;
 // Channels of a block, a power of two. Eight floats are one 32-byte sector, the least that memory
 // delivers, and give most blocks; with channels for more than every multiprocessor a block takes
 // whole 128-byte lines.
-int sum_width(std::int64_t channels) {
+int sum_width(Cuda ctx, std::int64_t channels) {
   constexpr int kSector = 8;
   constexpr int kLine = 32;
-  constexpr int kMultiprocessors = 132;
-  if (channels >= std::int64_t{kLine} * kMultiprocessors) return kLine;
+  if (channels >= std::int64_t{kLine} * ctx.gpu->multiprocessors) return kLine;
   int width = 1;
   while (width < kSector && width < channels) width *= 2;
   return width;
@@ -86,7 +86,7 @@ void bias_forward(Cuda ctx, std::int64_t rows, std::int64_t channels, const floa
   require_valid(rows, channels);
   const std::int64_t size = rows * channels;
   if (size == 0) return;
-  launch(bias_forward_kernel, elementwise_grid(size), kElementwiseBlock, 0, ctx.stream, size,
+  launch(bias_forward_kernel, elementwise_grid(ctx, size), kElementwiseBlock, 0, ctx, size,
          channels, x, bias, y);
 }
 
@@ -94,10 +94,9 @@ void bias_backward(Cuda ctx, std::int64_t rows, std::int64_t channels, const flo
                    float* dbias) {
   require_valid(rows, channels);
   if (channels == 0) return;
-  const int width = sum_width(channels);
+  const int width = sum_width(ctx, channels);
   const dim3 grid(static_cast<unsigned>((channels + width - 1) / width));
-  launch(bias_backward_kernel, grid, kSumBlock, 0, ctx.stream, rows, channels, width, dy, write,
-         dbias);
+  launch(bias_backward_kernel, grid, kSumBlock, 0, ctx, rows, channels, width, dy, write, dbias);
 }
 
 }  // namespace gradflip

@@ -7,9 +7,9 @@
 //   backward_filter  M = R*S*C, N = K, K = N*P*Q, cut into parts over blocks: partial sums go to
 //                    the workspace and are added in order by a second launch.
 //
-// Numerics   f32 sums in a fixed order; operands rounded to tf32 or bf16 as the mode allows. Zeros
-//            of padding, and of taps that a stride skips, are multiplied too: where a filter is not
-//            finite they become NaN.
+// Numerics   f32 sums in an order that depends on the shape and the number of multiprocessors;
+//            operands rounded to tf32 or bf16 as the mode allows. Zeros of padding, and of taps
+//            that a stride skips, are multiplied too: where a filter is not finite they become NaN.
 // Cost       2*N*P*Q*R*S*C*K operations, backward_data stride_h*stride_w times as many.
 // Occupancy  sm_90, blocks of four warps on a multiprocessor: Wide 2 or 3 (152 to 199 registers,
 //            36 KiB), Tall 3 or 4 (108 to 147, at most 25 KiB), Small 3 or 4 (119 to 165, 20 KiB),
@@ -27,8 +27,6 @@
 
 namespace gradflip {
 namespace {
-
-constexpr std::int64_t kMultiprocessors = 132;
 
 // A third more operations than Tall per float read from shared memory, where N fills it.
 template <Math kMath>
@@ -69,15 +67,15 @@ __global__ void __launch_bounds__(Shape::kThreads, 1)
 template <typename Shape, typename LoaderA, typename LoaderB>
 void launch_tiles(Cuda ctx, const LoaderA& a, const LoaderB& b, const Extent& extent, float* c) {
   launch(implicit_gemm_kernel<Shape, LoaderA, LoaderB>,
-         dim3(static_cast<unsigned>(tiles<Shape>(extent))), dim3(Shape::kThreads), 0, ctx.stream, a,
-         b, extent, c);
+         dim3(static_cast<unsigned>(tiles<Shape>(extent))), dim3(Shape::kThreads), 0, ctx, a, b,
+         extent, c);
 }
 
 template <Math kMath, typename LoaderA, typename LoaderB>
 void launch_math(Cuda ctx, const LoaderA& a, const LoaderB& b, const Extent& extent, float* c) {
-  if (extent.N > Tall<kMath>::BN && tiles<Wide<kMath>>(extent) >= kMultiprocessors) {
+  if (extent.N > Tall<kMath>::BN && tiles<Wide<kMath>>(extent) >= ctx.gpu->multiprocessors) {
     launch_tiles<Wide<kMath>>(ctx, a, b, extent, c);
-  } else if (tiles<Tall<kMath>>(extent) >= kMultiprocessors) {
+  } else if (tiles<Tall<kMath>>(extent) >= ctx.gpu->multiprocessors) {
     launch_tiles<Tall<kMath>>(ctx, a, b, extent, c);
   } else {
     launch_tiles<Small<kMath>>(ctx, a, b, extent, c);
@@ -126,7 +124,6 @@ template <Math kMath, int kWidth>
 using FilterTile = Tile<kMath, kWidth == 4 ? 64 : 32, 32, 1, 1, 4>;
 
 // So many parts that the device is occupied twice, but none shorter than a few steps.
-constexpr std::int64_t kFilterBlocks = 2 * kMultiprocessors;
 constexpr std::int64_t kShortestPart = 256;
 
 struct FilterParts {
@@ -135,10 +132,11 @@ struct FilterParts {
   std::int64_t count;  // at most `most`
 };
 
-FilterParts filter_parts(const Conv2dShape& shape) {
+FilterParts filter_parts(Cuda ctx, const Conv2dShape& shape) {
   using Shape = FilterTile<Math::kF32, 4>;
   const Extent extent{shape.R * shape.S * shape.C, shape.K, shape.N * shape.P() * shape.Q()};
-  const std::int64_t wanted = std::max(kFilterBlocks / tiles<Shape>(extent), std::int64_t{1});
+  const std::int64_t blocks = std::int64_t{2} * ctx.gpu->multiprocessors;
+  const std::int64_t wanted = std::max(blocks / tiles<Shape>(extent), std::int64_t{1});
   const std::int64_t most = std::min(wanted, (extent.K + kShortestPart - 1) / kShortestPart);
   if (most == 0) return {0, 0, 0};
   const std::int64_t steps = (extent.K + Shape::BK - 1) / Shape::BK;
@@ -156,8 +154,8 @@ void launch_filter_gradient(Cuda ctx, const Conv2dShape& shape, const float* x, 
   const Extent extent{shape.R * shape.S * shape.C, shape.K, positions.count};
   launch(filter_gradient_kernel<Shape, LoaderA, LoaderB>,
          dim3(static_cast<unsigned>(tiles<Shape>(extent) * parts.count)), dim3(Shape::kThreads), 0,
-         ctx.stream, LoaderA(shape, positions, x), LoaderB(dy, extent.K, extent.N), extent,
-         parts.size, write, sums);
+         ctx, LoaderA(shape, positions, x), LoaderB(dy, extent.K, extent.N), extent, parts.size,
+         write, sums);
 }
 
 template <int kWidth>
@@ -212,9 +210,9 @@ void conv2d_backward_data(Cuda ctx, const Conv2dShape& shape, const float* dy, c
   }
 }
 
-std::int64_t conv2d_backward_filter_workspace_bytes(Cuda /*ctx*/, const Conv2dShape& shape) {
+std::int64_t conv2d_backward_filter_workspace_bytes(Cuda ctx, const Conv2dShape& shape) {
   require_supported(shape);
-  const std::int64_t most = filter_parts(shape).most;
+  const std::int64_t most = filter_parts(ctx, shape).most;
   if (most <= 1) return 0;
   return most * shape.R * shape.S * shape.C * shape.K * static_cast<std::int64_t>(sizeof(float));
 }
@@ -222,7 +220,7 @@ std::int64_t conv2d_backward_filter_workspace_bytes(Cuda /*ctx*/, const Conv2dSh
 void conv2d_backward_filter(Cuda ctx, const Conv2dShape& shape, const float* x, const float* dy,
                             Write write, float* dfilter, void* workspace) {
   require_supported(shape);
-  const FilterParts parts = filter_parts(shape);
+  const FilterParts parts = filter_parts(ctx, shape);
   const bool direct = parts.count == 1;
   float* sums = direct ? dfilter : static_cast<float*>(workspace);
   const Write write_sums = direct ? write : Write::kOverwrite;
@@ -231,8 +229,8 @@ void conv2d_backward_filter(Cuda ctx, const Conv2dShape& shape, const float* x, 
                             : launch_filter_gradient<1>(ctx, shape, x, dy, parts, write_sums, sums);
   }
   if (direct) return;
-  sum_partials(ctx.stream, sums, static_cast<int>(parts.count),
-               shape.R * shape.S * shape.C * shape.K, Scale{}, write, dfilter);
+  sum_partials(ctx, sums, static_cast<int>(parts.count), shape.R * shape.S * shape.C * shape.K,
+               Scale{}, write, dfilter);
 }
 
 }  // namespace gradflip

@@ -73,7 +73,7 @@ void launch_forward(Cuda ctx, const Call& call) {
                         conv.K,    places,      chunks};
   const std::int64_t blocks = tiles_of(positions.count, windows) * tiles_of(conv.K, Shape::BN);
   launch(conv_block_forward_kernel<Shape, kWidth>, dim3(static_cast<unsigned>(blocks)),
-         dim3(Shape::kThreads), 0, ctx.stream, patches, filter, pooling);
+         dim3(Shape::kThreads), 0, ctx, patches, filter, pooling);
 }
 
 template <Math kMath>
@@ -105,7 +105,7 @@ void conv_block_forward(Cuda ctx, const ConvBlockShape& shape, const float* x, c
   require_valid(shape);
   require_extents(shape.conv);
   if (shape.conv.N == 0) return;
-  if (conv_block_forward_resident_pays(shape, x, filter)) {
+  if (conv_block_forward_resident_pays(ctx, shape, x, filter)) {
     return conv_block_forward_resident(ctx, shape, x, filter, bias, pooled, winner);
   }
   const Call call{shape, x, filter, bias, pooled, winner};

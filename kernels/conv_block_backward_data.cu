@@ -61,7 +61,7 @@ void launch_backward_data(Cuda ctx, const Call& call) {
   const FilterByInputLoader<kWidth> filter(conv, call.filter);
   const std::int64_t blocks = tiles_of(gradients.pixels, Shape::BM) * tiles_of(conv.C, Shape::BN);
   launch(conv_block_backward_data_kernel<Shape, kWidth, Pool>, dim3(static_cast<unsigned>(blocks)),
-         dim3(Shape::kThreads), 0, ctx.stream, gradients, filter, call.dx);
+         dim3(Shape::kThreads), 0, ctx, gradients, filter, call.dx);
 }
 
 template <Math kMath>
@@ -87,7 +87,7 @@ void conv_block_backward_data(Cuda ctx, const ConvBlockShape& shape, const float
   require_valid(shape);
   require_extents(shape.conv);
   if (shape.conv.N == 0) return;
-  if (conv_block_backward_data_resident_pays(shape, dpooled, winner, filter, dx)) {
+  if (conv_block_backward_data_resident_pays(ctx, shape, dpooled, winner, filter, dx)) {
     return conv_block_backward_data_resident(ctx, shape, dpooled, winner, filter, dx);
   }
   const Call call{shape, dpooled, winner, filter, dx};

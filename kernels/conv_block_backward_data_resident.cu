@@ -1,5 +1,6 @@
 // The gradient of conv_block with respect to its input on tensor cores, for the plain case: dy
-// stays in shared memory, and the filter comes by cp.async, several steps ahead.
+// stays in shared memory, and the filter comes by cp.async, several steps ahead. Read
+// conv_block_backward_data.cu first: the same by the engine, and the reference in tests.
 //
 //   dx[n,h,w,c] = sum over r,s,k of dy[n, h + pad_h - r, w + pad_w - s, k] * filter[r,s,c,k]
 //   dy[n,p,q,k] = dpooled of the window around (p,q) if its winner is (p,q), else 0
@@ -20,6 +21,12 @@
 //                L2 delivers the filter of 32 channels and 5 bytes per pooled element. The paper's
 //                second layer, per image, tf32 / bf16: 4,056 / 2,028 mma, 7,200 / 5,100 passes over
 //                shared memory in the loop and 1,700 before and after it, 157 KB from L2.
+// Issue slots    sm_90a (SASS), tf32 / bf16: 199 / 149 instructions of a warp for the 24 / 12 mma
+//                of its step, 75 where the tap takes all its rows to no window (two rows in
+//                fifteen); fragments that are skipped take their slots all the same. The paper's
+//                second layer has 19 steps for each of three warps a scheduler: 10,400 / 7,900
+//                cycles, more than mma.sync (6,500 / 3,200) or shared memory take. It is what the
+//                loop waits for.
 // Occupancy      sm_90a (ptxas): 80 registers, nothing spills; 92 to 95 KB of shared memory for 5 x
 //                5 taps of 48 filters: two blocks of 384 threads. At batch 128 there is one.
 // Numerics       operands rounded to tf32 or bf16; f32 sums, for each group over its steps in
@@ -49,26 +56,26 @@ using namespace resident_backward_data;
 template <Math kMath>
 class WarpSums {
  public:
-  __device__ __forceinline__ WarpSums(const Gradient& of, const BlockPlace& block)
-      : p_(block.h + row() + of.pad_h),
-        q_(block.w + of.pad_w),
-        first_((row() + lane() % 16 / kFragmentSide + of.R - 1) * of.pitch.row +
-               (lane() % kFragmentSide + of.S - 1) * of.pitch.pixel + lane() / 16),
+  __device__ __forceinline__ WarpSums(const Gradient& args, const BlockPlace& block)
+      : p_(block.h + row() + args.pad_h),
+        q_(block.w + args.pad_w),
+        first_((row() + lane() % 16 / kFragmentSide + args.R - 1) * args.pitch.row +
+               (lane() % kFragmentSide + args.S - 1) * args.pitch.pixel + lane() / 16),
         filter_(0, lane()) {}
 
   // += dy filter of the group's step of the stage that begins at `step`.
-  __device__ __forceinline__ void multiply(const Gradient& of, int step, const Stage& stage,
+  __device__ __forceinline__ void multiply(const Gradient& args, int step, const Stage& stage,
                                            const uint4* slab) {
     step += group();
-    if (step >= of.steps) return;
-    const Quotient in_tap = of.steps_of_tap.divide(step);
-    const Quotient tap = of.taps_w.divide(in_tap.quotient);
-    const int p = p_ - static_cast<int>(tap.quotient);
-    const int q = q_ - static_cast<int>(tap.remainder);
-    if (!meets(p, 2 * of.PP)) return;
-    const uint4* rows = slab + first_ - static_cast<int>(tap.quotient) * of.pitch.row -
-                        static_cast<int>(tap.remainder) * of.pitch.pixel +
-                        static_cast<int>(in_tap.remainder) * (kDepth / kVectorChannels<kMath>);
+    if (step >= args.steps) return;
+    const IntQuotient in_tap = args.steps_of_tap.divide_int(step);
+    const IntQuotient tap = args.taps_w.divide_int(in_tap.quotient);
+    const int p = p_ - tap.quotient;
+    const int q = q_ - tap.remainder;
+    if (!meets(p, 2 * args.PP)) return;
+    const uint4* rows = slab + first_ - tap.quotient * args.pitch.row -
+                        tap.remainder * args.pitch.pixel +
+                        in_tap.remainder * (kDepth / kVectorChannels<kMath>);
 #pragma unroll
     for (int k = 0; k < kDepth; k += kMmaDepth<kMath>) {
       std::uint32_t filter[kChannels / 16][4];
@@ -80,14 +87,14 @@ class WarpSums {
       for (int i = 0; i < kFragments; ++i) {
         // Pixels that the tap takes to no window: a fifth of the taps at the edges of dx, whole
         // rows of them above.
-        if (!meets(q + kFragmentSide * i, 2 * of.PQ)) continue;
+        if (!meets(q + kFragmentSide * i, 2 * args.PQ)) continue;
         Fragment<kMath, 4> dy;
         ldmatrix_x4(dy.bits,
-                    rows + kFragmentSide * i * of.pitch.pixel + k / kVectorChannels<kMath>);
+                    rows + kFragmentSide * i * args.pitch.pixel + k / kVectorChannels<kMath>);
 #pragma unroll
         for (int j = 0; j < kChannels / 8; ++j) {
-          multiply_fragments<kMath>(sums_[i][j], dy,
-                                    {{filter[j / 2][j % 2], filter[j / 2][j % 2 + 2]}});
+          const std::uint32_t* pair = filter[j / 2] + j % 2 * 2;
+          multiply_fragments<kMath>(sums_[i][j], dy, {{pair[0], pair[1]}});
         }
       }
     }
@@ -131,12 +138,12 @@ class WarpSums {
 
   int p_, q_;  // of the tap (0, 0)
   int first_;  // this lane's vector of the slab, of the tap (0, 0)
-  FragmentReader<kMath, Along::kK, kChannels> filter_;
+  ColumnReader<kMath, kChannels> filter_;
   float sums_[kFragments][kChannels / 8][4] = {};
 };
 
 // dx = the sums of the groups, in order.
-__device__ __forceinline__ void write(const Gradient& of, const BlockPlace& block,
+__device__ __forceinline__ void write(const Gradient& args, const BlockPlace& block,
                                       const float* staged) {
   constexpr int kVectors = kChannels / 4;
 #pragma unroll
@@ -144,7 +151,7 @@ __device__ __forceinline__ void write(const Gradient& of, const BlockPlace& bloc
     const int h = block.h + i / kVectors / kSide;
     const int w = block.w + i / kVectors % kSide;
     const int c = block.c + i % kVectors * 4;
-    if (h >= of.H || w >= of.W || c >= of.C) continue;
+    if (h >= args.H || w >= args.W || c >= args.C) continue;
     const float* from = staged + i / kVectors * kStagedPitch + i % kVectors * 4;
     float4 sum = *reinterpret_cast<const float4*>(from);
 #pragma unroll
@@ -152,29 +159,29 @@ __device__ __forceinline__ void write(const Gradient& of, const BlockPlace& bloc
       const float4 x = *reinterpret_cast<const float4*>(from + group * kPixels * kStagedPitch);
       sum = make_float4(sum.x + x.x, sum.y + x.y, sum.z + x.z, sum.w + x.w);
     }
-    *reinterpret_cast<float4*>(of.dx + ((block.n * of.H + h) * of.W + w) * of.C + c) = sum;
+    *reinterpret_cast<float4*>(args.dx + ((block.n * args.H + h) * args.W + w) * args.C + c) = sum;
   }
 }
 
 template <Math kMath>
 __global__ void __launch_bounds__(kThreads, kBlocksPerMultiprocessor)
-    conv_block_backward_data_resident_kernel(Gradient of) {
+    conv_block_backward_data_resident_kernel(Gradient args) {
   Stage* stages = dynamic_shared<Stage>();
   auto* slab = reinterpret_cast<uint4*>(stages + kStages);
-  const BlockPlace block(of);
-  const FilterCopier filter(of, block);
+  const BlockPlace block(args);
+  const FilterCopier filter(args, block);
   using Sums = WarpSums<kMath>;
   const Sums sums = for_each_stage<kGroups, kStages>(
-      of.steps, stages, [&](int step, Stage& stage) { filter.copy(of, step, stage); },
+      args.steps, stages, [&](int step, Stage& stage) { filter.copy(args, step, stage); },
       [&] {
-        unpool<kMath>(of, block, slab);
-        return Sums(of, block);
+        unpool<kMath>(args, block, slab);
+        return Sums(args, block);
       },
-      [&](Sums& own, int step, const Stage& stage) { own.multiply(of, step, stage, slab); });
+      [&](Sums& own, int step, const Stage& stage) { own.multiply(args, step, stage, slab); });
   auto* staged = reinterpret_cast<float*>(stages);
-  sums.store(staged);
-  __syncthreads();
-  write(of, block, staged);
+  sums.store(staged);  // over the stages: for_each_stage ended with a barrier
+  __syncthreads();     // a pixel is added up from the sums of all groups
+  write(args, block, staged);
 }
 
 template <Math kMath>
@@ -187,6 +194,11 @@ std::int64_t shared_bytes(const ConvBlockShape& shape) {
   const std::int64_t slab = (kSide + shape.conv.R - 1) * pitch_of<kMath>(shape).row *
                             static_cast<std::int64_t>(sizeof(uint4));
   return std::max(static_cast<std::int64_t>(kStages * sizeof(Stage)) + slab, kStagedBytes);
+}
+
+std::int64_t shared_bytes(const ConvBlockShape& shape) {
+  return shape.conv.math == Math::kBf16 ? shared_bytes<Math::kBf16>(shape)
+                                        : shared_bytes<Math::kTf32>(shape);
 }
 
 template <Math kMath>
@@ -223,41 +235,39 @@ void launch_backward_data(Cuda ctx, const ConvBlockShape& shape, const float* dp
   const std::int64_t blocks =
       conv.N * gradient.tiles_h.value() * gradient.tiles_w.value() * gradient.tiles_c.value();
   launch(conv_block_backward_data_resident_kernel<kMath>, dim3(static_cast<unsigned>(blocks)),
-         dim3(kThreads), static_cast<std::size_t>(shared_bytes<kMath>(shape)), ctx.stream,
-         gradient);
+         dim3(kThreads), static_cast<std::size_t>(shared_bytes<kMath>(shape)), ctx, gradient);
 }
 
 }  // namespace
 
-bool conv_block_backward_data_resident_can(const ConvBlockShape& shape, const float* dpooled,
-                                           const std::uint8_t* winner, const float* filter,
-                                           const float* dx) {
+bool conv_block_backward_data_resident_can(Cuda ctx, const ConvBlockShape& shape,
+                                           const float* dpooled, const std::uint8_t* winner,
+                                           const float* filter, const float* dx) {
   const Conv2dShape& conv = shape.conv;
   if (!is_resident_math(conv.math) || !is_plain(shape) || conv.dilation_h != 1 ||
       conv.dilation_w != 1 || conv.K % kDepth != 0 || conv.C % 4 != 0 || !are_int_offsets(conv)) {
     return false;
   }
-  const std::int64_t bytes = conv.math == Math::kBf16 ? shared_bytes<Math::kBf16>(shape)
-                                                      : shared_bytes<Math::kTf32>(shape);
-  return bytes <= kMostBlockShared && begins_on(sizeof(float4), dpooled) &&
+  return has_shared(ctx, shared_bytes(shape)) && begins_on(sizeof(float4), dpooled) &&
          begins_on(sizeof(uchar4), winner) && begins_on(sizeof(float4), filter) &&
          begins_on(sizeof(float4), dx);
 }
 
-bool conv_block_backward_data_resident_pays(const ConvBlockShape& shape, const float* dpooled,
-                                            const std::uint8_t* winner, const float* filter,
-                                            const float* dx) {
+bool conv_block_backward_data_resident_pays(Cuda ctx, const ConvBlockShape& shape,
+                                            const float* dpooled, const std::uint8_t* winner,
+                                            const float* filter, const float* dx) {
   const Conv2dShape& conv = shape.conv;
   return round_up(conv.H, kSide) * round_up(conv.W, kSide) * round_up(conv.C, kChannels) <=
              2 * conv.H * conv.W * conv.C &&
-         conv_block_backward_data_resident_can(shape, dpooled, winner, filter, dx);
+         shared_bytes(shape) <= kMostSharedThatPays &&
+         conv_block_backward_data_resident_can(ctx, shape, dpooled, winner, filter, dx);
 }
 
 void conv_block_backward_data_resident(Cuda ctx, const ConvBlockShape& shape, const float* dpooled,
                                        const std::uint8_t* winner, const float* filter, float* dx) {
   require_valid(shape);
   require_extents(shape.conv);
-  GRADFLIP_REQUIRE(conv_block_backward_data_resident_can(shape, dpooled, winner, filter, dx),
+  GRADFLIP_REQUIRE(conv_block_backward_data_resident_can(ctx, shape, dpooled, winner, filter, dx),
                    message("conv_block_backward_data_resident: C and K are ", shape.conv.C, ", ",
                            shape.conv.K, "; plain pools and vectors of 16 bytes are needed"));
   if (shape.conv.N == 0) return;

@@ -18,9 +18,9 @@
 // Occupancy      sm_90a (ptxas), blocks of 128 threads, the paper's layers, f32 / tf32 / bf16:
 //                28x28x3 -> 32 filters  181 / 165 / 160 registers  2 / 3 / 3 blocks
 //                12x12x32 -> 48         191 / 184 / 177 registers  2 / 2 / 2 blocks
-// Numerics       f32 sums; how positions are split depends on the shape only, and the order of
-//                parts is fixed, so a run repeats bit for bit. Operands are rounded as the mode
-//                allows: dy in dbias, too.
+// Numerics       f32 sums; how positions are split depends on the shape and on how many
+//                multiprocessors there are, and the order of parts is fixed, so a run repeats bit
+//                for bit. Operands are rounded as the mode allows: dy in dbias, too.
 #include <algorithm>
 
 #include "kernels/conv_block.h"
@@ -47,21 +47,21 @@ std::int64_t positions_of(const ConvBlockShape& shape) {
 
 // Enough for two blocks on every multiprocessor, where that leaves a part its share of work: more
 // parts are more sums to write and read. Grows with N, never beyond a bound.
-std::int64_t most_parts(const ConvBlockShape& shape) {
-  constexpr std::int64_t kBlocks = 2 * 132;
+std::int64_t most_parts(Cuda ctx, const ConvBlockShape& shape) {
   constexpr std::int64_t kFewestPositions = 256;
   const Conv2dShape& conv = shape.conv;
   // Of one size whatever tile is launched: tiles of another width must give the same bits.
   const std::int64_t tiles = tiles_of(conv.R * conv.S * conv.C + 1, 32) * tiles_of(conv.K, 48);
-  return std::min(tiles_of(kBlocks, tiles), tiles_of(positions_of(shape), kFewestPositions));
+  return std::min(tiles_of(std::int64_t{2} * ctx.gpu->multiprocessors, tiles),
+                  tiles_of(positions_of(shape), kFewestPositions));
 }
 
-Split split_of(const ConvBlockShape& shape) {
+Split split_of(Cuda ctx, const ConvBlockShape& shape) {
   // In whole steps of every tile below: four slices of BK.
   constexpr std::int64_t kRound = 64;
   const std::int64_t all = positions_of(shape);
   if (all == 0) return {0, 0};
-  const std::int64_t positions = round_up(tiles_of(all, most_parts(shape)), kRound);
+  const std::int64_t positions = round_up(tiles_of(all, most_parts(ctx, shape)), kRound);
   return {tiles_of(all, positions), positions};
 }
 
@@ -126,8 +126,8 @@ void launch_parts(Cuda ctx, Call& call) {
     call.finish.groups = groups;
   }
   launch(conv_block_backward_filter_kernel<Shape, kWidthX, kWidthGradient, Pool>,
-         dim3(static_cast<unsigned>(call.split.parts * tiles)), dim3(Shape::kThreads), 0,
-         ctx.stream, patches, gradients, call.split.positions, call.finish);
+         dim3(static_cast<unsigned>(call.split.parts * tiles)), dim3(Shape::kThreads), 0, ctx,
+         patches, gradients, call.split.positions, call.finish);
 }
 
 template <Math kMath>
@@ -152,10 +152,10 @@ void launch_parts(Cuda ctx, Call& call) {
 
 }  // namespace
 
-std::int64_t conv_block_workspace_bytes(Cuda /*ctx*/, const ConvBlockShape& shape) {
+std::int64_t conv_block_workspace_bytes(Cuda ctx, const ConvBlockShape& shape) {
   require_valid(shape);
   const std::int64_t parts =
-      std::max(most_parts(shape), conv_block_backward_filter_resident_parts(shape));
+      std::max(most_parts(ctx, shape), conv_block_backward_filter_resident_parts(ctx, shape));
   return parts * part_floats(shape.conv) * static_cast<std::int64_t>(sizeof(float));
 }
 
@@ -166,20 +166,23 @@ void conv_block_backward_filter(Cuda ctx, const ConvBlockShape& shape, const flo
   require_valid(shape);
   require_extents(shape.conv);
   const Conv2dShape& conv = shape.conv;
-  if (conv_block_backward_filter_resident_pays(shape, x, dpooled, winner)) {
+  if (conv_block_backward_filter_resident_pays(ctx, shape, x, dpooled, winner)) {
     return conv_block_backward_filter_resident(ctx, shape, x, dpooled, winner, write, dfilter,
                                                dbias, static_cast<float*>(workspace), watch);
   }
   const SumTargets targets{dfilter, part_floats(conv) - conv.K, dbias, conv.K};
-  Call call{shape,           x,
-            dpooled,         winner,
-            split_of(shape), {static_cast<float*>(workspace), targets, write, watch, {}}};
+  Call call{shape,
+            x,
+            dpooled,
+            winner,
+            split_of(ctx, shape),
+            {static_cast<float*>(workspace), targets, write, watch, {}}};
   if (call.split.parts > 0) {
     with_math(conv.math, [&]<Math kMath>() { launch_parts<kMath>(ctx, call); });
   }
   if (call.finish.groups.count > 0) return;
-  sum_partials(ctx.stream, call.finish.parts, static_cast<int>(call.split.parts), targets, Scale{},
-               write, watch);
+  sum_partials(ctx, call.finish.parts, static_cast<int>(call.split.parts), targets, Scale{}, write,
+               watch);
 }
 
 }  // namespace gradflip

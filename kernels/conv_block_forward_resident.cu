@@ -1,5 +1,6 @@
 // conv2d + bias + relu + max_pool2d on tensor cores, forward, for the plain case of many channels:
-// x stays in shared memory, and the filter comes by cp.async, several steps ahead.
+// x stays in shared memory, and the filter comes by cp.async, several steps ahead. Read
+// conv_block.cu first: the same by the engine, and the reference in tests.
 //
 //   y[n,p,q,k] = max over the pool window of max(0, conv2d(x, filter)[..] + bias[k]), and its place
 //
@@ -17,8 +18,12 @@
 //                element. The paper's second layer, per image, tf32 / bf16: 2,400 / 1,200 mma,
 //                4,400 / 2,800 passes over shared memory in the loop and 1,700 / 1,500 around it,
 //                57 KB from L2.
+// Issue slots    sm_90a (SASS), two pieces by 24 filters: 159 / 108 instructions of a warp for the
+//                24 / 12 mma of its step. The paper's second layer has 13 steps for each of two
+//                warps a scheduler: 4,100 / 2,800 cycles, where mma.sync takes 3,840 / 1,920. In
+//                tf32 the two are about even; in bf16 it is instructions that the loop waits for.
 // Occupancy      sm_90a (ptxas), 12x12x32 -> 48 filters, blocks of 256 threads, tf32 / bf16: 120 /
-//                107 registers, two blocks; 66 and 60 KB of shared memory. Nothing spills.
+//                103 registers, two blocks; 66 and 60 KB of shared memory. Nothing spills.
 // Numerics       operands rounded to tf32 or bf16; f32 sums over taps, for each group over its
 //                steps in order, then groups in order: an image's result does not depend on its
 //                batch, nor on the pieces of a block. Bias and comparison are f32.
@@ -50,30 +55,30 @@ class WarpSums {
   static constexpr Math kMath = Tile::kMath;
 
  public:
-  __device__ __forceinline__ WarpSums(const Forward& of, std::int64_t first_piece)
+  __device__ __forceinline__ WarpSums(const Forward& args, std::int64_t first_piece)
       : filter_(0, lane()) {
-    const Piece at(of, first_piece + piece());
+    const Piece at(args, first_piece + piece());
 #pragma unroll
     for (int i = 0; i < kFragments; ++i) {
       const int row = 16 * i + lane() % 16;
       // Past the last window there is that one once more.
-      const int window = min(at.first_window + row / kPlaces, of.image_windows - 1);
-      const Quotient in_image = of.PQ.divide(window);
-      const int y = 2 * (static_cast<int>(in_image.quotient) - at.first_row) + row % kPlaces / 2;
-      const int x = 2 * static_cast<int>(in_image.remainder) + row % 2;
-      rows_[i] = piece() * of.slab_vectors + y * of.pitch.row + x * of.pitch.pixel + lane() / 16;
+      const int window = min(at.first_window + row / kPlaces, args.image_windows - 1);
+      const IntQuotient in_image = args.PQ.divide_int(window);
+      const int y = 2 * (in_image.quotient - at.first_row) + row % kPlaces / 2;
+      const int x = 2 * in_image.remainder + row % 2;
+      rows_[i] =
+          piece() * args.slab_vectors + y * args.pitch.row + x * args.pitch.pixel + lane() / 16;
     }
   }
 
   // += patches filter of the group's step of the stage that begins at `step`.
-  __device__ __forceinline__ void multiply(const Forward& of, int step,
+  __device__ __forceinline__ void multiply(const Forward& args, int step,
                                            const typename Tile::Stage& stage, const uint4* slab) {
-    if (step + group() >= of.steps) return;
-    const Quotient in_tap = of.steps_of_tap.divide(step + group());
-    const Quotient tap = of.S.divide(in_tap.quotient);
-    slab += static_cast<int>(tap.quotient) * of.pitch.row +
-            static_cast<int>(tap.remainder) * of.pitch.pixel +
-            static_cast<int>(in_tap.remainder) * (Tile::kDepth / kVectorChannels<kMath>);
+    if (step + group() >= args.steps) return;
+    const IntQuotient in_tap = args.steps_of_tap.divide_int(step + group());
+    const IntQuotient tap = args.S.divide_int(in_tap.quotient);
+    slab += tap.quotient * args.pitch.row + tap.remainder * args.pitch.pixel +
+            in_tap.remainder * (Tile::kDepth / kVectorChannels<kMath>);
 #pragma unroll
     for (int k = 0; k < Tile::kDepth; k += kMmaDepth<kMath>) {
       Fragment<kMath, 2> filter[kColumns];
@@ -130,7 +135,7 @@ class WarpSums {
 };
 
 template <typename Tile>
-__device__ __forceinline__ void pool(const Forward& of, std::int64_t first_piece, int n_begin,
+__device__ __forceinline__ void pool(const Forward& args, std::int64_t first_piece, int n_begin,
                                      const float* staged) {
 #pragma unroll
   for (int i = static_cast<int>(threadIdx.x); i < Tile::kPieces * kWindows * Tile::BN;
@@ -138,9 +143,9 @@ __device__ __forceinline__ void pool(const Forward& of, std::int64_t first_piece
     const int window = i / Tile::BN;
     const int n = i % Tile::BN;
     const std::int64_t piece = first_piece + window / kWindows;
-    const Piece at(of, piece);
+    const Piece at(args, piece);
     const int in_image = at.first_window + window % kWindows;
-    if (piece >= of.pieces || in_image >= of.image_windows || n_begin + n >= of.K) continue;
+    if (piece >= args.pieces || in_image >= args.image_windows || n_begin + n >= args.K) continue;
     Champion champion;
 #pragma unroll
     for (int place = 0; place < kPlaces; ++place) {
@@ -148,34 +153,34 @@ __device__ __forceinline__ void pool(const Forward& of, std::int64_t first_piece
       float sum = *from;
 #pragma unroll
       for (int group = 1; group < kGroups; ++group) sum += from[group * Tile::kGroupFloats];
-      champion.challenge(sum + of.pooling.bias[n_begin + n], place);
+      champion.challenge(sum + args.pooling.bias[n_begin + n], place);
     }
-    of.pooling.write(at.n * of.image_windows + in_image, n_begin + n, champion);
+    args.pooling.write(at.n * args.image_windows + in_image, n_begin + n, champion);
   }
 }
 
 template <typename Tile>
 __global__ void __launch_bounds__(Tile::kThreads, kBlocksPerMultiprocessor)
-    conv_block_forward_resident_kernel(Forward of) {
+    conv_block_forward_resident_kernel(Forward args) {
   auto* stages = dynamic_shared<typename Tile::Stage>();
   auto* slab = reinterpret_cast<uint4*>(stages + kStages);
-  const Quotient place = of.tiles_n.divide(blockIdx.x);
+  const Quotient place = args.tiles_n.divide(blockIdx.x);
   const std::int64_t first_piece = place.quotient * Tile::kPieces;
   const int n_begin = static_cast<int>(place.remainder) * Tile::BN;
+  const FilterCopier<Tile> filter(args, n_begin);
   using Sums = WarpSums<Tile>;
   using Stage = typename Tile::Stage;
   const Sums sums = for_each_stage<kGroups, kStages>(
-      of.steps, stages,
-      [&](int step, Stage& stage) { copy_filter<Tile>(of, n_begin, step, stage); },
+      args.steps, stages, [&](int step, Stage& stage) { filter.copy(args, step, stage); },
       [&] {
-        load_slabs<Tile>(of, first_piece, slab);
-        return Sums(of, first_piece);
+        load_slabs<Tile>(args, first_piece, slab);
+        return Sums(args, first_piece);
       },
-      [&](Sums& own, int step, const Stage& stage) { own.multiply(of, step, stage, slab); });
+      [&](Sums& own, int step, const Stage& stage) { own.multiply(args, step, stage, slab); });
   auto* staged = reinterpret_cast<float*>(stages);
-  sums.store(staged);
-  __syncthreads();
-  pool<Tile>(of, first_piece, n_begin, staged);
+  sums.store(staged);  // over stages and slabs: for_each_stage ended with a barrier
+  __syncthreads();     // a window is added up from the sums of all groups
+  pool<Tile>(args, first_piece, n_begin, staged);
 }
 
 // Rows of windows that a piece may touch.
@@ -201,6 +206,12 @@ std::int64_t shared_bytes(const ConvBlockShape& shape) {
       std::int64_t{kGroups} * Tile::kGroupFloats * static_cast<std::int64_t>(sizeof(float));
   return std::max(static_cast<std::int64_t>(kStages * sizeof(typename Tile::Stage)) + slabs,
                   kStaged);
+}
+
+// Of a block of one piece, at most.
+std::int64_t least_shared_bytes(const ConvBlockShape& shape) {
+  return shape.conv.math == Math::kBf16 ? shared_bytes<Tiling<Math::kBf16, 1, 32>>(shape)
+                                        : shared_bytes<Tiling<Math::kTf32, 1, 32>>(shape);
 }
 
 struct Call {
@@ -242,7 +253,7 @@ void launch_forward(Cuda ctx, const Call& call) {
                         .pitch = pitch_of<Tile::kMath>(call.shape)};
   const std::int64_t blocks = tiles_of(forward.pieces, Tile::kPieces) * forward.tiles_n.value();
   launch(conv_block_forward_resident_kernel<Tile>, dim3(static_cast<unsigned>(blocks)),
-         dim3(Tile::kThreads), static_cast<std::size_t>(shared_bytes<Tile>(call.shape)), ctx.stream,
+         dim3(Tile::kThreads), static_cast<std::size_t>(shared_bytes<Tile>(call.shape)), ctx,
          forward);
 }
 
@@ -253,36 +264,38 @@ bool is_narrow(std::int64_t K) { return round_up(K, 24) < round_up(K, 32); }
 // are multiprocessors, and there is room for two.
 template <Math kMath, int BN>
 void launch_pieces(Cuda ctx, const Call& call) {
-  constexpr std::int64_t kMultiprocessors = 132;
+  using Two = Tiling<kMath, 2, BN>;
   const std::int64_t pieces =
       call.shape.conv.N * tiles_of(call.shape.PP() * call.shape.PQ(), kWindows);
-  pieces* tiles_of(call.shape.conv.K, BN) > kMultiprocessors
-      ? launch_forward<Tiling<kMath, 2, BN>>(ctx, call)
-      : launch_forward<Tiling<kMath, 1, BN>>(ctx, call);
+  const bool has_room = shared_bytes<Two>(call.shape) <= kMostSharedThatPays &&
+                        has_shared(ctx, shared_bytes<Two>(call.shape));
+  if (has_room && pieces * tiles_of(call.shape.conv.K, BN) > ctx.gpu->multiprocessors) {
+    launch_forward<Two>(ctx, call);
+  } else {
+    launch_forward<Tiling<kMath, 1, BN>>(ctx, call);
+  }
 }
 
 }  // namespace
 
-bool conv_block_forward_resident_can(const ConvBlockShape& shape, const float* x,
+bool conv_block_forward_resident_can(Cuda ctx, const ConvBlockShape& shape, const float* x,
                                      const float* filter) {
   const Conv2dShape& conv = shape.conv;
   if (!is_resident_math(conv.math) || !is_plain(shape) || conv.dilation_h != 1 ||
       conv.dilation_w != 1 || conv.C % 16 != 0 || conv.K % 4 != 0 || !are_int_offsets(conv)) {
     return false;
   }
-  const std::int64_t bytes = conv.math == Math::kBf16
-                                 ? shared_bytes<Tiling<Math::kBf16, 1, 32>>(shape)
-                                 : shared_bytes<Tiling<Math::kTf32, 1, 32>>(shape);
-  return bytes <= kMostBlockShared && begins_on(sizeof(float4), x) &&
+  return has_shared(ctx, least_shared_bytes(shape)) && begins_on(sizeof(float4), x) &&
          begins_on(sizeof(float4), filter);
 }
 
-bool conv_block_forward_resident_pays(const ConvBlockShape& shape, const float* x,
+bool conv_block_forward_resident_pays(Cuda ctx, const ConvBlockShape& shape, const float* x,
                                       const float* filter) {
   const std::int64_t windows = shape.PP() * shape.PQ();
   const std::int64_t K = shape.conv.K;
   return round_up(windows, kWindows) * round_up(K, is_narrow(K) ? 24 : 32) <= 2 * windows * K &&
-         conv_block_forward_resident_can(shape, x, filter);
+         least_shared_bytes(shape) <= kMostSharedThatPays &&
+         conv_block_forward_resident_can(ctx, shape, x, filter);
 }
 
 void conv_block_forward_resident(Cuda ctx, const ConvBlockShape& shape, const float* x,
@@ -291,7 +304,7 @@ void conv_block_forward_resident(Cuda ctx, const ConvBlockShape& shape, const fl
   require_valid(shape);
   require_extents(shape.conv);
   const Conv2dShape& conv = shape.conv;
-  GRADFLIP_REQUIRE(conv_block_forward_resident_can(shape, x, filter),
+  GRADFLIP_REQUIRE(conv_block_forward_resident_can(ctx, shape, x, filter),
                    message("conv_block_forward_resident: C and K are ", conv.C, ", ", conv.K,
                            "; plain pools and vectors of 16 bytes are needed"));
   if (conv.N == 0) return;

@@ -64,7 +64,7 @@ void count_correct(Cuda ctx, std::int64_t N, std::int64_t num_classes, const flo
       message("count_correct: N is ", N, " (>= 0), num_classes is ", num_classes, " (> 0)"));
   if (N == 0 && write == Write::kAccumulate) return;
   with_lanes_per_row(num_classes, [&](auto lanes) {
-    launch(count_correct_kernel<decltype(lanes)::value>, 1, kThreads, 0, ctx.stream, N, num_classes,
+    launch(count_correct_kernel<decltype(lanes)::value>, 1, kThreads, 0, ctx, N, num_classes,
            logits, labels, write, count);
   });
 }
@@ -73,7 +73,7 @@ void count_correct_binary(Cuda ctx, std::int64_t N, const float* logits, const f
                           Write write, float* count) {
   GRADFLIP_REQUIRE(N >= 0, message("count_correct_binary: N is ", N, ", must be >= 0"));
   if (N == 0 && write == Write::kAccumulate) return;
-  launch(count_correct_binary_kernel, 1, kThreads, 0, ctx.stream, N, logits, labels, write, count);
+  launch(count_correct_binary_kernel, 1, kThreads, 0, ctx, N, logits, labels, write, count);
 }
 
 }  // namespace gradflip

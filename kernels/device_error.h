@@ -9,4 +9,9 @@ struct DeviceError : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
+// The device's own memory does not suffice.
+struct DeviceMemoryError : DeviceError {
+  using DeviceError::DeviceError;
+};
+
 }  // namespace gradflip

@@ -31,22 +31,21 @@ __global__ void scale_kernel(Elements elements, Scale scale, const float* x, flo
 void fill(Cuda ctx, std::int64_t size, float value, float* y) {
   if (size <= 0) return;
   const Elements elements = elements_of(size, y);
-  launch(fill_kernel, elementwise_grid(elements), kElementwiseBlock, 0, ctx.stream, elements, value,
+  launch(fill_kernel, elementwise_grid(ctx, elements), kElementwiseBlock, 0, ctx, elements, value,
          y);
 }
 
 void add(Cuda ctx, std::int64_t size, const float* a, const float* b, float* y) {
   if (size <= 0) return;
   const Elements elements = elements_of(size, a, b, y);
-  launch(add_kernel, elementwise_grid(elements), kElementwiseBlock, 0, ctx.stream, elements, a, b,
-         y);
+  launch(add_kernel, elementwise_grid(ctx, elements), kElementwiseBlock, 0, ctx, elements, a, b, y);
 }
 
 void scale(Cuda ctx, std::int64_t size, Scale factor, const float* x, float* y) {
   if (size <= 0) return;
   const Elements elements = elements_of(size, x, y);
-  launch(scale_kernel, elementwise_grid(elements), kElementwiseBlock, 0, ctx.stream, elements,
-         factor, x, y);
+  launch(scale_kernel, elementwise_grid(ctx, elements), kElementwiseBlock, 0, ctx, elements, factor,
+         x, y);
 }
 
 }  // namespace gradflip

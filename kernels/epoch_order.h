@@ -8,9 +8,9 @@
 // modulo 2^32.
 #pragma once
 
-#include <bit>
 #include <cstdint>
 
+#include "kernels/bit_width.h"
 #include "kernels/philox.h"
 #include "kernels/sampling.h"
 
@@ -21,7 +21,7 @@ class EpochOrder {
   // sampler.size > 0.
   constexpr EpochOrder(const Sampler& sampler, std::int64_t epoch)
       : size_(static_cast<std::uint64_t>(sampler.size)),
-        half_bits_((static_cast<int>(std::bit_width(size_ - 1)) + 1) / 2),
+        half_bits_((bit_width(size_ - 1) + 1) / 2),
         mask_((std::uint64_t{1} << half_bits_) - 1),
         epoch_(static_cast<std::uint32_t>(epoch)),
         stream_(sampler.stream),

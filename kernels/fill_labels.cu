@@ -15,7 +15,7 @@ __global__ void fill_labels_kernel(std::int64_t size, std::int32_t value, std::i
 
 void fill_labels(Cuda ctx, std::int64_t size, std::int32_t value, std::int32_t* out) {
   if (size <= 0) return;
-  launch(fill_labels_kernel, elementwise_grid(size), kElementwiseBlock, 0, ctx.stream, size, value,
+  launch(fill_labels_kernel, elementwise_grid(ctx, size), kElementwiseBlock, 0, ctx, size, value,
          out);
 }
 

@@ -80,12 +80,12 @@ void check_finite(Cuda ctx, std::int64_t size, const float* values, std::int32_t
   GRADFLIP_REQUIRE(size >= 0, message("check_finite: size is ", size, ", must be >= 0"));
   if (size == 0) return;
   const dim3 grid(static_cast<unsigned>((size + kRun - 1) / kRun));
-  launch(check_finite_kernel, grid, kThreads, 0, ctx.stream, size, values, quantity, step, guard);
+  launch(check_finite_kernel, grid, kThreads, 0, ctx, size, values, quantity, step, guard);
 }
 
 void check_reported(Cuda ctx, StepState* state, std::int32_t quantity, const std::int64_t* step,
                     FiniteGuard* guard) {
-  launch(check_reported_kernel, 1, 1, 0, ctx.stream, state, quantity, step, guard);
+  launch(check_reported_kernel, 1, 1, 0, ctx, state, quantity, step, guard);
 }
 
 }  // namespace gradflip

@@ -100,14 +100,14 @@ void gather_normalize(Cuda ctx, const GatherShape& shape, const std::uint8_t* im
                   static_cast<unsigned>(std::min(runs.per_picture, kLargestGridY)));
   const bool replicated = shape.stored_channels != shape.channels;
   launch(replicated ? gather_normalize_kernel<true> : gather_normalize_kernel<false>, grid,
-         kThreads, 0, ctx.stream, shape, runs, images, indices, mean, factor, y);
+         kThreads, 0, ctx, shape, runs, images, indices, mean, factor, y);
 }
 
 void gather_labels(Cuda ctx, std::int64_t count, const std::uint8_t* labels,
                    const std::int64_t* indices, std::int32_t* out) {
   GRADFLIP_REQUIRE(count >= 0, message("gather: count is ", count, ", must be >= 0"));
   if (count == 0) return;
-  launch(gather_labels_kernel, elementwise_grid(count), kElementwiseBlock, 0, ctx.stream, count,
+  launch(gather_labels_kernel, elementwise_grid(ctx, count), kElementwiseBlock, 0, ctx, count,
          labels, indices, out);
 }
 

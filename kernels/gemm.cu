@@ -96,12 +96,12 @@ using Deep = Tile<kMath, 32, 32, 1, 1, 8>;
 constexpr std::int64_t kDeepK = 512;
 
 // The rest. Small tiles until large ones, with a third more operations per byte, make two blocks
-// for every multiprocessor. Both have the same slices, hence the same bits.
+// for every multiprocessor. Both have the same slices, hence the same bits on every GPU.
 template <Math kMath>
 using Small = Tile<kMath, 32, 32, 1, 1, 4>;
 template <Math kMath>
 using Large = Tile<kMath, large_tile<kMath>(64), 32, 1, 1, 4>;
-constexpr std::int64_t kManyBlocks = 2 * 132;
+std::int64_t many_blocks(Cuda ctx) { return std::int64_t{2} * ctx.gpu->multiprocessors; }
 
 struct SumOfProducts {
   Terms terms{};
@@ -119,7 +119,7 @@ std::int64_t tiles(const SumOfProducts& sum) {
 template <typename Shape, Along kAlongA, Along kAlongB>
 void launch_stored(Cuda ctx, const SumOfProducts& sum) {
   launch(gemm_kernel<Shape, kAlongA, kAlongB>, dim3(static_cast<unsigned>(tiles<Shape>(sum))),
-         dim3(Shape::kThreads), 0, ctx.stream, sum.terms, sum.rows, sum.N, sum.write, sum.c);
+         dim3(Shape::kThreads), 0, ctx, sum.terms, sum.rows, sum.N, sum.write, sum.c);
 }
 
 template <typename Shape>
@@ -136,7 +136,7 @@ void launch_tiles(Cuda ctx, const SumOfProducts& sum) {
 template <Math kMath>
 void launch_wide(Cuda ctx, const SumOfProducts& sum) {
   if (sum.K >= kDeepK) return launch_tiles<Deep<kMath>>(ctx, sum);
-  if (tiles<Large<kMath>>(sum) < kManyBlocks) return launch_tiles<Small<kMath>>(ctx, sum);
+  if (tiles<Large<kMath>>(sum) < many_blocks(ctx)) return launch_tiles<Small<kMath>>(ctx, sum);
   launch_tiles<Large<kMath>>(ctx, sum);
 }
 
@@ -160,7 +160,7 @@ void launch_sum(Cuda ctx, Math math, const SumOfProducts& sum) {
 void gemm(Cuda ctx, const GemmShape& shape, Scale scale, const float* a, const float* b,
           Write write, float* c) {
   require_valid(shape);
-  if (gemm_pipelined_pays(shape, a, b)) {
+  if (gemm_pipelined_pays(ctx, shape, a, b)) {
     return gemm_pipelined(ctx, shape, scale, a, b, write, c);
   }
   SumOfProducts sum{.rows = shape.M,

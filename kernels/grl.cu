@@ -23,8 +23,8 @@ __global__ void grl_backward_kernel(std::int64_t size, Scale lambda, const float
 void grl_backward(Cuda ctx, std::int64_t size, Scale lambda, const float* dy, float* dx) {
   GRADFLIP_REQUIRE(size >= 0, message("grl: size is ", size, ", must be >= 0"));
   if (size == 0) return;
-  launch(grl_backward_kernel, elementwise_grid(size), kElementwiseBlock, 0, ctx.stream, size,
-         lambda, dy, dx);
+  launch(grl_backward_kernel, elementwise_grid(ctx, size), kElementwiseBlock, 0, ctx, size, lambda,
+         dy, dx);
 }
 
 }  // namespace gradflip

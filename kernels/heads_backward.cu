@@ -17,6 +17,9 @@
 // Cost           the paper's heads (768 -> 100 -> 100 -> 10 on 64 rows, 768 -> 100 -> 1 on 128):
 //                0.031 GFLOP; 1.8 MB from memory, and from L2 4 * (32 + 32) bytes a row and block.
 //                Estimate on paper at batch 128, 224 blocks on an H100: 3 us, of which launch 2.
+// Issue slots    sm_90a (SASS): 701 / 546 instructions of a warp for a step, 16 / 8 mma in tf32 /
+//                bf16: most of them ask where rows and columns end. A block has two steps at batch
+//                128.
 // Occupancy      sm_90a (ptxas), f32 / tf32 / bf16: 145 / 144 / 128 registers, 18 / 20 / 20 KB,
 //                three, three and four blocks of 128 threads. Nothing spills.
 #include <algorithm>
@@ -246,7 +249,7 @@ void heads_backward_weights(Cuda ctx, const HeadsShape& shape, const float* feat
     static_assert(Shape::BM == kTile && Shape::BN == kTile);
     static_assert(kRowStep % (Shape::BK * Shape::kSlices) == 0);
     launch(heads_backward_weights_kernel<Shape>, dim3(static_cast<unsigned>(products.blocks)),
-           dim3(Shape::kThreads), 0, ctx.stream, products, watch);
+           dim3(Shape::kThreads), 0, ctx, products, watch);
   });
 }
 

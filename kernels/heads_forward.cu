@@ -14,12 +14,17 @@
 //                That hidden gradients are made here, once for each row, leaves dfeatures a plain
 //                product (heads_backward.cu); there every tile of columns would make its own.
 // Numerics       f32 sums; operands of the first layer rounded as the mode allows, the other layers
-//                in f32. How features are split depends on the shape, the number of rows included.
+//                in f32. How features are split depends on the shape, the number of rows included,
+//                and on how many multiprocessors there are.
 //                Losses in double: rows of a group by a tree, then groups by a tree.
 // Cost           the paper's heads (768 -> 100 -> 100 -> 10 on 64 rows, 768 -> 100 -> 1 on 128):
 //                0.034 GFLOP; 1.2 MB from memory, and from L2 74 KB a block at batch 128.
 //                Estimate on paper at batch 128, 96 blocks on an H100: 7 us, of which launch 2,
 //                first layer 1, the last blocks' way forth and back 4.
+// Issue slots    sm_90a (SASS), small tiles: 303 / 207 instructions of a warp for a step of the
+//                first layer, 8 / 4 mma in tf32 / bf16: loading and rounding, not products. At
+//                batch 128 a warp has few steps and the way from block to block is what takes the
+//                time.
 // Occupancy      sm_90a (ptxas), f32 / tf32 / bf16: small tiles 256 threads, 168 registers, 33 KB,
 //                one block a multiprocessor; large ones 128 threads, 213 / 226 / 211 registers, 37
 //                / 41 / 41 KB, two. Nothing spills.
@@ -184,8 +189,6 @@ using Small = Tile<kMath, 32, 16, 1, 1, 8>;
 // A third of the traffic, where there are enough blocks of them.
 template <Math kMath>
 using Large = Tile<kMath, large_tile<kMath>(64), 32, 1, 1, 4>;
-constexpr std::int64_t kMultiprocessors = 132;
-constexpr std::int64_t kManyBlocks = 2 * kMultiprocessors;
 constexpr std::int64_t kMaxGroups = kMaxTickets - 1;  // and one ticket for all of them
 
 template <typename Shape>
@@ -207,21 +210,22 @@ std::int64_t count_groups(const HeadsShape& shape, std::int64_t group_rows) {
 // So few tiles that most of the device would wait: the features of each are split, too. A part is
 // whole steps of every warp.
 template <typename Shape>
-std::int64_t part_features(const HeadsShape& shape) {
+std::int64_t part_features(Cuda ctx, const HeadsShape& shape) {
   constexpr std::int64_t kStep = std::int64_t{Shape::BK} * Shape::kSlices;
   constexpr std::int64_t kMostParts = 4;
   const std::int64_t tiles = std::max(count_tiles<Shape>(shape), std::int64_t{1});
-  const std::int64_t parts = std::clamp(kMultiprocessors / tiles, std::int64_t{1}, kMostParts);
+  const std::int64_t parts =
+      std::clamp(ctx.gpu->multiprocessors / tiles, std::int64_t{1}, kMostParts);
   return round_up(tiles_of(shape.features, parts), kStep);
 }
 
 template <typename Shape>
-ForwardPlan plan_of(const HeadsShape& shape, void* workspace) {
+ForwardPlan plan_of(Cuda ctx, const HeadsShape& shape, void* workspace) {
   ForwardPlan plan;
   while (count_groups(shape, std::int64_t{plan.row_tiles} * Shape::BN) > kMaxGroups) {
     plan.row_tiles *= 2;
   }
-  plan.part_features = part_features<Shape>(shape);
+  plan.part_features = part_features<Shape>(ctx, shape);
   plan.parts = static_cast<int>(tiles_of(shape.features, plan.part_features));
   for (int h = 0; h < shape.num_heads; ++h) {
     const HeadShape& head = shape.heads[h];
@@ -240,20 +244,21 @@ ForwardPlan plan_of(const HeadsShape& shape, void* workspace) {
 template <typename Shape>
 void launch_tiles(Cuda ctx, const HeadsShape& shape, const HeadList& heads, const float* features,
                   void* workspace, std::uint32_t* tickets) {
-  const ForwardPlan plan = plan_of<Shape>(shape, workspace);
+  const ForwardPlan plan = plan_of<Shape>(ctx, shape, workspace);
   // Without rows, one block writes the sums of nothing.
   const int blocks = std::max(1, plan.first_block[shape.num_heads]);
   launch(heads_forward_kernel<Shape>, dim3(static_cast<unsigned>(blocks)), dim3(Shape::kThreads), 0,
-         ctx.stream, shape, heads, plan, features, tickets);
+         ctx, shape, heads, plan, features, tickets);
 }
 
 }  // namespace
 
 // Groups' sums, and the first layers of all heads in whole tiles and groups. Parts are at most as
 // many as fill the device with small tiles.
-std::int64_t heads_forward_workspace_bytes(Cuda /*ctx*/, const HeadsShape& shape) {
+std::int64_t heads_forward_workspace_bytes(Cuda ctx, const HeadsShape& shape) {
   require_valid(shape);
-  std::int64_t floats = kMultiprocessors * FirstLayer<Small<Math::kF32>>::kTileFloats;
+  std::int64_t floats =
+      std::int64_t{ctx.gpu->multiprocessors} * FirstLayer<Small<Math::kF32>>::kTileFloats;
   for (int h = 0; h < shape.num_heads; ++h) {
     const HeadShape& head = shape.heads[h];
     std::int64_t rows = 2 * Large<Math::kF32>::BN;  // of the last group, more than there are
@@ -273,7 +278,7 @@ void heads_forward(Cuda ctx, const HeadsShape& shape, const float* features,
   std::copy(heads.begin(), heads.end(), list.at);
   std::uint32_t* tickets = watch.state->tickets;
   with_math(shape.math, [&]<Math kMath>() {
-    count_tiles<Large<kMath>>(shape) < kManyBlocks
+    count_tiles<Large<kMath>>(shape) < std::int64_t{2} * ctx.gpu->multiprocessors
         ? launch_tiles<Small<kMath>>(ctx, shape, list, features, workspace, tickets)
         : launch_tiles<Large<kMath>>(ctx, shape, list, features, workspace, tickets);
   });

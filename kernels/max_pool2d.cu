@@ -137,8 +137,8 @@ void max_pool2d_forward(Cuda ctx, const Pool2dShape& shape, const float* x, floa
   const std::int64_t size = shape.N * shape.P() * shape.Q() * shape.C;
   if (size == 0) return;
   const auto run = [&]<typename Index>(PoolGeometry<Index> geometry) {
-    launch(max_pool2d_forward_kernel<Index>, elementwise_grid(size), kElementwiseBlock, 0,
-           ctx.stream, size, geometry, x, y, winner);
+    launch(max_pool2d_forward_kernel<Index>, elementwise_grid(ctx, size), kElementwiseBlock, 0, ctx,
+           size, geometry, x, y, winner);
   };
   if (fits_int32(shape)) {
     run(PoolGeometry<std::int32_t>(shape));
@@ -153,8 +153,8 @@ void max_pool2d_backward(Cuda ctx, const Pool2dShape& shape, const float* dy,
   const std::int64_t size = shape.N * shape.H * shape.W * shape.C;
   if (size == 0) return;
   const auto run = [&]<typename Index>(PoolGeometry<Index> geometry) {
-    launch(max_pool2d_backward_kernel<Index>, elementwise_grid(size), kElementwiseBlock, 0,
-           ctx.stream, size, geometry, dy, winner, dx);
+    launch(max_pool2d_backward_kernel<Index>, elementwise_grid(ctx, size), kElementwiseBlock, 0,
+           ctx, size, geometry, dy, winner, dx);
   };
   if (fits_int32(shape)) {
     run(PoolGeometry<std::int32_t>(shape));

@@ -20,7 +20,7 @@ __global__ void multiply_kernel(Elements elements, const float* a, const float* 
 void multiply(Cuda ctx, std::int64_t size, const float* a, const float* b, float* y) {
   if (size <= 0) return;
   const Elements elements = elements_of(size, a, b, y);
-  launch(multiply_kernel, elementwise_grid(elements), kElementwiseBlock, 0, ctx.stream, elements, a,
+  launch(multiply_kernel, elementwise_grid(ctx, elements), kElementwiseBlock, 0, ctx, elements, a,
          b, y);
 }
 

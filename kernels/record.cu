@@ -10,7 +10,7 @@ namespace {
 
 struct Scalars {
   unsigned count;
-  const float* of[kMaxRecordedScalars];
+  const float* at[kMaxRecordedScalars];
 };
 
 __global__ void record_scalars_kernel(Scalars scalars, const std::int64_t* step,
@@ -20,7 +20,7 @@ __global__ void record_scalars_kernel(Scalars scalars, const std::int64_t* step,
   float values[kMaxRecordedScalars];
 #pragma unroll
   for (unsigned i = 0; i < kMaxRecordedScalars; ++i) {
-    if (i < scalars.count) values[i] = *scalars.of[i];
+    if (i < scalars.count) values[i] = *scalars.at[i];
   }
   float* row = ring + *step % capacity * scalars.count;
 #pragma unroll
@@ -35,9 +35,9 @@ void record_scalars(Cuda ctx, std::span<const float* const> scalars, const std::
                     std::int64_t capacity, float* ring) {
   require_valid_record(scalars.size(), capacity);
   if (scalars.empty()) return;
-  Scalars arguments{.count = static_cast<unsigned>(scalars.size()), .of = {}};
-  std::copy(scalars.begin(), scalars.end(), arguments.of);
-  launch(record_scalars_kernel, 1, 1, 0, ctx.stream, arguments, step, capacity, ring);
+  Scalars arguments{.count = static_cast<unsigned>(scalars.size()), .at = {}};
+  std::copy(scalars.begin(), scalars.end(), arguments.at);
+  launch(record_scalars_kernel, 1, 1, 0, ctx, arguments, step, capacity, ring);
 }
 
 }  // namespace gradflip

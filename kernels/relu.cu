@@ -35,14 +35,14 @@ __global__ void relu_backward_kernel(std::int64_t size, const float* y, const fl
 void relu_forward(Cuda ctx, std::int64_t size, const float* x, float* y) {
   GRADFLIP_REQUIRE(size >= 0, message("relu: size is ", size, ", must be >= 0"));
   if (size == 0) return;
-  launch(relu_forward_kernel, elementwise_grid(size), kElementwiseBlock, 0, ctx.stream, size, x, y);
+  launch(relu_forward_kernel, elementwise_grid(ctx, size), kElementwiseBlock, 0, ctx, size, x, y);
 }
 
 void relu_backward(Cuda ctx, std::int64_t size, const float* y, const float* dy, float* dx) {
   GRADFLIP_REQUIRE(size >= 0, message("relu: size is ", size, ", must be >= 0"));
   if (size == 0) return;
-  launch(relu_backward_kernel, elementwise_grid(size), kElementwiseBlock, 0, ctx.stream, size, y,
-         dy, dx);
+  launch(relu_backward_kernel, elementwise_grid(ctx, size), kElementwiseBlock, 0, ctx, size, y, dy,
+         dx);
 }
 
 }  // namespace gradflip

@@ -41,7 +41,7 @@ __device__ __forceinline__ void beside(const Head& head, const Divisor& channels
     const std::int64_t row = std::int64_t{block} * kThreads + thread;
     if (row >= head.rows) return;
     const Segment segment = head.segment_of(row);
-    if (segment.of.labels != nullptr) write_label(segment, row, head.index_of(segment, row));
+    if (segment.sampled.labels != nullptr) write_label(segment, row, head.index_of(segment, row));
     return;
   }
   const std::int64_t row = block;
@@ -128,7 +128,7 @@ void launch_forward(Cuda ctx, const SampledConvBlock& block) {
   Head head = head_of(block);
   head.tiles = static_cast<unsigned>(tiles);
   launch(sampled_conv_block_kernel<Shape, kWidth>, dim3(static_cast<unsigned>(blocks)),
-         dim3(Shape::kThreads), 0, ctx.stream, patches, filter, pooling, head);
+         dim3(Shape::kThreads), 0, ctx, patches, filter, pooling, head);
 }
 
 // Those of conv_block.cu, but for combinations that hardly occur in a first layer.
@@ -169,7 +169,7 @@ std::int64_t sampled_conv_block_workspace_bytes(Cuda /*ctx*/, const ConvBlockSha
 void sampled_conv_block_forward(Cuda ctx, const SampledConvBlock& block, void* /*workspace*/) {
   require_valid(block);
   require_extents(block.shape.conv);
-  if (sampled_conv_block_resident_pays(block)) return sampled_conv_block_resident(ctx, block);
+  if (sampled_conv_block_resident_pays(ctx, block)) return sampled_conv_block_resident(ctx, block);
   with_math(block.shape.conv.math, [&]<Math kMath>() { launch_forward<kMath>(ctx, block); });
 }
 

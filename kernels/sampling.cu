@@ -26,7 +26,7 @@ void sample_indices(Cuda ctx, const Sampler& sampler, const std::int64_t* step,
                     std::int64_t row_begin, std::int64_t count, std::int64_t* indices) {
   require_valid(sampler, row_begin, count);
   if (count == 0) return;
-  launch(sample_indices_kernel, elementwise_grid(count), kElementwiseBlock, 0, ctx.stream, sampler,
+  launch(sample_indices_kernel, elementwise_grid(ctx, count), kElementwiseBlock, 0, ctx, sampler,
          step, row_begin, count, indices);
 }
 

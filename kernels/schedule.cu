@@ -19,7 +19,7 @@ __global__ void evaluate_schedule_kernel(Schedule schedule, const std::int64_t* 
 void evaluate_schedule(Cuda ctx, const Schedule& schedule, const std::int64_t* step, float* value) {
   GRADFLIP_REQUIRE(schedule.total_steps > 0,
                    message("schedule: total_steps is ", schedule.total_steps, ", must be > 0"));
-  launch(evaluate_schedule_kernel, 1, 1, 0, ctx.stream, schedule, step, value);
+  launch(evaluate_schedule_kernel, 1, 1, 0, ctx, schedule, step, value);
 }
 
 }  // namespace gradflip

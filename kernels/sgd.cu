@@ -42,8 +42,8 @@ void sgd(Cuda ctx, std::int64_t size, const SgdOptions& options, const float* le
          const std::int32_t* frozen, const float* gradient, float* weight, float* velocity) {
   if (size <= 0) return;
   const Elements elements = elements_of(size, gradient, weight, velocity);
-  launch(sgd_kernel, elementwise_grid(elements), kElementwiseBlock, 0, ctx.stream, elements,
-         options, learning_rate, frozen, gradient, weight, velocity);
+  launch(sgd_kernel, elementwise_grid(ctx, elements), kElementwiseBlock, 0, ctx, elements, options,
+         learning_rate, frozen, gradient, weight, velocity);
 }
 
 }  // namespace gradflip

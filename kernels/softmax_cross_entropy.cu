@@ -56,7 +56,7 @@ void softmax_cross_entropy(Cuda ctx, const SoftmaxCrossEntropyShape& shape, floa
   if (shape.N == 0 && write == Write::kAccumulate) return;
   const SoftmaxTargets targets = softmax_targets(label_smoothing, shape.num_classes);
   with_lanes_per_row(shape.num_classes, [&](auto lanes) {
-    launch(softmax_cross_entropy_kernel<decltype(lanes)::value>, 1, kThreads, 0, ctx.stream, shape,
+    launch(softmax_cross_entropy_kernel<decltype(lanes)::value>, 1, kThreads, 0, ctx, shape,
            targets, scale, logits, labels, write, loss, dlogits);
   });
 }

@@ -8,6 +8,7 @@
 //                note and step.
 // Cost           memory-bound: 20 bytes per element; 205,891 parameters are 4.1 MB, 1 us at the
 //                4.3 TB/s of an H200, less than the 2.5 us from launch to launch (on paper).
+// Issue slots    no bound: a thread has one vector, and waits for memory.
 // Occupancy      sm_90a (ptxas), 256 threads: 43 registers, 5 blocks; 202 blocks for the paper's
 //                network, one wave.
 // Numerics       those of sgd_update.cuh: the bits of the kernels that this one stands for.
@@ -112,9 +113,9 @@ void training_update(Cuda ctx, const TrainingUpdate& update) {
   const Shared shared{update.capacity, update.ring, update.step, update.guard, update.state};
   const Elements elements =
       elements_of(update.size, update.gradient, update.weight, update.velocity);
-  launch(training_update_kernel, update.size > 0 ? elementwise_grid(elements) : dim3(1),
-         kElementwiseBlock, 0, ctx.stream, elements, update.options, scalars, shared,
-         update.learning_rate, update.gradient, update.weight, update.velocity);
+  launch(training_update_kernel, update.size > 0 ? elementwise_grid(ctx, elements) : dim3(1),
+         kElementwiseBlock, 0, ctx, elements, update.options, scalars, shared, update.learning_rate,
+         update.gradient, update.weight, update.velocity);
 }
 
 }  // namespace gradflip

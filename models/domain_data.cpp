@@ -19,37 +19,53 @@ std::int64_t product_of(const std::vector<std::int64_t>& factors) {
 
 }  // namespace
 
-void require_valid(const Images& images, const std::string& what) {
-  GRADFLIP_REQUIRE(images.count >= 0,
-                   message(what, ": the number of pictures is ", images.count, ", below 0"));
-  GRADFLIP_REQUIRE(
-      images.height > 0 && images.width > 0,
-      message(what, ": pictures are ", images.height, "x", images.width, ", and need pixels"));
-  GRADFLIP_REQUIRE(images.channels == 1 || images.channels == 3,
-                   message(what, ": pictures have ", images.channels,
-                           " channels, and 1 (grey) or 3 (colour) are accepted"));
+std::string fault_of(const Images& images, const std::string& what) {
+  if (images.count < 0) {
+    return message(what, ": the number of pictures is ", images.count, ", below 0");
+  }
+  if (images.height <= 0 || images.width <= 0) {
+    return message(what, ": pictures are ", images.height, "x", images.width, ", and need pixels");
+  }
+  if (images.channels != 1 && images.channels != 3) {
+    return message(what, ": pictures have ", images.channels,
+                   " channels, and 1 (grey) or 3 (colour) are accepted");
+  }
   const std::int64_t bytes =
       product_of({images.count, images.height, images.width, images.channels});
-  GRADFLIP_REQUIRE(
-      bytes >= 0 && static_cast<std::uint64_t>(bytes) == images.pixels.size(),
-      message(what, ": ", images.count, " pictures of ", images.height, "x", images.width, "x",
-              images.channels, " do not fill ", images.pixels.size(), " bytes"));
+  if (bytes < 0 || static_cast<std::uint64_t>(bytes) != images.pixels.size()) {
+    return message(what, ": ", images.count, " pictures of ", images.height, "x", images.width, "x",
+                   images.channels, " do not fill ", images.pixels.size(), " bytes");
+  }
+  return {};
 }
 
-void require_valid(const LabelledImages& data, const std::string& what) {
-  require_valid(data.images, what);
-  GRADFLIP_REQUIRE(
-      static_cast<std::uint64_t>(data.images.count) == data.labels.size(),
-      message(what, ": ", data.images.count, " pictures, but ", data.labels.size(), " labels"));
-  GRADFLIP_REQUIRE(data.num_classes > 0,
-                   message(what, ": there are ", data.num_classes, " classes"));
+std::string fault_of(const LabelledImages& data, const std::string& what) {
+  if (std::string fault = fault_of(data.images, what); !fault.empty()) return fault;
+  if (static_cast<std::uint64_t>(data.images.count) != data.labels.size()) {
+    return message(what, ": ", data.images.count, " pictures, but ", data.labels.size(), " labels");
+  }
+  if (data.num_classes < 1 || data.num_classes > kMaxClasses) {
+    return message(what, ": there are ", data.num_classes, " classes; expected 1 to ", kMaxClasses);
+  }
   const auto out_of_range =
       std::find_if(data.labels.begin(), data.labels.end(),
                    [&](std::uint8_t label) { return label >= data.num_classes; });
-  GRADFLIP_REQUIRE(out_of_range == data.labels.end(),
-                   message(what, ": label ", out_of_range - data.labels.begin(), " is ",
-                           static_cast<int>(*out_of_range), ", and ", data.num_classes,
-                           " classes end at ", data.num_classes - 1));
+  if (out_of_range != data.labels.end()) {
+    return message(what, ": label ", out_of_range - data.labels.begin(), " is ",
+                   static_cast<int>(*out_of_range), ", and ", data.num_classes, " classes end at ",
+                   data.num_classes - 1);
+  }
+  return {};
+}
+
+void require_valid(const Images& images, const std::string& what) {
+  const std::string fault = fault_of(images, what);
+  GRADFLIP_REQUIRE(fault.empty(), fault);
+}
+
+void require_valid(const LabelledImages& data, const std::string& what) {
+  const std::string fault = fault_of(data, what);
+  GRADFLIP_REQUIRE(fault.empty(), fault);
 }
 
 std::vector<float> channel_means(const std::vector<const Images*>& sets, std::int64_t channels) {

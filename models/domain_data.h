@@ -22,17 +22,23 @@ struct UnlabelledImages {
   Images images;
 };
 
+inline constexpr std::int64_t kMaxClasses = 256;  // a label is a byte
+
 struct LabelledImages {
   Images images;
   std::vector<std::uint8_t> labels;  // (count), each below num_classes
-  std::int64_t num_classes = 10;
+  std::int64_t num_classes = 10;     // 1 to kMaxClasses
 
   // The same pictures for training that must not know the labels.
   UnlabelledImages without_labels() const { return {images}; }
 };
 
-// Throws std::invalid_argument, naming `what`, if sizes and contents disagree or a label is out of
-// range.
+// What is wrong with the data, one line that begins with `what`: sizes and contents disagree, or a
+// label is out of range. Empty if nothing is.
+std::string fault_of(const Images& images, const std::string& what);
+std::string fault_of(const LabelledImages& data, const std::string& what);
+
+// Throws std::invalid_argument with the fault, if there is one.
 void require_valid(const Images& images, const std::string& what);
 void require_valid(const LabelledImages& data, const std::string& what);
 

@@ -14,8 +14,8 @@ namespace {
 // Pictures that go through the network at once.
 constexpr std::int64_t kEvaluationBatch = 512;
 
-const LabelledImages& checked(const LabelledImages& data) {
-  require_fits(data.images, "evaluation set");
+const LabelledImages& checked(const LabelledImages& data, std::int64_t num_classes) {
+  require_fits(data, num_classes, "evaluation set");
   if (data.images.count == 0) throw DataError("evaluation set: no pictures");
   return data;
 }
@@ -30,7 +30,7 @@ Buffer to_context(const Context& context, const std::vector<std::uint8_t>& bytes
 
 Evaluator::Evaluator(const EvaluatedNetwork& network, const LabelledImages& data)
     : context_(network.context),
-      count_(checked(data).images.count),
+      count_(checked(data, network.num_classes).images.count),
       batch_(std::min(kEvaluationBatch, count_)),
       graph_(build_evaluation_graph(dataset_shape(data.images), network.num_classes, batch_,
                                     network.precision, network.parameters,

@@ -13,7 +13,7 @@ namespace gradflip {
 
 // The network to measure. Everything referred to must outlive the evaluator.
 struct EvaluatedNetwork {
-  Parameters& parameters;
+  const Parameters& parameters;
   const ParameterBlocks& blocks;
   const Context& context;
   Workers& workers;
@@ -24,7 +24,8 @@ struct EvaluatedNetwork {
 
 class Evaluator {
  public:
-  // Throws DataError for pictures that do not fit the network, or none. Copies the pictures.
+  // Throws DataError for pictures or labels that do not fit the network or each other, or none.
+  // Copies the pictures.
   Evaluator(const EvaluatedNetwork& network, const LabelledImages& data);
   Evaluator(const Evaluator&) = delete;
   Evaluator& operator=(const Evaluator&) = delete;

@@ -28,12 +28,17 @@ FileLayout linear_layout(std::int64_t out_features, const Shape& x) {
 Value NetworkBuilder::parameter(const std::string& name, const Shape& shape, const FileLayout& file,
                                 float bound) {
   std::int32_t index = -1;
-  for (std::size_t i = 0; i < parameters_.list().size() && index < 0; ++i) {
-    if (parameters_.list()[i].name == name) index = static_cast<std::int32_t>(i);
+  for (std::size_t i = 0; i < declared_.list().size() && index < 0; ++i) {
+    if (declared_.list()[i].name == name) index = static_cast<std::int32_t>(i);
   }
-  if (index < 0) index = parameters_.add(name, shape, file, bound);
-  GRADFLIP_REQUIRE(parameters_[index].shape == shape,
-                   message("layers: ", name, " has the shape ", parameters_[index].shape.text(),
+  if (index < 0) {
+    GRADFLIP_REQUIRE(declares_ != nullptr,
+                     message("layers: the network has no parameter ", name,
+                             "; declare it where the network is built for training"));
+    index = declares_->add(name, shape, file, bound);
+  }
+  GRADFLIP_REQUIRE(declared_[index].shape == shape,
+                   message("layers: ", name, " has the shape ", declared_[index].shape.text(),
                            ", here it would have ", shape.text()));
   if (values_.size() <= static_cast<std::size_t>(index)) {
     values_.resize(static_cast<std::size_t>(index) + 1);

@@ -17,18 +17,22 @@ namespace gradflip {
 class NetworkBuilder {
  public:
   NetworkBuilder(Graph& graph, Parameters& parameters, Math math = Math::kF32)
-      : graph_(graph), parameters_(parameters), math_(math) {}
+      : graph_(graph), declared_(parameters), declares_(&parameters), math_(math) {}
+  // For a graph over parameters that have their memory already: none can be added.
+  NetworkBuilder(Graph& graph, const Parameters& parameters, Math math = Math::kF32)
+      : graph_(graph), declared_(parameters), math_(math) {}
 
   Graph& graph() { return graph_; }
   // Of the matrix products and convolutions of every layer.
   Math math() const { return math_; }
   // The parameter called `name`, declared on first use. Throws std::invalid_argument if it exists
-  // with another shape.
+  // with another shape, or does not exist and cannot be added.
   Value parameter(const std::string& name, const Shape& shape, const FileLayout& file, float bound);
 
  private:
   Graph& graph_;
-  Parameters& parameters_;
+  const Parameters& declared_;
+  Parameters* declares_ = nullptr;  // the same; null where none can be added
   Math math_;
   std::vector<Value> values_;  // by parameter index; none() until this graph uses it
 };

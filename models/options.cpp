@@ -2,11 +2,14 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <cmath>
+#include <limits>
 #include <utility>
 
 #include "kernels/require.h"
+#include "models/dann.h"
 
 namespace gradflip {
 namespace {
@@ -52,7 +55,6 @@ Enum value_in(const Names<Enum, N>& names, const std::string& option, const std:
 // Bounds that keep epochs * steps_per_epoch and batch * pixels far inside 64 bits.
 constexpr std::int64_t kMaxBatch = 1 << 20;
 constexpr std::int64_t kMaxEpochs = 1'000'000;
-constexpr std::int64_t kMaxSteps = 1'000'000'000'000;
 
 void require_between(const char* option, std::int64_t value, std::int64_t low, std::int64_t high) {
   GRADFLIP_REQUIRE(value >= low && value <= high,
@@ -70,9 +72,43 @@ void require_positive(const char* option, double value) {
                    fmt::format("{}: {} is not a finite number above 0", option, value));
 }
 
+// Neither 0 nor infinite in f32.
+bool is_normal_in_f32(double value) {
+  return value >= std::numeric_limits<float>::min() && value <= std::numeric_limits<float>::max();
+}
+
+void require_fits_f32(const char* option, double value) {
+  GRADFLIP_REQUIRE(value == 0.0 || is_normal_in_f32(value),
+                   fmt::format("{}: {} is {} in f32, in which training computes; its numbers go "
+                               "from 1.2e-38 to 3.4e38",
+                               option, value, value < 1.0 ? "0" : "infinite"));
+}
+
 void require_below_one(const char* option, double value) {
-  GRADFLIP_REQUIRE(value >= 0.0 && value < 1.0,
-                   fmt::format("{}: {} is not at least 0 and below 1", option, value));
+  GRADFLIP_REQUIRE(value >= 0.0 && static_cast<float>(value) < 1.0F,
+                   fmt::format("{}: {} is not at least 0 and below 1 in f32, in which training "
+                               "computes",
+                               option, value));
+  require_fits_f32(option, value);
+}
+
+// `end` is what a quantity that starts from `start` comes to where `options` have done their work.
+void require_schedule(const char* options, const char* quantity, double start, double end) {
+  GRADFLIP_REQUIRE(start == 0.0 || is_normal_in_f32(end),
+                   fmt::format("{}: with these values the {} comes to {}, which is 0 in f32, in "
+                               "which training computes",
+                               options, quantity, end));
+}
+
+void require_domain_weight(const TrainingOptions& options) {
+  require_at_least_zero("--domain-weight", options.domain_weight);
+  require_fits_f32("--domain-weight", options.domain_weight);
+  const DomainWeights weights = domain_weights(options);
+  GRADFLIP_REQUIRE(options.domain_weight == 0.0 ||
+                       (is_normal_in_f32(weights.source) && is_normal_in_f32(weights.target)),
+                   fmt::format("--domain-weight: a domain's part of {} is 0 in f32, in which "
+                               "training computes",
+                               options.domain_weight));
 }
 
 TrainingOptions deepda() {
@@ -98,17 +134,38 @@ void require_valid(const TrainingOptions& options) {
   require_between("--epochs", options.epochs, 1, kMaxEpochs);
   require_between("--steps", options.steps, 0, kMaxSteps);
   require_positive("--learning-rate", options.learning_rate);
+  require_fits_f32("--learning-rate", options.learning_rate);
   require_at_least_zero("--learning-rate-alpha", options.learning_rate_alpha);
   require_at_least_zero("--learning-rate-beta", options.learning_rate_beta);
   require_at_least_zero("--decay-gamma", options.decay_gamma);
   require_at_least_zero("--decay-power", options.decay_power);
   require_below_one("--momentum", options.momentum);
   require_at_least_zero("--weight-decay", options.weight_decay);
+  require_fits_f32("--weight-decay", options.weight_decay);
   require_below_one("--label-smoothing", options.label_smoothing);
   require_at_least_zero("--lambda", options.lambda);
+  require_fits_f32("--lambda", options.lambda);
   require_positive("--gamma", options.gamma);
-  require_at_least_zero("--domain-weight", options.domain_weight);
+  require_domain_weight(options);
+  require_schedules(options, options.steps > 0 ? options.steps : 1);
   require_between("--domain-logits", options.domain_logits, 1, 2);
+}
+
+void require_schedules(const TrainingOptions& options, std::int64_t total_steps) {
+  const bool over_steps = options.learning_rate_schedule == LearningRateSchedule::kStep;
+  require_schedule(over_steps ? "--learning-rate, --decay-gamma, --decay-power"
+                              : "--learning-rate, --learning-rate-alpha, --learning-rate-beta",
+                   "learning rate", options.learning_rate,
+                   schedule_at(learning_rate_schedule(options, total_steps), total_steps));
+  const double lambda = schedule_at(lambda_schedule(options, total_steps), total_steps);
+  require_schedule("--lambda, --gamma", "ramp of lambda", options.lambda, lambda);
+  // An infinite product diverges in the first step, which says so; one that is 0 trains nothing.
+  const DomainWeights weights = domain_weights(options);
+  const double reversed = lambda * std::min(weights.source, weights.target);
+  GRADFLIP_REQUIRE(reversed == 0.0 || reversed >= std::numeric_limits<float>::min(),
+                   fmt::format("--lambda, --domain-weight: with these values their product comes "
+                               "to {}, which is 0 in f32, in which training computes",
+                               reversed));
 }
 
 TrainingOptions preset(const std::string& name) {

@@ -34,6 +34,8 @@ enum class LearningRateSchedule {
   kConstant,  // learning_rate
 };
 
+constexpr std::int64_t kMaxSteps = 1'000'000'000'000;  // of a run
+
 struct TrainingOptions {
   std::string preset = "paper";
 
@@ -64,8 +66,17 @@ struct TrainingOptions {
 };
 
 // Throws std::invalid_argument, one line, naming the option as the command line spells it, if a
-// value is out of range.
+// value is out of range as it is written or as it is used. Schedules are evaluated in double; what
+// they give, and every other number, goes into the computation as f32, whatever the precision of
+// products (bf16 and tf32 have f32's range). There no number may become infinite, 1 instead of
+// less, or 0 instead of more. A subnormal f32, below 1.2e-38, counts as 0: products in bf16 take it
+// so. What schedules come to is asked at the end of the run where `options` have its steps, else
+// after the first step: require_schedules() asks where epochs decide.
 void require_valid(const TrainingOptions& options);
+
+// Throws std::invalid_argument as above if, at the end of a run of total_steps (> 0), the learning
+// rate, lambda, or lambda times a domain's weight is 0 in f32, though nothing that makes it is.
+void require_schedules(const TrainingOptions& options, std::int64_t total_steps);
 
 // The recipe called `name` ("paper", "deepda"); throws std::invalid_argument naming the known ones.
 TrainingOptions preset(const std::string& name);

@@ -4,10 +4,12 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <span>
 
 #include "kernels/require.h"
 #include "models/dann.h"
+#include "models/divergence.h"
 #include "models/network_input.h"
 #include "models/training_graph.h"
 #include "runtime/errors.h"
@@ -29,6 +31,14 @@ void require_batch(const Images& images, std::int64_t batch, const std::string& 
   }
 }
 
+void require_means(const std::vector<float>& means) {
+  GRADFLIP_REQUIRE(means.size() == kImageChannels,
+                   message("trainer: ", means.size(), " channel means; expected ", kImageChannels));
+  for (const float mean : means) {
+    GRADFLIP_REQUIRE(std::isfinite(mean), message("trainer: a channel mean is ", mean));
+  }
+}
+
 }  // namespace
 
 struct Trainer::State {
@@ -41,10 +51,9 @@ struct Trainer::State {
         workers(threads) {
     require_valid(options);
     GRADFLIP_REQUIRE(data.labelled != nullptr, "trainer: no labelled pictures");
-    GRADFLIP_REQUIRE(data.channel_means.size() == kImageChannels,
-                     message("trainer: ", data.channel_means.size(), " channel means"));
+    require_means(data.channel_means);
     const LabelledImages& labelled = *data.labelled;
-    require_fits(labelled.images, "labelled training set");
+    require_fits(labelled, labelled.num_classes, "labelled training set");
     require_batch(labelled.images, options.source_batch, "labelled training set");
     has_domain_classifier = data.unlabelled != nullptr;
     if (has_domain_classifier) {
@@ -95,36 +104,43 @@ struct Trainer::State {
     }
   }
 
-  // Steps [steps_done, steps_done + count), which the records still hold.
-  void add_records_to(StepReport& report, std::int64_t count) {
+  // Takes what is known of the steps up to `end`, which the records still hold, into the reports.
+  void report_until(std::int64_t end, StepMeans& means) {
+    if (steps_done >= end) return;
     copy_to_host(context, host_records.data(), records.data(), records.bytes());
-    const std::int64_t columns = step_record_columns(has_domain_classifier);
-    const auto source = static_cast<double>(rows[kSource]);
-    const auto images = static_cast<double>(rows[kSource] + rows[kTarget]);
-    for (std::int64_t step = steps_done; step < steps_done + count; ++step) {
-      const float* record = host_records.data() + step % kStepsPerLook * columns;
-      report.label_loss += record[kRecordLabelLoss] / source;
-      report.learning_rate = record[kRecordLearningRate];
-      if (!has_domain_classifier) continue;
-      report.domain_loss += record[kRecordDomainLoss] / images;
-      report.domain_accuracy += record[kRecordDomainCorrect] / images;
-      report.lambda = record[kRecordLambda];
+    for (; steps_done < end; ++steps_done) {
+      const StepReport step = report_of(steps_done);
+      if (steps_done % steps_per_epoch == 0) epoch = {};
+      epoch.add(step);
+      means.add(step);
     }
-    report.steps += count;
   }
 
-  void throw_if_diverged() {
+  StepReport report_of(std::int64_t step) const {
+    const auto source = static_cast<double>(rows[kSource]);
+    const auto images = static_cast<double>(rows[kSource] + rows[kTarget]);
+    const float* record =
+        host_records.data() + step % kStepsPerLook * step_record_columns(has_domain_classifier);
+    StepReport report{.steps = 1,
+                      .label_loss = record[kRecordLabelLoss] / source,
+                      .learning_rate = record[kRecordLearningRate]};
+    if (!has_domain_classifier) return report;
+    report.domain_loss = record[kRecordDomainLoss] / images;
+    report.domain_accuracy = record[kRecordDomainCorrect] / images;
+    report.lambda = record[kRecordLambda];
+    return report;
+  }
+
+  void throw_if_diverged(StepMeans& means) {
     const FiniteGuard seen = memory->guard();
     if (seen.frozen == 0) return;
-    steps_done = seen.step;
-    std::string what = guarded_quantity(seen.quantity, has_domain_classifier);
-    if (what == "gradient") {
+    report_until(seen.step, means);
+    Divergence divergence{seen.step, guarded_quantity(seen.quantity, has_domain_classifier), {}};
+    if (is_guarded_gradient(seen.quantity, has_domain_classifier)) {
       const std::int32_t parameter = parameters.at_offset(seen.index);
-      if (parameter >= 0) what += " of " + parameters[parameter].name;
+      if (parameter >= 0) divergence.parameter = parameters[parameter].name;
     }
-    throw DivergedError(
-        message("training diverged at step ", seen.step, ": the ", what,
-                " is not finite; try a smaller --learning-rate or --domain-weight"));
+    throw DivergedError(message_of(divergence, options, has_domain_classifier));
   }
 
   TrainingOptions options;
@@ -139,6 +155,7 @@ struct Trainer::State {
 
   Buffer labelled_images, labels, unlabelled_images, channel_means, records;
   std::vector<float> host_channel_means, host_records;
+  StepMeans epoch;  // of the current epoch's steps so far
   Parameters parameters;
   std::unique_ptr<TrainingMemory> memory;
   TrainingGraph training;
@@ -161,20 +178,17 @@ std::int64_t Trainer::images_per_step() const {
 StepReport Trainer::run(std::int64_t count) {
   State& s = *state_;
   const std::int64_t end = s.steps_done + std::min(count, s.total_steps - s.steps_done);
-  StepReport report;
+  StepMeans means;
   while (s.steps_done < end) {
     const std::int64_t steps = std::min(kStepsPerLook, end - s.steps_done);
     s.executor->run(s.rows, steps);
-    s.throw_if_diverged();
-    s.add_records_to(report, steps);
-    s.steps_done += steps;
+    s.throw_if_diverged(means);
+    s.report_until(s.steps_done + steps, means);
   }
-  if (report.steps == 0) return report;
-  report.label_loss /= static_cast<double>(report.steps);
-  report.domain_loss /= static_cast<double>(report.steps);
-  report.domain_accuracy /= static_cast<double>(report.steps);
-  return report;
+  return means.report();
 }
+
+StepReport Trainer::epoch_report() const { return state_->epoch.report(); }
 
 std::unique_ptr<Evaluator> Trainer::evaluator(const LabelledImages& data) {
   State& s = *state_;

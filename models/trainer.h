@@ -12,6 +12,7 @@
 #include "models/domain_data.h"
 #include "models/evaluator.h"
 #include "models/options.h"
+#include "models/step_report.h"
 #include "runtime/device.h"
 #include "runtime/graph.h"
 #include "runtime/launch_observer.h"
@@ -19,22 +20,12 @@
 namespace gradflip {
 
 // What a run learns from. A DANN has both parts; source-only and train-on-target have `labelled`
-// alone. The pictures must outlive the trainer.
+// alone. The trainer copies the pictures.
 struct TrainingData {
   const LabelledImages* labelled = nullptr;
   const UnlabelledImages* unlabelled = nullptr;  // null: no domain classifier
-  std::vector<float> channel_means;  // subtracted from every picture, in units of a byte; 3 of them
-};
-
-// Means over the steps since the last report; learning_rate and lambda are the last step's.
-struct StepReport {
-  std::int64_t steps = 0;  // how many steps the means cover
-  double label_loss = 0.0;
-  double domain_loss =
-      0.0;  // mean binary cross-entropy per image whatever the reduction: ln 2 means chance
-  double domain_accuracy = 0.0;
-  double learning_rate = 0.0;
-  double lambda = 0.0;
+  std::vector<float> channel_means;  // subtracted from every picture, in units of a byte; 3 of
+                                     // them, finite
 };
 
 struct NamedTensor {
@@ -45,8 +36,9 @@ struct NamedTensor {
 
 class Trainer {
  public:
-  // Throws std::invalid_argument for options out of range, DataError for pictures that do not fit
-  // the network (28x28, 1 or 3 channels) or are fewer than a batch.
+  // Throws std::invalid_argument for options or means out of range; DataError for pictures that do
+  // not fit the network (28x28, 1 or 3 channels) or are fewer than a batch, for pixels or labels
+  // that are not as many as the pictures need, and for labels or a number of classes out of range.
   Trainer(const TrainingOptions& options, const TrainingData& data, std::uint64_t seed,
           const Device& device, int threads);
   ~Trainer();
@@ -60,8 +52,11 @@ class Trainer {
 
   // The next `count` steps (fewer at the end of the run). Throws DivergedError, naming step and
   // quantity, when a loss or a gradient is no longer finite; the weights are then those of the last
-  // finite step.
+  // finite step. The report is of these steps.
   StepReport run(std::int64_t count);
+  // Of the steps of the current epoch so far; when an epoch has just ended, of all of it. Same
+  // seed, same bits, however calls of run() cut the steps.
+  StepReport epoch_report() const;
 
   // Share of pictures whose label the label predictor gets right. Does not touch the training
   // state.

@@ -146,14 +146,18 @@ TrainingGraph build_training_graph(const TrainingOptions& options, const Dataset
   return training;
 }
 
+bool is_guarded_gradient(std::int32_t quantity, bool has_domain_classifier) {
+  return quantity > (has_domain_classifier ? 1 : 0);
+}
+
 const char* guarded_quantity(std::int32_t quantity, bool has_domain_classifier) {
-  if (quantity == 0) return "label loss";
-  return has_domain_classifier && quantity == 1 ? "domain loss" : "gradient";
+  if (is_guarded_gradient(quantity, has_domain_classifier)) return "gradient";
+  return quantity == 0 ? "label loss" : "domain loss";
 }
 
 EvaluationGraph build_evaluation_graph(const DatasetShape& data, std::int64_t num_classes,
-                                       std::int64_t batch, Math precision, Parameters& parameters,
-                                       bool whole_batch) {
+                                       std::int64_t batch, Math precision,
+                                       const Parameters& parameters, bool whole_batch) {
   EvaluationGraph evaluation;
   Graph& graph = evaluation.graph;
   evaluation.step = graph.external("step", {Dtype::kI64, {}, {}});

@@ -64,21 +64,22 @@ TrainingGraph build_training_graph(const TrainingOptions& options, const Dataset
                                    Parameters& parameters,
                                    const TrainingGraphOptions& graph_options = {});
 
-// The quantity that FiniteGuard::quantity = i names: "label loss", "source domain loss", ...,
-// "gradients".
+// What FiniteGuard::quantity = i stands for: "label loss", "domain loss" or "gradient".
 const char* guarded_quantity(std::int32_t quantity, bool has_domain_classifier);
+bool is_guarded_gradient(std::int32_t quantity, bool has_domain_classifier);
 
 // A pass over labelled pictures in their own order, `batch` at a time, that counts correct
-// predictions. Uses parameters that a training graph declared. whole_batch as in
-// TrainingGraphOptions.
+// predictions. whole_batch as in TrainingGraphOptions.
 struct EvaluationGraph {
   Graph graph;
   Value step, images, labels, channel_means;  // external
   Value correct;                              // f32 scalar
 };
 
+// Uses parameters that a training graph declared; throws std::invalid_argument if one is missing or
+// has another shape.
 EvaluationGraph build_evaluation_graph(const DatasetShape& data, std::int64_t num_classes,
-                                       std::int64_t batch, Math precision, Parameters& parameters,
-                                       bool whole_batch = false);
+                                       std::int64_t batch, Math precision,
+                                       const Parameters& parameters, bool whole_batch = false);
 
 }  // namespace gradflip

@@ -4,26 +4,47 @@
 
 #include "kernels/require.h"
 #include "runtime/autodiff.h"
+#include "runtime/ops/copy.h"
 #include "runtime/ops/schedule.h"
 
 namespace gradflip {
 namespace {
 
+// The graph's value of each parameter, in the list's order: all of the list, each once.
+std::vector<Value> parameters_in(const Graph& graph, const Parameters& parameters) {
+  const std::vector<Parameter>& list = parameters.list();
+  std::vector<Value> found(list.size());
+  for (std::int32_t id = 0; id < graph.num_values(); ++id) {
+    const ValueInfo& info = graph.info({id});
+    if (info.kind != ValueKind::kParameter) continue;
+    const auto index = static_cast<std::size_t>(info.parameter);
+    GRADFLIP_REQUIRE(
+        info.parameter >= 0 && index < list.size() && list[index].name == info.name &&
+            list[index].shape == info.type.shape,
+        message("training step: the graph's parameter ", info.name, " ", info.type.shape.text(),
+                " is not number ", info.parameter, " of those to train"));
+    GRADFLIP_REQUIRE(found[index].none(),
+                     message("training step: ", info.name, " stands in the graph twice"));
+    found[index] = {id};
+  }
+  for (std::size_t index = 0; index < list.size(); ++index) {
+    GRADFLIP_REQUIRE(!found[index].none(),
+                     message("training step: the graph does not use ", list[index].name));
+  }
+  return found;
+}
+
 std::vector<Value> append_gradients(Graph& graph, std::span<const Value> losses,
                                     const Parameters& parameters) {
-  std::vector<Value> in_graph;
-  for (std::int32_t id = 0; id < graph.num_values(); ++id) {
-    if (graph.info({id}).kind == ValueKind::kParameter) in_graph.push_back({id});
-  }
-  GRADFLIP_REQUIRE(in_graph.size() == parameters.list().size(),
-                   message("training step: the graph uses ", in_graph.size(), " of ",
-                           parameters.list().size(), " parameters"));
+  const std::vector<Value> in_graph = parameters_in(graph, parameters);
   std::vector<Value> dparameters = gradients(graph, losses, in_graph);
   for (std::size_t i = 0; i < in_graph.size(); ++i) {
-    const ValueInfo& info = graph.info(in_graph[i]);
-    GRADFLIP_REQUIRE(!dparameters[i].none(),
-                     message("training step: no loss depends on ", info.name));
-    graph.mark_gradient(dparameters[i], info.parameter);
+    Value& gradient = dparameters[i];
+    GRADFLIP_REQUIRE(!gradient.none(),
+                     message("training step: no loss depends on ", graph.info(in_graph[i]).name));
+    // Two parameters that are added share one value, and a view has no place of its own.
+    if (!graph.can_be_gradient(gradient)) gradient = ops::copy(graph, gradient);
+    graph.mark_gradient(gradient, graph.info(in_graph[i]).parameter);
   }
   return dparameters;
 }

@@ -23,7 +23,8 @@ struct TrainingStep {
 // counter; the update raises it by one. learning_rate: an f32 scalar, most often
 // ops::evaluate_schedule. Guarded quantities are the losses, in order, then the
 // gradients: FiniteGuard::quantity counts them so. Throws std::invalid_argument for a parameter
-// that no loss depends on.
+// that no loss depends on, and unless the graph's parameters are those of `parameters`, all of
+// them.
 TrainingStep append_training_step(Graph& graph, Value step, std::span<const Value> losses,
                                   const Parameters& parameters, const SgdOptions& options,
                                   Value learning_rate);

@@ -10,9 +10,13 @@
 namespace gradflip {
 
 // The gradient of the sum of `losses` with respect to each value of `wrt`: a new value of the same
-// type, or none() where no loss depends on it. A value that needs no gradient gets no node;
-// contributions of several uses are added in the order in which autodiff meets them, last use
-// first. Every loss must be the first output of a loss op; throws std::invalid_argument otherwise.
+// type, or none() where no loss depends on it, but by way of operations that count as constants
+// (Gradient::kConstant). A value that needs no gradient gets no node; contributions of several uses
+// are added in the order in which autodiff meets them, last use first.
+//
+// Throws std::invalid_argument unless every loss is the first output of a loss op, and each stands
+// in the list once; and where an operation between a loss and a value of `wrt` has no gradient
+// rule, naming the operation.
 std::vector<Value> gradients(Graph& graph, std::span<const Value> losses,
                              std::span<const Value> wrt);
 

@@ -31,8 +31,12 @@ std::string cpu_name() {
 
 Device cpu(std::string reason) { return {Cpu{}, cpu_name(), std::move(reason)}; }
 
-// The N of "cuda:N"; empty if the text is anything else.
-std::optional<int> parse_ordinal(std::string_view text) {
+// The N of "cuda:N", and 0 for "cuda"; empty if the text is anything else.
+std::optional<int> ordinal_of(std::string_view name) {
+  constexpr std::string_view kPrefix = "cuda:";
+  if (name == "cuda") return 0;
+  if (!name.starts_with(kPrefix)) return {};
+  const std::string_view text = name.substr(kPrefix.size());
   int ordinal = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), ordinal);
   if (error != std::errc() || end != text.data() + text.size() || ordinal < 0) return {};
@@ -41,16 +45,13 @@ std::optional<int> parse_ordinal(std::string_view text) {
 
 }  // namespace
 
-Device select_device(const std::string& name) {
-  constexpr std::string_view kPrefix = "cuda:";
-  if (name == "cpu") return cpu("asked for");
+bool is_device_name(const std::string& name) {
+  return name == "auto" || name == "cpu" || ordinal_of(name).has_value();
+}
 
-  std::optional<int> ordinal;
-  if (name == "auto" || name == "cuda") {
-    ordinal = 0;
-  } else if (name.starts_with(kPrefix)) {
-    ordinal = parse_ordinal(std::string_view(name).substr(kPrefix.size()));
-  }
+Device select_device(const std::string& name) {
+  if (name == "cpu") return cpu("asked for");
+  const std::optional<int> ordinal = name == "auto" ? 0 : ordinal_of(name);
   if (!ordinal) {
     throw std::invalid_argument(
         fmt::format("there is no device \"{}\"; choose auto, cpu, cuda or cuda:N", name));

@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "kernels/cuda/check.h"
+#include "kernels/cuda/gpu_traits.h"
 #include "runtime/cuda_devices.h"
 #include "runtime/nvidia_driver.h"
 
@@ -11,7 +12,7 @@ namespace gradflip {
 namespace {
 
 // The oldest GPUs that the kernels' instructions exist on.
-constexpr int kOldestMajor = 8;
+constexpr int kOldest = 80;
 
 // Why the runtime found no GPU at all. It cannot tell a missing driver from an old one.
 NoCudaDevice none_at_all(cudaError_t error) {
@@ -32,13 +33,24 @@ NoCudaDevice none_at_all(cudaError_t error) {
   return {fmt::format("CUDA does not start ({})", cudaGetErrorString(error)), "mend the driver"};
 }
 
-// A stream that lives as long as the devices that share it. Not the default stream: that one can
-// neither be recorded nor overlap with others.
-std::shared_ptr<CUstream_st> make_stream() {
-  cudaStream_t stream = nullptr;
-  GRADFLIP_CUDA_CHECK(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking));
-  return {stream, [](cudaStream_t owned) { (void)cudaStreamDestroy(owned); }};
-}
+// What a context refers to: it lives as long as the devices that share it. The stream is not the
+// default one, which can neither be recorded nor overlap with others.
+class Gpu {
+ public:
+  // Of the current device.
+  explicit Gpu(const GpuTraits& traits) : traits_(traits) {
+    GRADFLIP_CUDA_CHECK(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking));
+  }
+  ~Gpu() { (void)cudaStreamDestroy(stream_); }
+  Gpu(const Gpu&) = delete;
+  Gpu& operator=(const Gpu&) = delete;
+
+  Cuda context() const { return {stream_, &traits_}; }
+
+ private:
+  const GpuTraits traits_;
+  cudaStream_t stream_ = nullptr;
+};
 
 }  // namespace
 
@@ -56,17 +68,20 @@ std::variant<Device, NoCudaDevice> find_cuda_device(int ordinal) {
   }
   cudaDeviceProp properties{};
   GRADFLIP_CUDA_CHECK(cudaGetDeviceProperties(&properties, ordinal));
-  if (properties.major < kOldestMajor) {
+  const GpuTraits traits = gpu_traits(ordinal);
+  if (traits.capability < kOldest) {
     return NoCudaDevice{
-        fmt::format("the GPU, {}, has compute capability {}.{}, and {}.0 is needed",
-                    properties.name, properties.major, properties.minor, kOldestMajor),
+        fmt::format("the GPU, {}, has compute capability {}.{}, and {}.{} is needed",
+                    properties.name, traits.capability / 10, traits.capability % 10, kOldest / 10,
+                    kOldest % 10),
         "use a newer GPU"};
   }
   try {
+    // For those who call CUDA themselves, on this thread; contexts need no current device.
     GRADFLIP_CUDA_CHECK(cudaSetDevice(ordinal));
-    std::shared_ptr<CUstream_st> stream = make_stream();
-    return Device{Cuda{stream.get()}, properties.name, {}, stream};
-  } catch (const CudaError& busy) {  // in exclusive use by another process, say
+    const auto gpu = std::make_shared<const Gpu>(traits);
+    return Device{gpu->context(), properties.name, {}, gpu};
+  } catch (const DeviceError& busy) {  // another process uses it alone, or all its memory
     return NoCudaDevice{
         fmt::format("the GPU, {}, cannot be used: {}", properties.name, busy.what()),
         "wait for it or choose another"};

@@ -1,11 +1,12 @@
 // What can go wrong outside the program. Each type is one documented exit code of the apps
 // (docs/exit-codes.md); a message is one line: what, where (file, byte, step), and how to mend it.
-// A caller's own mistake is std::invalid_argument (kernels/require.h).
+// A caller's own mistake is std::invalid_argument (kernels/require.h), which the apps take for a
+// bug of theirs: what a user says is checked and refused before it gets this far.
 #pragma once
 
 #include <stdexcept>
 
-#include "kernels/device_error.h"  // 5: DeviceError
+#include "kernels/device_error.h"  // 5: DeviceError; 9: DeviceMemoryError, as std::bad_alloc
 
 namespace gradflip {
 
@@ -19,7 +20,7 @@ struct ModelFileError : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
-// 6: the operating system refused to read or write.
+// 6: the operating system refused to read, to write, or to start a thread.
 struct IoError : std::runtime_error {
   using std::runtime_error::runtime_error;
 };

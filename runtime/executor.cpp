@@ -20,6 +20,10 @@ constexpr std::int64_t kStepsPerReplay = 16;
 
 std::size_t at(Value value) { return static_cast<std::size_t>(value.id); }
 
+std::int64_t total(std::span<const std::int64_t> rows) {
+  return std::accumulate(rows.begin(), rows.end(), std::int64_t{0});
+}
+
 // Where the current rows of an external value lie: it holds the whole batch of its one segment.
 std::int64_t external_offset(const ValueType& type, std::span<const SegmentRange> segments) {
   for (std::size_t segment = 0; segment < segments.size(); ++segment) {
@@ -43,13 +47,18 @@ Executor::Executor(const Graph& graph, const Parameters& parameters, const Param
       plan_(plan_memory(graph, parameters, context, max_rows)),
       shared_(context, plan_.shared_bytes),
       step_state_(context, sizeof(StepState)),
-      sums_(context, plan_.sums_bytes,
-            sharding_of(std::accumulate(max_rows.begin(), max_rows.end(), std::int64_t{0}), cut_)
-                .shards),
+      sums_(context, plan_.sums_bytes, sharding_of(total(max_rows), cut_).shards),
+      scratch_(context, workers.count(), sharding_of(total(max_rows), cut_).shards,
+               plan_.worker_bytes, plan_.workspace_bytes),
+      arguments_(static_cast<std::size_t>(workers.count())),
       bound_(static_cast<std::size_t>(graph.num_values()), nullptr),
       whole_batch_(max_rows.size()) {
   GRADFLIP_REQUIRE(max_rows.size() <= kMaxSegments,
                    message("executor: ", max_rows.size(), " segments"));
+  GRADFLIP_REQUIRE(blocks.weights.bytes() == parameters.flat_size() * 4,
+                   message("executor: the parameters take ", parameters.flat_size() * 4,
+                           " bytes and their blocks have ", blocks.weights.bytes(),
+                           "; declare all parameters before the blocks are made"));
   const StepState start;
   copy_from_host(context, step_state_.data(), &start, sizeof(start));
   watch_ = {step_state_.as<StepState>(), blocks.gradients.as<const float>(),
@@ -58,13 +67,10 @@ Executor::Executor(const Graph& graph, const Parameters& parameters, const Param
   for (const Node& node : graph.nodes()) {
     most_values = std::max({most_values, node.inputs.size(), node.outputs.size()});
   }
-  for (int worker = 0; worker < workers.count(); ++worker) {
-    Scratch scratch{
-        Buffer(context, plan_.worker_bytes), Buffer(context, plan_.workspace_bytes), {}, {}, {}};
-    scratch.inputs.reserve(most_values);
-    scratch.outputs.reserve(most_values);
-    scratch.segments.resize(max_rows.size());
-    scratch_.push_back(std::move(scratch));
+  for (Arguments& arguments : arguments_) {
+    arguments.inputs.reserve(most_values);
+    arguments.outputs.reserve(most_values);
+    arguments.segments.resize(max_rows.size());
   }
   for (const Phase& phase : plan_.phases) {
     std::vector<ShardSum> sums;
@@ -134,10 +140,11 @@ void Executor::run_recorded(std::span<const std::int64_t> rows, std::int64_t ste
     // says so where it stands.
     run_once(rows);
     --steps;
-    recorded_one_ = record(context_, [&] { run_once(rows); });
+    std::unique_ptr<Recording> one = record(context_, [&] { run_once(rows); });
     recorded_block_ = record(context_, [&] {
       for (std::int64_t step = 0; step < kStepsPerReplay; ++step) run_once(rows);
     });
+    recorded_one_ = std::move(one);  // both or none
   }
   for (; steps >= kStepsPerReplay; steps -= kStepsPerReplay) recorded_block_->replay();
   for (; steps > 0; --steps) recorded_one_->replay();
@@ -147,31 +154,30 @@ void Executor::run_once(std::span<const std::int64_t> rows) {
   for (std::size_t segment = 0; segment < rows.size(); ++segment) {
     whole_batch_[segment] = {0, rows[segment], rows[segment]};
   }
-  const std::int64_t images = std::accumulate(rows.begin(), rows.end(), std::int64_t{0});
+  const std::int64_t images = total(rows);
   for (std::size_t number = 0; number < plan_.phases.size(); ++number) {
     const Phase& phase = plan_.phases[number];
     if (phase.sharded) {
       run_sharded(phase, rows);
       sums_.add_up(chunks_[number], sharding_of(images, cut_).shards, watch_, workers_, observer_);
     } else {
-      run_whole(phase, rows);
+      run_whole(phase);
     }
   }
 }
 
 void Executor::run_sharded(const Phase& phase, std::span<const std::int64_t> rows) {
   if (phase.nodes.empty()) return;
-  const Sharding sharding =
-      sharding_of(std::accumulate(rows.begin(), rows.end(), std::int64_t{0}), cut_);
+  const Sharding sharding = sharding_of(total(rows), cut_);
   workers_.for_each(sharding.shards, [&](int worker, std::int64_t shard) {
-    std::vector<SegmentRange>& segments = scratch_[static_cast<std::size_t>(worker)].segments;
+    std::vector<SegmentRange>& segments = arguments_[static_cast<std::size_t>(worker)].segments;
     for (std::int64_t micro = 0; micro < sharding.micro_batches; ++micro) {
       const std::int64_t piece = shard * sharding.micro_batches + micro;
       for (std::size_t segment = 0; segment < rows.size(); ++segment) {
         segments[segment] = piece_of(rows[segment], piece, sharding.pieces());
       }
       const GradientWatch watch = cut_.whole() ? watch_ : GradientWatch{};
-      const Position position{worker, shard, piece, segments, watch};
+      const Position position{worker, &scratch_.of(worker, shard), shard, piece, segments, watch};
       const Write write = micro == 0 ? Write::kOverwrite : Write::kAccumulate;
       for (const std::int32_t node : phase.nodes) {
         launch(node, position, write, 0, 0);
@@ -180,7 +186,11 @@ void Executor::run_sharded(const Phase& phase, std::span<const std::int64_t> row
   });
 }
 
-void Executor::run_whole(const Phase& phase, std::span<const std::int64_t> /*rows*/) {
+Executor::Position Executor::whole_batch(int worker) const {
+  return {worker, &scratch_.of(0, 0), 0, 0, whole_batch_, watch_};
+}
+
+void Executor::run_whole(const Phase& phase) {
   for (const std::int32_t index : phase.nodes) {
     const Node& node = graph_.nodes()[static_cast<std::size_t>(index)];
     std::array<ValueType, 2> types;  // what an op needs to know its work
@@ -190,17 +200,17 @@ void Executor::run_whole(const Phase& phase, std::span<const std::int64_t> /*row
     }
     const std::int64_t work = node.op->divisible_work(std::span(types.data(), count));
     if (work == 0) {
-      launch(index, {0, 0, 0, whole_batch_, watch_}, Write::kOverwrite, 0, 0);
+      launch(index, whole_batch(0), Write::kOverwrite, 0, 0);
       continue;
     }
     if (cut_.whole()) {
-      launch(index, {0, 0, 0, whole_batch_, watch_}, Write::kOverwrite, 0, work);
+      launch(index, whole_batch(0), Write::kOverwrite, 0, work);
       continue;
     }
     workers_.for_each(
         (work + kChunkElements - 1) / kChunkElements, [&](int worker, std::int64_t chunk) {
-          launch(index, {worker, 0, 0, whole_batch_, watch_}, Write::kOverwrite,
-                 chunk * kChunkElements, std::min(work, (chunk + 1) * kChunkElements));
+          launch(index, whole_batch(worker), Write::kOverwrite, chunk * kChunkElements,
+                 std::min(work, (chunk + 1) * kChunkElements));
         });
   }
 }
@@ -209,21 +219,21 @@ void Executor::launch(std::int32_t index, const Position& position, Write write,
                       std::int64_t work_begin, std::int64_t work_end) {
   const Node& node = graph_.nodes()[static_cast<std::size_t>(index)];
   if (node.op->view()) return;
-  Scratch& scratch = scratch_[static_cast<std::size_t>(position.worker)];
-  scratch.inputs.clear();
-  scratch.outputs.clear();
-  for (const Value value : node.inputs) scratch.inputs.push_back(view_of(value, position, false));
-  for (const Value value : node.outputs) scratch.outputs.push_back(view_of(value, position, true));
-  const Observed observed(observer_, position.worker, index);
-  node.op->run({.context = context_,
-                .inputs = scratch.inputs,
-                .outputs = scratch.outputs,
-                .workspace = scratch.workspace.data(),
-                .write = write,
-                .segments = position.segments,
-                .work_begin = work_begin,
-                .work_end = work_end,
-                .watch = position.watch});
+  auto& [inputs, outputs, segments] = arguments_[static_cast<std::size_t>(position.worker)];
+  inputs.clear();
+  outputs.clear();
+  for (const Value value : node.inputs) inputs.push_back(view_of(value, position, false));
+  for (const Value value : node.outputs) outputs.push_back(view_of(value, position, true));
+  const Launch launch{.context = context_,
+                      .inputs = inputs,
+                      .outputs = outputs,
+                      .workspace = position.scratch->workspace.data(),
+                      .write = write,
+                      .segments = position.segments,
+                      .work_begin = work_begin,
+                      .work_end = work_end,
+                      .watch = position.watch};
+  observed(observer_, position.worker, index, [&] { node.op->run(launch); });
 }
 
 TensorView Executor::view_of(Value value, const Position& position, bool partial) const {
@@ -265,7 +275,7 @@ std::byte* Executor::memory_of(Value root, const Position& position, bool partia
     case Space::kShared:
       return shared_.data() + placement.offset;
     case Space::kWorker:
-      return scratch_[static_cast<std::size_t>(position.worker)].arena.data() + placement.offset;
+      return position.scratch->arena.data() + placement.offset;
     case Space::kBatch:
       break;
   }

@@ -15,6 +15,7 @@
 #include "runtime/op.h"
 #include "runtime/parameters.h"
 #include "runtime/recording.h"
+#include "runtime/scratch.h"
 #include "runtime/shard_sums.h"
 #include "runtime/sharding.h"
 #include "runtime/tensor.h"
@@ -25,7 +26,10 @@ namespace gradflip {
 class Executor {
  public:
   // max_rows: rows of each segment that a run may have at most. Everything passed must outlive the
-  // executor; several executors may share workers and blocks. All memory is allocated here.
+  // executor; several executors may share workers and blocks. All memory is allocated here, in an
+  // amount that grows with the workers only up to the number of shards: where batches stay whole it
+  // does not depend on them. Throws std::invalid_argument if parameters were declared after the
+  // blocks were made, or the graph has others.
   Executor(const Graph& graph, const Parameters& parameters, const ParameterBlocks& blocks,
            const Context& context, Workers& workers, std::span<const std::int64_t> max_rows);
 
@@ -36,8 +40,8 @@ class Executor {
   // Runs every node `steps` times, over rows[segment] <= max_rows[segment] rows. Throws
   // std::invalid_argument if an external value is not bound. Same inputs, same bits, for any number
   // of workers and however steps are put together. Where launches can be recorded, several steps
-  // become one replay without the host. Allocates nothing from the second call on with the same
-  // rows. Results are complete when they are read, not when this returns.
+  // become one replay without the host. Allocates nothing from the second call of several
+  // steps on, with the same rows. Results are complete when they are read, not when this returns.
   void run(std::span<const std::int64_t> rows, std::int64_t steps = 1);
 
   // Copies a computed value without rows to the host: the total, where it is a sum over the batch.
@@ -57,24 +61,26 @@ class Executor {
   // Where in the batch a launch stands.
   struct Position {
     int worker = 0;
+    const Scratch* scratch = nullptr;
     std::int64_t shard = 0, piece = 0;
     std::span<const SegmentRange> segments;
     GradientWatch watch;
   };
 
-  struct Scratch {  // of one worker
-    Buffer arena, workspace;
+  // What a launch is told; of one worker.
+  struct Arguments {
     std::vector<TensorView> inputs, outputs;
     std::vector<SegmentRange> segments;
   };
 
+  Position whole_batch(int worker) const;
   bool every_gradient_is_a_sum(const Graph& graph) const;
   void forget_recordings();
   void require_runnable(std::span<const std::int64_t> rows) const;
   void run_recorded(std::span<const std::int64_t> rows, std::int64_t steps);
   void run_once(std::span<const std::int64_t> rows);
   void run_sharded(const Phase& phase, std::span<const std::int64_t> rows);
-  void run_whole(const Phase& phase, std::span<const std::int64_t> rows);
+  void run_whole(const Phase& phase);
   void launch(std::int32_t index, const Position& position, Write write, std::int64_t work_begin,
               std::int64_t work_end);
   TensorView view_of(Value value, const Position& position, bool partial) const;
@@ -90,7 +96,8 @@ class Executor {
   Buffer shared_, step_state_;
   ShardSums sums_;
   GradientWatch watch_;
-  std::vector<Scratch> scratch_;
+  ScratchPool scratch_;
+  std::vector<Arguments> arguments_;       // by worker
   std::vector<std::byte*> bound_;          // by value id; null where not external
   std::vector<SegmentRange> whole_batch_;  // segments as whole nodes see them
 

@@ -1,5 +1,6 @@
 #include <optional>
 
+#include "kernels/gemm.h"
 #include "runtime/fusion.h"
 #include "runtime/graph_rewrite.h"
 #include "runtime/op.h"
@@ -31,6 +32,8 @@ class Matcher {
     if (rewrite_.is_absorbed(index)) return false;
     match.nodes.push_back(index);
     if (const Math* math = ops::linear_backward_data_math(*node->op)) {
+      // Of a longer sum a part is merged, which has an anchor of its own; the rest is added to it.
+      if (match.terms.size() == kMaxGemmTerms) return false;
       if (match.math.value_or(*math) != *math) return false;
       match.math = *math;
       match.terms.push_back({node->inputs[0], node->inputs[1], reversal});

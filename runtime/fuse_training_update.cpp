@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <optional>
+#include <vector>
 
 #include "kernels/training_update.h"
 #include "runtime/fusion.h"
@@ -15,6 +16,17 @@ namespace {
 struct Ending {
   std::int32_t check = -1, sgd = -1, record = -1, advance = -1;
 };
+
+// Whether an operation of another kind changes state between these: it must see some of their
+// changes and not others.
+bool others_update_between(const Graph& graph, std::vector<std::int32_t> ending) {
+  std::sort(ending.begin(), ending.end());
+  for (std::int32_t index = ending.front(); index < ending.back(); ++index) {
+    const bool other = !std::binary_search(ending.begin(), ending.end(), index);
+    if (other && graph.nodes()[static_cast<std::size_t>(index)].op->updates_state()) return true;
+  }
+  return false;
+}
 
 // Empty if there are several of a kind.
 std::optional<Ending> find_ending(const Graph& graph) {
@@ -130,6 +142,7 @@ Rewritten fuse_training_update(const Graph& graph, std::span<const Value> keep) 
   if (!match.matches()) return rewrite.apply();
   std::vector<std::int32_t> nodes{ending->check, ending->sgd, ending->advance};
   if (ending->record >= 0) nodes.push_back(ending->record);
+  if (others_update_between(graph, nodes)) return rewrite.apply();
   const SgdOptions options =
       ops::sgd_range(*graph.nodes()[static_cast<std::size_t>(ending->sgd)].op)->options;
   rewrite.replace(*std::max_element(nodes.begin(), nodes.end()), nodes,

@@ -44,12 +44,18 @@ Value Graph::append_one(std::shared_ptr<const Op> op, std::vector<Value> inputs)
   return outputs.front();
 }
 
+bool Graph::can_be_gradient(Value value) const {
+  const ValueInfo& info = this->info(value);
+  return info.kind == ValueKind::kComputed && info.type.rows.none() &&
+         info.type.dtype == Dtype::kF32 && info.parameter < 0 &&
+         !nodes_[static_cast<std::size_t>(info.producer)].op->view();
+}
+
 void Graph::mark_gradient(Value value, std::int32_t parameter) {
-  ValueInfo& info = values_.at(static_cast<std::size_t>(value.id));
-  GRADFLIP_REQUIRE(info.kind == ValueKind::kComputed && info.type.rows.none() && info.parameter < 0,
-                   message("graph: value ", value.id, " (", info.name,
+  GRADFLIP_REQUIRE(can_be_gradient(value),
+                   message("graph: value ", value.id, " (", info(value).name,
                            ") cannot be the gradient of a parameter"));
-  info.parameter = parameter;
+  values_[static_cast<std::size_t>(value.id)].parameter = parameter;
 }
 
 const ValueInfo& Graph::info(Value value) const {

@@ -84,8 +84,12 @@ class Graph {
   Value append_one(std::shared_ptr<const Op> op, std::vector<Value> inputs);
 
   // Declares that `value` is the gradient of the parameter with this index: it will live in the
-  // flat gradients.
+  // flat gradients. Throws std::invalid_argument unless can_be_gradient(value).
   void mark_gradient(Value value, std::int32_t parameter);
+
+  // Whether a value can lie there: computed, f32, without rows, no view of another value, and not
+  // the gradient of a parameter yet. Where it is not, a copy (ops/copy.h) is.
+  bool can_be_gradient(Value value) const;
 
   const ValueInfo& info(Value value) const;
   const ValueType& type(Value value) const { return info(value).type; }

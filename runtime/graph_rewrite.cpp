@@ -27,6 +27,12 @@ GraphRewrite::GraphRewrite(const Graph& graph, std::span<const Value> keep)
   for (const Node& node : graph.nodes()) {
     for (const Value input : node.inputs) ++readers_[static_cast<std::size_t>(input.id)];
   }
+  for (std::int32_t id = 0; id < graph.num_values(); ++id) {
+    const ValueInfo& info = graph.info({id});
+    if (info.kind == ValueKind::kComputed && info.parameter >= 0) {
+      ++readers_[static_cast<std::size_t>(id)];
+    }
+  }
   for (const Value value : keep) {
     if (!value.none()) ++readers_[static_cast<std::size_t>(value.id)];
   }

@@ -39,7 +39,8 @@ class GraphRewrite {
   // The node that makes `value`, or null for inputs of the graph.
   const Node* producer(Value value) const;
   std::int32_t producer_index(Value value) const;
-  // How many node inputs name this value; a kept value counts as read once more.
+  // How many node inputs name this value; a kept value counts as read once more, and so does the
+  // gradient of a parameter, which somebody finds in the flat gradients.
   int readers(Value value) const;
 
   // Declares that `anchor` becomes `replacement` and the nodes of `absorbed` disappear. The anchor

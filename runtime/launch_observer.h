@@ -1,7 +1,8 @@
-// Someone who wants to know what an executor launches, and when: a profile.
+// Someone who wants to know what an executor launches, and how long it takes: a profile.
 #pragma once
 
 #include <cstdint>
+#include <functional>
 
 namespace gradflip {
 
@@ -15,29 +16,20 @@ class LaunchObserver {
   LaunchObserver& operator=(const LaunchObserver&) = delete;
   virtual ~LaunchObserver() = default;
 
-  // Around every piece of work, on the thread that does it or, on a GPU, enqueues it. worker: from
-  // 0; node: its place in Graph::nodes(). Must not throw.
-  virtual void before(int worker, std::int32_t node) = 0;
-  virtual void after(int worker, std::int32_t node) = 0;
+  // In place of every piece of work, on the thread that would do it or, on a GPU, enqueue it: calls
+  // `work`, once. Where the context can record, batches are not cut: there it may be recorded, and
+  // repeated. worker: from 0; node: its place in Graph::nodes().
+  virtual void around(int worker, std::int32_t node, const std::function<void()>& work) = 0;
 };
 
-// One piece of work, for as long as it lives. observer: null where nobody wants to know.
-class Observed {
- public:
-  Observed(LaunchObserver* observer, int worker, std::int32_t node)
-      : observer_(observer), worker_(worker), node_(node) {
-    if (observer_ != nullptr) observer_->before(worker_, node_);
+// Does a piece of work, through the observer if there is one.
+template <typename Work>
+void observed(LaunchObserver* observer, int worker, std::int32_t node, const Work& work) {
+  if (observer == nullptr) {
+    work();
+  } else {
+    observer->around(worker, node, work);
   }
-  Observed(const Observed&) = delete;
-  Observed& operator=(const Observed&) = delete;
-  ~Observed() {
-    if (observer_ != nullptr) observer_->after(worker_, node_);
-  }
-
- private:
-  LaunchObserver* observer_;
-  int worker_;
-  std::int32_t node_;
-};
+}
 
 }  // namespace gradflip

@@ -12,7 +12,7 @@ namespace gradflip {
 class Buffer {
  public:
   Buffer() = default;
-  // Throws std::bad_alloc, or DeviceError where the memory is a GPU's.
+  // Throws std::bad_alloc, or DeviceMemoryError where the memory is a GPU's.
   Buffer(const Context& context, std::int64_t bytes);
   Buffer(Buffer&& other) noexcept;
   Buffer& operator=(Buffer&& other) noexcept;

@@ -180,6 +180,7 @@ class Planner {
     if (info.kind == ValueKind::kExternal) {
       placement.space = Space::kExternal;
     } else if (info.kind == ValueKind::kParameter) {
+      require_known(info);
       placement.space = Space::kWeights;
       placement.offset = parameters_[info.parameter].offset * 4;
     } else if (!(placement.root == value)) {
@@ -194,6 +195,7 @@ class Planner {
   void place_whole(Value value, const ValueInfo& info, Placement& placement) {
     const std::int64_t bytes = aligned(info.type.shape.size() * bytes_of(info.type.dtype));
     if (info.parameter >= 0) {
+      require_known(info);
       placement.space = Space::kGradients;
       placement.offset = parameters_[info.parameter].offset * 4;
     } else {
@@ -237,14 +239,43 @@ class Planner {
   void find_workspace() {
     for (const Node& node : graph_.nodes()) {
       std::vector<ValueType> inputs;
-      std::int64_t rows = 1;
-      for (const Value input : node.inputs) {
-        inputs.push_back(graph_.type(input));
-        if (rows == 1 && !inputs.back().rows.none()) rows = capacity(inputs.back().rows);
-      }
-      plan_.workspace_bytes = std::max(plan_.workspace_bytes,
-                                       aligned(node.op->workspace_bytes(context_, inputs, rows)));
+      for (const Value input : node.inputs) inputs.push_back(graph_.type(input));
+      const std::int64_t bytes = node.op->workspace_bytes(context_, inputs, most_rows(node));
+      GRADFLIP_REQUIRE(bytes == 0 || node.op->divisible_work(inputs) == 0,
+                       message("memory plan: ", node.op->name(),
+                               " is shared by threads, and wants a workspace"));
+      plan_.workspace_bytes = std::max(plan_.workspace_bytes, aligned(bytes));
     }
+  }
+
+  // That a launch of the node can see; 1 where none of its values has any.
+  std::int64_t most_rows(const Node& node) const {
+    std::int64_t most = 0;
+    bool any = false;
+    const auto look = [&](const std::vector<Value>& values) {
+      for (const Value value : values) {
+        const Rows rows = graph_.type(value).rows;
+        if (rows.none()) continue;
+        most = std::max(most, capacity(rows));
+        any = true;
+      }
+    };
+    look(node.inputs);
+    look(node.outputs);
+    return any ? most : 1;
+  }
+
+  // An index that the list does not have, or another shape there, would lie in others' memory.
+  void require_known(const ValueInfo& info) const {
+    const auto count = static_cast<std::int32_t>(parameters_.list().size());
+    GRADFLIP_REQUIRE(info.parameter >= 0 && info.parameter < count,
+                     message("memory plan: the graph has a parameter ", info.parameter, " (",
+                             info.name, "), and ", count, " are declared"));
+    const Parameter& parameter = parameters_[info.parameter];
+    GRADFLIP_REQUIRE(
+        info.type.shape == parameter.shape,
+        message("memory plan: ", info.name, " has the shape ", info.type.shape.text(), ", and ",
+                parameter.name, " is declared with ", parameter.shape.text()));
   }
 
   const Graph& graph_;

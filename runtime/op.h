@@ -56,6 +56,13 @@ struct GradientRequest {
   std::span<const char> wanted;     // for each input: is its gradient wanted at all?
 };
 
+// What autodiff makes of an operation on the way from a loss to a value.
+enum class Gradient {
+  kRule,      // asks Op::gradient
+  kConstant,  // its outputs count as constants: stop_gradient, whole numbers, ...
+  kMissing,   // throws: nobody has written the rule, and without it the result would be wrong
+};
+
 // What one run takes at the least. Bytes: every input read once, every output written once.
 struct OpCost {
   double flops = 0.0;          // two for each multiply-add of the formula
@@ -77,17 +84,18 @@ class Op {
   // The outputs' types for these inputs; throws std::invalid_argument where they do not fit.
   virtual std::vector<ValueType> infer(std::span<const ValueType> inputs) const = 0;
 
-  // The gradient of each input, none() where not wanted or zero. The default knows none.
+  virtual Gradient gradient_kind() const { return Gradient::kMissing; }
+  // Gradient::kRule: the gradient of each input, none() where not wanted or zero. Throws
+  // std::invalid_argument where a wanted one is neither zero nor known.
   virtual std::vector<Value> gradient(const GradientRequest& request) const {
     return std::vector<Value>(request.node.inputs.size());
   }
   // Whether every gradient that it writes reaches Launch::watch, so that nobody has to look at them
   // again.
   virtual bool watches_gradients() const { return false; }
-  // False stops gradients at this op altogether.
-  virtual bool differentiable() const { return false; }
   // How many of the outputs, the first ones, are losses. They end the graph: the gradient rule is
-  // asked for all of them together, although nothing arrives.
+  // asked for all of them together, although nothing arrives. Such an op has no rule for gradients
+  // that do arrive, at any of its outputs.
   virtual std::size_t num_losses() const { return 0; }
 
   // The output is a view of an input: same memory, no launch. Its rows are all of the input's, or
@@ -101,7 +109,7 @@ class Op {
   // them.
   virtual bool updates_state() const { return false; }
 
-  // Scratch that one launch over at most `rows` rows needs (rows of the first input that has any).
+  // Scratch that one launch needs where no input or output has more than `rows` rows.
   virtual std::int64_t workspace_bytes(const Context& /*context*/,
                                        std::span<const ValueType> /*inputs*/,
                                        std::int64_t /*rows*/) const {
@@ -109,7 +117,7 @@ class Op {
   }
 
   // For operations outside the batch: how many independent pieces the work has, so that threads can
-  // share it without changing a bit of the result. 0: indivisible.
+  // share it without changing a bit of the result; without workspace. 0: indivisible.
   virtual std::int64_t divisible_work(std::span<const ValueType> /*inputs*/) const { return 0; }
 
   // Of these inputs and outputs, whose data is not looked at. The default counts bytes only.

@@ -1,6 +1,7 @@
 #include <cuda_runtime_api.h>
 
 #include "kernels/cuda/check.h"
+#include "kernels/cuda/device_scope.h"
 #include "runtime/recording.h"
 
 namespace gradflip {
@@ -20,7 +21,11 @@ class CudaGraphRecording final : public Recording {
     (void)cudaGraphDestroy(graph_);
   }
 
-  void replay() override { GRADFLIP_CUDA_CHECK(cudaGraphLaunch(executable_, ctx_.stream)); }
+  // The scope asks for the thread's device, which is a variable; the driver has one call.
+  void replay() override {
+    const DeviceScope scope(ctx_);
+    GRADFLIP_CUDA_CHECK(cudaGraphLaunch(executable_, ctx_.stream));
+  }
 
   std::int64_t launches() const override {
     std::size_t nodes = 0;
@@ -37,6 +42,7 @@ class CudaGraphRecording final : public Recording {
 }  // namespace
 
 std::unique_ptr<Recording> record(Cuda ctx, const std::function<void()>& body) {
+  const DeviceScope scope(ctx);
   // Relaxed: a kernel that is launched for the first time may have to be loaded, which other modes
   // forbid.
   GRADFLIP_CUDA_CHECK(cudaStreamBeginCapture(ctx.stream, cudaStreamCaptureModeRelaxed));

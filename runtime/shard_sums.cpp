@@ -63,12 +63,13 @@ void ShardSums::add_up(std::span<const ShardSum> chunks, std::int64_t shards,
                        LaunchObserver* observer) const {
   const std::int64_t stride = block_bytes_ / static_cast<std::int64_t>(sizeof(float));
   workers.for_each(static_cast<std::int64_t>(chunks.size()), [&](int worker, std::int64_t index) {
-    const Observed observed(observer, worker, LaunchObserver::kReduction);
-    const ShardSum& chunk = chunks[static_cast<std::size_t>(index)];
-    const auto* first = reinterpret_cast<const float*>(part(0, chunk.offset));
-    // Only a CPU's batches are cut.
-    const std::int64_t odd = add_shards(Cpu{}, shards, stride, chunk.size, first, chunk.total);
-    if (chunk.gradient && odd < chunk.size) report(watch, chunk.total + odd);
+    observed(observer, worker, LaunchObserver::kReduction, [&] {
+      const ShardSum& chunk = chunks[static_cast<std::size_t>(index)];
+      const auto* first = reinterpret_cast<const float*>(part(0, chunk.offset));
+      // Only a CPU's batches are cut.
+      const std::int64_t odd = add_shards(Cpu{}, shards, stride, chunk.size, first, chunk.total);
+      if (chunk.gradient && odd < chunk.size) report(watch, chunk.total + odd);
+    });
   });
 }
 

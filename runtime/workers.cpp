@@ -1,9 +1,11 @@
 #include "runtime/workers.h"
 
 #include <chrono>
+#include <system_error>
 #include <utility>
 
 #include "kernels/require.h"
+#include "runtime/errors.h"
 
 namespace gradflip {
 namespace {
@@ -33,13 +35,29 @@ int checked(int count) {
 }  // namespace
 
 Workers::Workers(int count) : own_items_(static_cast<std::size_t>(checked(count))) {
-  threads_.reserve(static_cast<std::size_t>(count - 1));
-  for (int worker = 1; worker < count; ++worker) {
-    threads_.emplace_back([this, worker] { work(worker); });
+  try {
+    start(count);
+  } catch (...) {
+    stop();
+    throw;
   }
 }
 
-Workers::~Workers() {
+Workers::~Workers() { stop(); }
+
+void Workers::start(int count) {
+  threads_.reserve(static_cast<std::size_t>(count - 1));
+  try {
+    for (int worker = 1; worker < count; ++worker) {
+      threads_.emplace_back([this, worker] { work(worker); });
+    }
+  } catch (const std::system_error& error) {
+    throw IoError(message("cannot start thread ", threads_.size() + 1, " of ", count, " (",
+                          error.code().message(), "); use fewer --threads"));
+  }
+}
+
+void Workers::stop() {
   stop_.store(true, std::memory_order_release);
   round_.fetch_add(1, std::memory_order_release);
   round_.notify_all();

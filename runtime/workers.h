@@ -12,7 +12,8 @@ namespace gradflip {
 
 class Workers {
  public:
-  // A crew of `count` >= 1, the calling thread included. Throws std::invalid_argument.
+  // A crew of `count`, 1 to 1024, the calling thread included. Throws std::invalid_argument, or
+  // IoError where the system refuses that many threads; no thread is left then.
   explicit Workers(int count);
   ~Workers();
   Workers(const Workers&) = delete;
@@ -54,6 +55,8 @@ class Workers {
     std::int64_t end = 0;
   };
 
+  void start(int count);
+  void stop();
   void run(const Job& job);
   void work(int worker);
   void take_items(int worker);

@@ -1,14 +1,15 @@
 #!/usr/bin/env python3
 """What the compiler makes of the CUDA kernels, checked without a GPU.
 
-usage: scripts/check_cuda_code.py [--table] [KERNEL_FILE...]
+usage: scripts/check_cuda_code.py [--table] [--build FOLDER] [KERNEL_FILE...]
 
-Compiles each file (all of kernels/*.cu) to PTX and assembles it for sm_80 and sm_90a. Checks, for every kernel:
+Reads what the compiler made of each file (all of kernels/*.cu) for sm_80 and sm_90a: with --build what
+scripts/keep_cuda_reports.sh kept when FOLDER was built, without it by compiling here. Checks, for every kernel:
   * no stack frame, no spills and no local memory, but for those listed below with a reason;
   * occupancy: as many blocks as __launch_bounds__(threads, blocks) claims fit the 65,536 registers and, with their
     static shared memory, the 227 KiB of a multiprocessor (163 KiB on sm_80);
   * the PTX of kernels in tf32 and bf16 holds mma.sync, of those in bf16 ldmatrix, and of pipelined ones cp.async;
-    resident ones have a list of their own.
+    resident ones have a list of their own; those that take samples hold Philox, which shuffles them.
 --table prints registers, shared memory and the occupancy that follows.
 """
 import argparse
@@ -40,6 +41,10 @@ RESIDENT = {
     "conv_block_forward_resident_kernel": {"cp.async", "ldmatrix", "mma.sync"},
     "sampled_conv_block_resident_kernel": {"mma.sync"},
 }
+
+# What is looked for in a kernel's PTX, and how it shows. nvcc 13.0 made a constant of what the shuffle depends on, and
+# then left the shuffle out: Philox shows as the first of its multipliers.
+INSTRUCTIONS = {"mma.sync": "mma.sync", "ldmatrix": "ldmatrix", "cp.async": "cp.async", "Philox": str(0xD2511F53)}
 
 Kernel = collections.namedtuple("Kernel", "name threads blocks instructions usage")
 
@@ -77,36 +82,63 @@ def ptx_entries(ptx):
         product = 1
         for part in threads.groups() if threads else ():
             product *= int(part or 1)
-        found = {word for word in ("mma.sync", "ldmatrix", "cp.async") if word in entry}
+        found = {name for name, text in INSTRUCTIONS.items() if text in entry}
         entries[re.match(r"\.entry (\w+)", entry)[1]] = (
             product if threads else 0, int(blocks[1]) if blocks else 0, found)
     return entries
 
 
 def resource_usage(text):
-    """mangled name -> (registers, shared bytes, local bytes), from what ptxas -v says"""
-    usage, name, local = {}, "", 0
+    """architecture -> mangled name -> (registers, shared bytes, local bytes), from what ptxas -v says"""
+    usage, architecture, name, local = collections.defaultdict(dict), "", "", 0
     for line in text.splitlines():
-        if match := re.search(r"Compiling entry function '(\w+)'", line):
-            name, local = match[1], 0
+        if match := re.search(r"Compiling entry function '(\w+)' for '(\w+)'", line):
+            name, architecture, local = match[1], match[2], 0
         if match := re.search(r"(\d+) bytes stack frame, (\d+) bytes spill stores, (\d+) bytes spill loads", line):
             local = sum(map(int, match.groups()))
         if match := re.search(r"Used (\d+) registers", line):
             shared = re.search(r"(\d+) bytes smem", line)
-            usage[name] = (int(match[1]), int(shared[1]) if shared else 0, local)
+            usage[architecture][name] = (int(match[1]), int(shared[1]) if shared else 0, local)
     return usage
 
 
-def kernels_of(nvcc, ptxas, file):
-    """Every kernel of one file."""
+def compiled(file):
+    """(PTX, what ptxas -v says) of one file, compiled here."""
+    nvcc = shutil.which("nvcc") or shutil.which("nvcc", path="/usr/local/cuda/bin")
+    if nvcc is None:
+        raise SystemExit("check_cuda_code: no nvcc; put the CUDA toolkit's bin folder on PATH")
+    ptxas = pathlib.Path(nvcc).resolve().parent / "ptxas"
     with tempfile.TemporaryDirectory() as folder:
         ptx = pathlib.Path(folder) / "kernel.ptx"
         run(nvcc, *NVCC_FLAGS, f"-I{ROOT}", "-o", ptx, file)
-        entries = ptx_entries(ptx.read_text())
-        usage = {architecture: resource_usage(run(ptxas, "-v", f"-arch={architecture}", "-o", "/dev/null", ptx))
-                 for architecture in ARCHITECTURES}
+        usage = "".join(run(ptxas, "-v", f"-arch={architecture}", "-o", "/dev/null", ptx)
+                        for architecture in ARCHITECTURES)
+        return ptx.read_text(), usage
+
+
+def kept(build, file):
+    """The same, as scripts/keep_cuda_reports.sh left it in a build folder."""
+    name = file.resolve().relative_to(ROOT / "kernels")
+    folder = build / "kernels/CMakeFiles/gradflip_kernels.dir" / f"{name}.o.kept"
+    usage = folder / "ptxas.txt"
+    ptx = sorted(folder.glob("*.ptx"))
+    if not usage.exists() or not ptx:
+        raise SystemExit(f"check_cuda_code: no report in {folder}; configure with "
+                         f"-DCMAKE_CUDA_COMPILER_LAUNCHER={ROOT}/scripts/keep_cuda_reports.sh and build")
+    if usage.stat().st_mtime < file.stat().st_mtime:
+        raise SystemExit(f"check_cuda_code: {file.name} is newer than {usage}: build it first")
+    return ptx[0].read_text(), usage.read_text()
+
+
+def kernels_of(file, ptx, usage_text):
+    """Every kernel of one file."""
+    entries, usage = ptx_entries(ptx), resource_usage(usage_text)
+    for architecture in ARCHITECTURES:
+        if missing := set(entries) - set(usage[architecture]):
+            raise SystemExit(f"check_cuda_code: {file.name}: ptxas says nothing for {architecture} of "
+                             f"{', '.join(sorted(missing))}")
     names = demangled(set(entries))
-    return [Kernel(names[mangled], *entry, {architecture: used[mangled] for architecture, used in usage.items()})
+    return [Kernel(names[mangled], *entry, {each: usage[each][mangled] for each in ARCHITECTURES})
             for mangled, entry in entries.items()]
 
 
@@ -121,9 +153,11 @@ def occupancy(threads, registers, shared, shared_per_sm):
 def wanted_instructions(kernel):
     """What a kernel's PTX has to hold. The math mode shows as a template argument."""
     pipelined = kernel.name.startswith(PIPELINED)
+    wanted = {"Philox"} if kernel.name.startswith("sample") else set()
     if resident := RESIDENT.get(kernel.name.split("<")[0]):
-        return resident
-    wanted = {"cp.async"} if pipelined else set()
+        return wanted | resident
+    if pipelined:
+        wanted.add("cp.async")
     if re.search(r"\(Math\)[123]", kernel.name):
         wanted.add("mma.sync")
     if ("(Along)0" if pipelined else "(Math)2") in kernel.name:
@@ -145,20 +179,18 @@ def complaints_of(kernel):
 
 
 def main():
-    parser = argparse.ArgumentParser(usage="scripts/check_cuda_code.py [--table] [KERNEL_FILE...]")
+    parser = argparse.ArgumentParser(usage="scripts/check_cuda_code.py [--table] [--build FOLDER] [KERNEL_FILE...]")
     parser.add_argument("--table", action="store_true")
+    parser.add_argument("--build", type=pathlib.Path)
     parser.add_argument("files", nargs="*", type=pathlib.Path)
     options = parser.parse_args()
-    files = options.files or sorted((ROOT / "kernels").glob("*.cu"))
-    nvcc = shutil.which("nvcc") or shutil.which("nvcc", path="/usr/local/cuda/bin")
-    if nvcc is None:
-        raise SystemExit("check_cuda_code: no nvcc; put the CUDA toolkit's bin folder on PATH")
-    ptxas = pathlib.Path(nvcc).resolve().parent / "ptxas"
+    files = options.files or sorted((ROOT / "kernels").rglob("*.cu"))
+    reports = (lambda file: kept(options.build, file)) if options.build else compiled
 
     failures = []
     math_modes, instructions = set(), set()
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
-        for file, kernels in zip(files, pool.map(lambda file: kernels_of(nvcc, ptxas, file), files)):
+        for file, kernels in zip(files, pool.map(lambda file: kernels_of(file, *reports(file)), files)):
             if not kernels:
                 failures.append(f"{file}: no kernel found")
             for kernel in sorted(kernels, key=lambda each: each.name):

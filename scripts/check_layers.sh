@@ -77,6 +77,10 @@ echo "$files" | xargs awk '
         !(FILENAME ~ /^kernels\/cpu\/amx\/amx\.cpp$/ && included ~ /^(cpuid|unistd|sys\/syscall)\.h$/)) {
       breach("kernels include the standard library, Highway and themselves only (<" included ">)")
     }
+    # One of them, in a header that kernels for a GPU include, and no compiler says a word.
+    if (included == "bit" && FILENAME !~ /^kernels\/cpu\/|\.cpp$/) {
+      breach("nvcc miscompiles functions of <bit>; kernels/bit_width.h is for both")
+    }
   }
 
   /^[ \t]*#[ \t]*(if|ifdef|ifndef|elif)[^a-z]/ && FILENAME != "kernels/context.h" &&

@@ -23,10 +23,5 @@ files=$(sed -n "s|^ *\"file\": \"$PWD/\(.*\)\",*\$|\1|p" "$commands" |
   exit 1
 }
 
-# Counts of suppressed warnings in system headers are left out of the output.
-# shellcheck disable=SC2016  # expanded by the inner shell
-echo "$files" | xargs -P "$(nproc)" -n 1 sh -c '
-  output=$(clang-tidy --quiet -p "$0" "$1" 2>&1) && exit
-  printf "%s\n" "$output" | grep -v "warnings\{0,1\} generated\.$"
-  exit 1
-' "$build"
+# shellcheck disable=SC2086  # a list of words
+exec python3 scripts/tidy_groups.py "$build" $files

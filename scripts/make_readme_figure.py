@@ -18,8 +18,9 @@ line.g{stroke:#888;stroke-opacity:.25}
 
 
 def curves(result, mode):
-    """Per epoch, the accuracies of all seeds."""
-    runs = [run["history"] for run in result["runs"] if run["mode"] == mode]
+    """Per epoch, the accuracies of all seeds that came to their end; none of a target without labels."""
+    runs = [run["history"] for run in result["runs"] if run["mode"] == mode and run.get("completed", True)
+            and all("target_test_accuracy" in epoch for epoch in run["history"])]
     epochs = min((len(history) for history in runs), default=0)
     return [[history[e]["target_test_accuracy"] for history in runs] for e in range(epochs)]
 

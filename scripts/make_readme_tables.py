@@ -73,8 +73,13 @@ def machine(document):
     return name + threads
 
 
+def completed(run):
+    """Of a run that failed or was stopped only the row is there, no figure to show."""
+    return run.get("completed", True)
+
+
 def runs_of(result, mode):
-    return [run for run in result["runs"] if run["mode"] == mode]
+    return [run for run in result["runs"] if run["mode"] == mode and completed(run)]
 
 
 def row(cells):
@@ -93,7 +98,7 @@ def accuracy_table(documents):
         accuracies = [deviation(summary.get(mode, {}).get("target_test_accuracy")) for mode in MODES]
         gap_closed = summary.get("gap_closed")
         source = summary.get("dann", {}).get("source_test_accuracy")
-        seeds = len({run["seed"] for run in result["runs"]})
+        seeds = len({run["seed"] for run in result["runs"] if completed(run)})
         rows.append([
             task(result),
             f"{result['preset']}, {seeds} seed{'s' if seeds > 1 else ''}"

@@ -1,50 +1,133 @@
 #!/bin/sh
 # Packs what a machine without network needs to build and measure gradflip; see --help.
 set -eu
+here=$PWD
 cd "$(dirname "$0")/.."
+# shellcheck source=scripts/setup.sh
+. scripts/setup.sh
 
 usage() {
   cat <<TEXT
-usage: scripts/pack_for_gpu.sh [FOLDER]
+usage: scripts/pack_for_gpu.sh [--no-install] [FOLDER]
 
-Copies into FOLDER (default .gpu) the headers, libraries and package files of everything that the build and its tests
-use (as installed here by Debian/Ubuntu packages), and the real data of the recorded experiments from \$GRADFLIP_DATA,
-if that is set: MNIST, and the photographs of BSDS500. benchmarks/run_on_gpu.sh finds them there. The folder tells git
-to ignore it; an older one is replaced. It must stay below 60 MB.
+Without FOLDER fills .gpu, for a machine that gets this tree with that folder in it; git ignores it. With FOLDER makes a
+copy of this tree there (what git tracks or does not ignore), with .gpu in it, which runs as FOLDER/run.sh on any machine
+that it is taken to; its options are those of benchmarks/run_on_gpu.sh.
+
+.gpu holds the headers, libraries and package files of everything that the build and its tests use, as Debian's and
+Ubuntu's packages have them, and the real data of the recorded experiments from \$GRADFLIP_DATA, if that is set: MNIST,
+and the photographs of BSDS500. What an earlier call made is replaced, in one step. Tree and pack together must stay
+below 60 MiB.
+
+Pack from a clean clone: results name the commit, and whether anything was changed since.
+
+  --no-install   do not install missing packages, but name them
+  --commit PACK  print the commit that PACK was made from, with -changed if this tree is not the one that it was made for
 
 Exit codes: 0 done, 2 usage, 3 data or a package is missing, 6 the disk.
 TEXT
 }
 
-die() {
+# fail CODE TEXT
+fail() {
   code=$1
   shift
   echo "pack_for_gpu.sh: $*" >&2
   exit "$code"
 }
 
-folder=.gpu
-case ${1:-} in
-  --help | -h) usage && exit ;;
-  -*) die 2 "unknown option $1 (see $0 --help)" ;;
-  ?*) folder=$1 ;;
-esac
-[ $# -le 1 ] || die 2 "too many arguments (see $0 --help)"
-command -v dpkg-query >/dev/null || die 3 'packs Debian/Ubuntu packages, and there is no dpkg-query here'
+# Paths that were given count from where this was called.
+absolute() {
+  case $1 in '' | /*) echo "$1" ;; *) echo "$here/$1" ;; esac
+}
+
+# Of everything that decides what is built and run, in the folder that this runs in.
+digest() {
+  find CMakeLists.txt CMakePresets.json apps benchmarks kernels models runtime scripts tests -type f \
+    ! -path 'benchmarks/results/*' ! -path '*/__pycache__/*' -print | LC_ALL=C sort | xargs -d '\n' sha256sum |
+    sha256sum | cut -d ' ' -f 1
+}
+
+folder=
+install=1
+while [ $# -gt 0 ]; do
+  case $1 in
+    --help | -h) usage && exit ;;
+    --no-install) install=0 ;;
+    --commit)
+      [ -n "${2:-}" ] || fail 2 '--commit needs a folder'
+      pack=$(absolute "$2")
+      commit=$(cat "$pack/commit") || fail 6 "$2: holds no commit"
+      [ "$(digest)" = "$(cat "$pack/digest")" ] || commit=$commit-changed
+      echo "$commit" && exit
+      ;;
+    '' | -*) fail 2 "unknown option \"$1\" (see $0 --help)" ;;
+    *)
+      [ -z "$folder" ] || fail 2 "too many arguments (see $0 --help)"
+      folder=$(absolute "$1")
+      ;;
+  esac
+  shift
+done
 
 packages='libhwy-dev libcli11-dev libfmt-dev nlohmann-json3-dev zlib1g-dev libstb-dev libgtest-dev libgmock-dev
   librapidcheck-dev libbenchmark-dev'
-most_bytes=60000000
+most_bytes=$((60 * 1024 * 1024))
+
+GRADFLIP_DATA=$(absolute "${GRADFLIP_DATA:-}")
+
+# What is missing is said, or got, before anything is written.
+command -v dpkg-query >/dev/null || fail 3 'packs Debian/Ubuntu packages, and there is no dpkg-query here'
+for part in mnist bsds500/train bsds500/test; do
+  [ -z "${GRADFLIP_DATA:-}" ] || [ -n "$(ls "$GRADFLIP_DATA/$part" 2>/dev/null)" ] ||
+    fail 3 "$GRADFLIP_DATA/$part is missing; scripts/fetch_data.sh gets it"
+done
+target=${folder:-$PWD/.gpu}
+target=${target%/}
+# A folder in the checkout does not go into itself.
+case $target in
+  "$PWD"/*) itself=/${target#"$PWD"/} ;;
+  *) itself=/.gpu ;;
+esac
+files=$(git -c core.quotePath=off ls-files --cached --others --exclude-standard --exclude="$itself") ||
+  fail 3 'packs a git checkout, and this is none'
+missing=
+for package in $packages; do
+  is_installed "$package" || missing="$missing $package"
+done
+if [ -n "$missing" ]; then
+  [ $install -eq 1 ] || fail 3 "packages are missing; apt-get install$missing"
+  # shellcheck disable=SC2086  # a list of words
+  (install_packages $missing) || fail 3 "packages are missing; apt-get install$missing"
+fi
 
 # A folder of another kind is not ours to delete.
-if [ -e "$folder" ]; then
-  [ -f "$folder/packages.cmake" ] || [ -z "$(ls -A "$folder")" ] ||
-    die 6 "$folder: exists and was not made by this script; choose another folder"
-  rm -rf "$folder"
+if [ -e "$target" ] && [ ! -f "$target/.made_by_pack_for_gpu" ]; then
+  if [ ! -d "$target" ] || [ -n "$(ls -A "$target")" ]; then
+    fail 6 "$target: exists and was not made by this script; choose another folder, or remove it"
+  fi
 fi
-mkdir -p "$folder" || die 6 "$folder: cannot be made"
-folder=$(cd "$folder" && pwd)
-echo '*' >"$folder/.gitignore"
+# Made beside its place: what is there stays until all of the new one is.
+stage=$(mktemp -d "$target.XXXXXX" 2>/dev/null) || fail 6 "$target: cannot be made"
+# However this ends, the folder is the old one or the new one.
+clean_up() {
+  [ ! -e "$stage.old" ] || [ -e "$target" ] || mv "$stage.old" "$target"
+  rm -rf "$stage" "$stage.old"
+}
+trap clean_up EXIT
+trap 'exit 130' INT TERM HUP
+chmod 755 "$stage"
+pack=$stage${folder:+/.gpu}
+mkdir -p "$pack"
+echo '*' >"$pack/.gitignore"
+echo 'scripts/pack_for_gpu.sh may replace this folder.' >"$stage/.made_by_pack_for_gpu"
+
+# copy FROM TO: the files whose names come from stdin. Not through a pipe, in which a failure to read would get lost.
+copy() {
+  tar -cf "$stage/tar" --no-recursion -C "$1" -T - || fail 6 "$2: not all files could be copied"
+  tar -xf "$stage/tar" --no-same-owner -C "$2"
+  rm "$stage/tar"
+}
 
 # chain FILE: the file, and what it points to if it is a link beside its target, as libfmt.so to libfmt.so.9 is.
 chain() {
@@ -53,17 +136,12 @@ chain() {
   while [ -h "$file" ]; do
     next=$(readlink "$file")
     case $next in
-      */*) die 3 "$file points to $next, which is not beside it" ;;
+      */*) fail 3 "$file points to $next, which is not beside it" ;;
     esac
     file=$(dirname "$file")/$next
     echo "$file"
   done
 }
-
-for package in $packages; do
-  [ "$(dpkg-query -W -f='${db:Status-Status}' "$package" 2>/dev/null)" = installed ] ||
-    die 3 "the package $package is missing; apt-get install $package"
-done
 
 # shellcheck disable=SC2086  # a list of words
 dpkg-query -L $packages | sort -u | while read -r file; do
@@ -75,17 +153,17 @@ dpkg-query -L $packages | sort -u | while read -r file; do
     *.so) chain "$file" ;;
     /usr/include/* | */cmake/* | *.a) echo "$file" ;;
   esac
-done >"$folder/files"
-(cd / && sed 's,^/,,' "$folder/files" | tar -cf - --no-recursion -T -) | tar -xf - --no-same-owner -C "$folder"
-rm "$folder/files"
+done >"$pack/files"
+sed 's,^/,,' "$pack/files" | copy / "$pack"
+rm "$pack/files"
 
 # What find_package() reads first: where each package lies in this folder, wherever that is.
-libraries=$(cd "$folder" && echo usr/lib/*-linux-gnu)
+libraries=$(cd "$pack" && echo usr/lib/*-linux-gnu)
 multiarch=$(basename "$libraries")
 {
   # shellcheck disable=SC2016  # CMake's own variable
   echo 'set(packed "${CMAKE_CURRENT_LIST_DIR}")'
-  (cd "$folder" && find usr -name '*[cC]onfig.cmake' ! -name '*[vV]ersion.cmake' -path '*/cmake/*' | sort) |
+  (cd "$pack" && find usr -name '*[cC]onfig.cmake' ! -name '*[vV]ersion.cmake' -path '*/cmake/*' | sort) |
     while read -r config; do
       name=$(basename "$config" .cmake)
       name=${name%-config}
@@ -99,19 +177,54 @@ set(ZLIB_LIBRARY "\${packed}/$libraries/libz.a" CACHE FILEPATH "")
 # For headers that no package file names: stb's, and zconf.h.
 set(CMAKE_CXX_STANDARD_INCLUDE_DIRECTORIES "\${packed}/usr/include" "\${packed}/usr/include/$multiarch" CACHE STRING "")
 CMAKE
-} >"$folder/packages.cmake"
+} >"$pack/packages.cmake"
 
 # A machine without git history still reports what it measured.
-git describe --always --dirty --exclude='*' >"$folder/commit" 2>/dev/null || echo unknown >"$folder/commit"
+git describe --always --dirty --exclude='*' >"$pack/commit" 2>/dev/null || echo unknown >"$pack/commit"
+digest >"$pack/digest"
 
 if [ -n "${GRADFLIP_DATA:-}" ]; then
   for part in mnist bsds500/train bsds500/test; do
-    [ -d "$GRADFLIP_DATA/$part" ] || die 3 "$GRADFLIP_DATA/$part is missing; scripts/fetch_data.sh gets it"
-    mkdir -p "$folder/data/$part"
-    cp "$GRADFLIP_DATA/$part"/* "$folder/data/$part/"
+    mkdir -p "$pack/data/$part"
+    cp "$GRADFLIP_DATA/$part"/* "$pack/data/$part/"
   done
 fi
 
-bytes=$(du -sb "$folder" | cut -f 1)
-[ "$bytes" -le "$most_bytes" ] || die 6 "$folder takes $bytes bytes, more than $most_bytes"
-echo "$folder: $((bytes / 1000000)) MB" >&2
+# present: those of the tree's files that are there; git knows of deleted ones, too.
+present() {
+  echo "$files" | LC_ALL=C sort -u | while read -r file; do
+    [ ! -f "$file" ] || echo "$file"
+  done
+}
+tree_bytes=$(present | xargs -d '\n' du -cb | awk '$2 == "total" { sum += $1 } END { print sum }')
+pack_bytes=$(du -sb "$pack" | cut -f 1)
+mib() {
+  echo "$((($1 + 1048575) / 1048576)) MiB"
+}
+[ $((tree_bytes + pack_bytes)) -le "$most_bytes" ] ||
+  fail 6 "the tree has $(mib "$tree_bytes") and the pack $(mib "$pack_bytes"), more than $(mib $most_bytes) together"
+
+command=benchmarks/run_on_gpu.sh
+if [ -n "$folder" ]; then
+  present | copy . "$stage"
+  cat >"$stage/run.sh" <<'RUN'
+#!/bin/sh
+# Builds and measures gradflip with this machine's GPU: run.sh [OPTION...] [OUT]; --help tells the rest.
+exec "$(dirname "$0")/benchmarks/run_on_gpu.sh" "$@"
+RUN
+  chmod +x "$stage/run.sh"
+  command=$target/run.sh
+fi
+[ ! -e "$target" ] || mv "$target" "$stage.old"
+mv "$stage" "$target"
+rm -rf "$stage.old"
+
+say "${folder:-.gpu}: tree $(mib "$tree_bytes"), pack $(mib "$pack_bytes"), commit $(cat "$target${folder:+/.gpu}/commit")"
+case $(cat "$target${folder:+/.gpu}/commit") in
+  *-dirty) say 'There are changes that no commit has; for results that are to be kept, pack from a clean clone.' ;;
+esac
+[ -n "${GRADFLIP_DATA:-}" ] || say 'GRADFLIP_DATA is not set: without data the part "paper" will not run.'
+say 'On the GPU machine, at once or, where minutes count, in two calls that share the build:'
+say "  $command OUT"
+say "  $command --parts build,tests,steps,peer --seconds 315 OUT"
+say "  $command --parts paper,profile,kernels,sanitizers --seconds 235 OUT"

@@ -1,6 +1,7 @@
 #!/bin/sh
 # Runs a training command and keeps its result with what is needed to judge it: the command, machine and date.
 # usage: scripts/record_result.sh docs/results/NAME.json COMMAND OPTION...     (--json is added)
+# If the command fails nothing is recorded, and what it wrote goes to stdout.
 # Where the command names a folder under $GRADFLIP_DATA, the file says $GRADFLIP_DATA instead of this machine's path.
 set -eu
 
@@ -13,7 +14,11 @@ shift
 
 partial=$(mktemp "$file.XXXXXX")
 trap 'rm -f "$partial" "$partial.result"' EXIT
-"$@" --json >"$partial.result"
+"$@" --json >"$partial.result" || {
+  code=$?
+  cat "$partial.result"  # no record, but runs that were completed are in it
+  exit "$code"
+}
 
 python3 - "$partial.result" "$@" --json >"$partial" <<'PYTHON'
 import datetime, json, os, shlex, subprocess, sys

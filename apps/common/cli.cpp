@@ -9,6 +9,9 @@
 #include <new>
 #include <stdexcept>
 
+#include "apps/common/option_values.h"
+#include "apps/common/shown.h"
+#include "apps/common/usage_error.h"
 #include "runtime/errors.h"
 
 namespace gradflip {
@@ -18,12 +21,12 @@ namespace {
 std::string on_one_line(std::string text) {
   std::replace(text.begin(), text.end(), '\n', ' ');
   while (!text.empty() && text.back() == ' ') text.pop_back();
-  return text;
+  return without_controls(text);
 }
 
 int report(const CLI::App& app, const std::string& what, ExitCode code) {
   std::cout.flush();
-  std::cerr << app.get_name() << ": error: " << on_one_line(what) << std::endl;
+  std::cerr << app.get_name() << ": error: " << what << std::endl;
   return static_cast<int>(code);
 }
 
@@ -69,44 +72,65 @@ std::string unknown_argument(const CLI::App& app, const std::string& argument) {
                          : fmt::format("unknown {} {}; did you mean {}?", kind, word, nearest);
 }
 
-int usage_error(const CLI::App& app, const CLI::ParseError& error) {
+UsageError usage_error(const CLI::App& app, const CLI::ParseError& error) {
   // A misspelt option is the cause when a required one is missing, so it is named first.
   const std::vector<std::string> unknown = app.remaining(/*recurse=*/true);
-  if (!unknown.empty())
-    return report(app, unknown_argument(app, unknown.front()), ExitCode::kUsage);
-  return report(app, fmt::format("{}; --help shows the usage", error.what()), ExitCode::kUsage);
+  if (!unknown.empty()) return UsageError(unknown_argument(app, unknown.front()));
+  return UsageError(fmt::format("{}; --help shows the usage", error.what()));
 }
 
-int run_body(const CLI::App& app, const std::function<int()>& body) {
+int parse_and_run(CLI::App& app, std::vector<std::string> words, const std::function<int()>& body) {
   try {
-    const int code = body();
-    std::cout.flush();
-    if (!std::cout || std::fflush(stdout) != 0) {
-      throw IoError("cannot write to the standard output; check what it is piped to");
-    }
-    return code;
-  } catch (const std::bad_alloc&) {
-    return report(app, "out of memory; use less data or a smaller batch", ExitCode::kInternal);
-  } catch (const std::exception& error) {
-    return report(app, error.what(), exit_code_of(error));
-  } catch (...) {
-    return report(app, "unknown exception", ExitCode::kInternal);
+    parse(app, std::move(words));
+  } catch (const CLI::Success& request) {
+    app.exit(request);
+    return static_cast<int>(ExitCode::kDone);
+  } catch (const CLI::ParseError& error) {
+    throw usage_error(app, error);
   }
+  return body();
+}
+
+bool is_out_of_host_memory(const std::exception& error) {
+  // A length_error is a container that was to hold more than any machine can address.
+  return dynamic_cast<const std::bad_alloc*>(&error) != nullptr ||
+         dynamic_cast<const std::length_error*>(&error) != nullptr;
+}
+
+std::string text_of(const std::filesystem::filesystem_error& error) {
+  return fmt::format("cannot use {}: {}; check that it is there and that you may read or write it",
+                     error.path1().string(), error.code().message());
 }
 
 }  // namespace
 
 ExitCode exit_code_of(const std::exception& error) {
+  if (dynamic_cast<const UsageError*>(&error) != nullptr) return ExitCode::kUsage;
   if (dynamic_cast<const DataError*>(&error) != nullptr) return ExitCode::kData;
   if (dynamic_cast<const ModelFileError*>(&error) != nullptr) return ExitCode::kModelFile;
+  if (dynamic_cast<const DeviceMemoryError*>(&error) != nullptr) return ExitCode::kOutOfMemory;
   if (dynamic_cast<const DeviceError*>(&error) != nullptr) return ExitCode::kDevice;
   if (dynamic_cast<const IoError*>(&error) != nullptr) return ExitCode::kIo;
   if (dynamic_cast<const DivergedError*>(&error) != nullptr) return ExitCode::kDiverged;
-  if (dynamic_cast<const std::invalid_argument*>(&error) != nullptr) return ExitCode::kUsage;
+  if (is_out_of_host_memory(error)) return ExitCode::kOutOfMemory;
   if (dynamic_cast<const std::filesystem::filesystem_error*>(&error) != nullptr) {
     return ExitCode::kIo;
   }
   return ExitCode::kInternal;
+}
+
+std::string error_text(const std::exception& error) {
+  if (is_out_of_host_memory(error)) {
+    return "out of memory; use less data, smaller pictures or a smaller batch";
+  }
+  if (const auto* refused = dynamic_cast<const std::filesystem::filesystem_error*>(&error)) {
+    return on_one_line(text_of(*refused));
+  }
+  if (exit_code_of(error) == ExitCode::kInternal) {
+    return fmt::format("internal error: {}; please report it with the command that you gave",
+                       on_one_line(error.what()));
+  }
+  return on_one_line(error.what());
 }
 
 std::string nearest_name(const std::string& word, const std::vector<std::string>& candidates) {
@@ -124,20 +148,33 @@ std::string nearest_name(const std::string& word, const std::vector<std::string>
   return nearest;
 }
 
+void parse(CLI::App& app, std::vector<std::string> words) {
+  require_values(app, words);
+  std::reverse(words.begin(), words.end());  // CLI11 takes them from the back
+  try {
+    app.parse(std::move(words));
+  } catch (const CLI::FileError& error) {  // the only file that parsing reads
+    throw CLI::ValidationError(app.get_config_ptr()->get_name(), error.what());
+  }
+}
+
 int run_app(CLI::App& app, int argc, const char* const* argv, const std::function<int()>& body) {
   if (app.get_name().empty()) {
     app.name(argc > 0 ? std::filesystem::path(argv[0]).filename().string() : "gradflip");
   }
   app.set_version_flag("--version", app.get_name() + " " GRADFLIP_VERSION);
   try {
-    app.parse(argc, argv);
-  } catch (const CLI::Success& request) {
-    app.exit(request);
-    return static_cast<int>(ExitCode::kDone);
-  } catch (const CLI::ParseError& error) {
-    return usage_error(app, error);
+    const int code = parse_and_run(app, {argv + std::min(argc, 1), argv + argc}, body);
+    std::cout.flush();
+    if (!std::cout || std::fflush(stdout) != 0) {
+      throw IoError("cannot write to the standard output; check what it is piped to");
+    }
+    return code;
+  } catch (const std::exception& error) {
+    return report(app, error_text(error), exit_code_of(error));
+  } catch (...) {
+    return report(app, "internal error: unknown exception", ExitCode::kInternal);
   }
-  return run_body(app, body);
 }
 
 }  // namespace gradflip

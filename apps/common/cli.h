@@ -27,17 +27,26 @@ enum class ExitCode : int {
   kIo = 6,
   kDiverged = 7,
   kRunInUse = 8,
+  kOutOfMemory = 9,
 };
 
 // Parses the command line, adds --version, and returns what `body` returns. `body` is not called
 // for --help, --version (their text goes to stdout, exit code 0) and usage errors (2). An exception
-// that leaves `body` becomes "<program>: error: <what>" on stderr and exit_code_of() it. Output to
-// stdout that could not be written is an I/O error even if `body` returned 0.
+// that leaves `body` becomes "<program>: error: <error_text>" on stderr and exit_code_of() it.
+// Output to stdout that could not be written is an I/O error even if `body` returned 0.
 int run_app(CLI::App& app, int argc, const char* const* argv, const std::function<int()>& body);
 
-// The exit code that stands for `error`: the types of runtime/errors.h, std::invalid_argument
-// (usage), std::filesystem::filesystem_error (I/O); any other is internal.
+// Parses `words`, what follows the program's name, as CLI11 does, but lets no option go without its
+// value (option_values.h). Throws CLI::ParseError.
+void parse(CLI::App& app, std::vector<std::string> words);
+
+// The exit code that stands for `error`: the types of runtime/errors.h, UsageError, std::bad_alloc
+// and DeviceMemoryError (out of memory), std::filesystem::filesystem_error (I/O). Any other is
+// internal, std::invalid_argument too: it is a contract that this program broke.
 ExitCode exit_code_of(const std::exception& error);
+
+// `error` for the user, on one line: what(), or more words where that alone would not help.
+std::string error_text(const std::exception& error);
 
 // The candidate nearest to `word`, or "" if none is near enough to be a misspelling of it: at most
 // one edit in three characters, where an edit inserts, deletes, replaces or swaps neighbours; a

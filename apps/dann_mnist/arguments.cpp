@@ -1,9 +1,13 @@
 #include "apps/dann_mnist/arguments.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
+#include "apps/common/number_option.h"
 #include "apps/common/run/config_file.h"
-#include "kernels/require.h"
+#include "apps/common/shown.h"
+#include "apps/common/usage_error.h"
 #include "runtime/device.h"
 
 namespace gradflip {
@@ -21,37 +25,53 @@ constexpr std::int64_t kMaxSeeds = 10'000;
 constexpr std::int64_t kMaxSeed = (std::int64_t{1} << 53) - 1;
 constexpr int kMaxThreads = 1024;
 
+void require_usage(bool holds, const std::string& otherwise) {
+  if (!holds) throw UsageError(otherwise);
+}
+
 std::vector<Mode> modes_of(const std::string& name) {
   std::vector<Mode> all = {Mode::kSourceOnly, Mode::kDann, Mode::kTargetOnly};
   if (name == "all") return all;
   const auto found =
       std::find_if(all.begin(), all.end(), [&](Mode mode) { return name_of(mode) == name; });
-  GRADFLIP_REQUIRE(found != all.end(), "--mode: there is no \"" + name +
-                                           "\"; choose one of all, source-only, dann, target-only");
+  require_usage(found != all.end(), "--mode: there is no " + shown(name) +
+                                        "; choose one of all, source-only, dann, target-only");
   return {*found};
 }
 
-void require_consistent(const DataArguments& data, const std::string& name) {
-  const bool has_folders = !data.source.empty() || !data.target.empty() ||
-                           !data.target_test.empty() || !data.photos.empty() || !data.blend.empty();
-  GRADFLIP_REQUIRE(name.empty() || name == "builtin",
-                   "--data: there is no \"" + name +
-                       "\"; choose builtin, or name folders with --source and --target");
-  GRADFLIP_REQUIRE(name.empty() || !has_folders,
-                   "--data builtin: leave out --source, --target, --target-test, --photos and "
-                   "--blend, or leave out --data");
+void require_consistent(const DataArguments& data, const std::optional<std::string>& name) {
+  const bool has_folders =
+      data.source || data.target || data.target_test || data.photos || data.blend;
+  if (name) {
+    require_usage(*name == "builtin",
+                  "--data: there is no " + shown(*name) +
+                      "; choose builtin, or name folders with --source and --target");
+    require_usage(!has_folders,
+                  "--data builtin: leave out --source, --target, --target-test, --photos and "
+                  "--blend, or leave out --data");
+  }
   if (!has_folders) return;
-  GRADFLIP_REQUIRE(!data.source.empty(), "--source: name the folder of the labelled digits too");
-  GRADFLIP_REQUIRE(data.target.empty() != data.photos.empty(),
-                   "--source: give one of --target DIR (another digit folder) and --photos DIR "
-                   "(photographs to blend its digits with)");
-  GRADFLIP_REQUIRE(data.photos.empty() || !data.blend.empty(),
-                   "--photos: say how to blend with --blend difference (the paper's formula) or "
-                   "--blend invert (as the published files were made)");
-  GRADFLIP_REQUIRE(data.blend.empty() || !data.photos.empty(),
-                   "--blend: name the photographs with --photos DIR");
-  GRADFLIP_REQUIRE(data.target_test.empty() || !data.target.empty(),
-                   "--target-test: name the target's training folder with --target DIR");
+  require_usage(data.source.has_value(), "--source: name the folder of the labelled digits too");
+  require_usage(data.target.has_value() != data.photos.has_value(),
+                "--source: give one of --target DIR (another digit folder) and --photos DIR "
+                "(photographs to blend its digits with)");
+  require_usage(!data.photos || data.blend,
+                "--photos: say how to blend with --blend difference (the paper's formula) or "
+                "--blend invert (as the published files were made)");
+  require_usage(!data.blend || data.photos, "--blend: name the photographs with --photos DIR");
+  require_usage(!data.target_test || data.target,
+                "--target-test: name the target's training folder with --target DIR");
+  require_usage(!data.blend || *data.blend == "difference" || *data.blend == "invert",
+                "--blend: there is no " + shown(data.blend.value_or("")) +
+                    "; choose one of difference, invert");
+}
+
+// An option whose value is words, and which need not be given.
+template <typename Text>
+CLI::Option* add_text(CLI::App& app, const std::string& name, std::optional<Text>& value,
+                      const std::string& help) {
+  return app.add_option_function<std::string>(
+      name, [&value](const std::string& text) { value = text; }, help);
 }
 
 }  // namespace
@@ -74,7 +94,7 @@ CommandLine::CommandLine()
   alternatives.push_back({"target", "photos"});
   alternatives.push_back({"target", "blend"});
   alternatives.push_back({"photos", "target-test"});
-  add_config_option(app_, std::move(alternatives));
+  add_config_option(app_, std::move(alternatives), TrainingArguments::replacements());
   app_.footer(kExamples);
 }
 
@@ -82,19 +102,20 @@ void CommandLine::add_experiment() {
   app_.add_option("--mode", mode_, "which rows of the table to run [all]")
       ->type_name("all|source-only|dann|target-only")
       ->group("Experiment");
-  app_.add_option("--seed", arguments_.first_seed, "of weights and sampling [1]")
-      ->check(CLI::Range(std::int64_t{0}, kMaxSeed).description(""))
-      ->type_name("INT")
+  add_whole_number(app_, "--seed", {0, kMaxSeed}, arguments_.first_seed,
+                   "of weights and sampling [1]")
       ->group("Experiment");
-  app_.add_option("--seeds", arguments_.seeds, "runs of each mode, with consecutive seeds [1]")
-      ->check(CLI::Range(std::int64_t{1}, kMaxSeeds).description(""))
-      ->type_name("INT")
+  add_whole_number(app_, "--seeds", {1, kMaxSeeds}, arguments_.seeds,
+                   "runs of each mode, with consecutive seeds [1]")
+      ->group("Experiment");
+  app_.add_flag("--fail-fast", arguments_.fail_fast,
+                "the first run that fails ends the program; by default the others go on")
       ->group("Experiment");
 }
 
 void CommandLine::add_data() {
   const auto add = [this](const char* name, auto& value, const char* help, const char* type) {
-    app_.add_option(name, value, help)->type_name(type)->group("Data");
+    add_text(app_, name, value, help)->type_name(type)->group("Data");
   };
   add("--data", data_, "builtin: drawn digits, no files needed [builtin]", "builtin");
   add("--source", arguments_.data.source, "digit folder with labels, to learn from", "DIR");
@@ -118,23 +139,22 @@ void CommandLine::add_machine() {
       ->type_name("f32|tf32|bf16|tf32x3")
       ->group("Machine");
   arguments_.threads = std::min(default_threads(), kMaxThreads);
-  app_.add_option("--threads", arguments_.threads,
-                  message("CPU threads; results do not depend on them [", arguments_.threads,
-                          ": all of this machine]"))
-      ->check(CLI::Range(1, kMaxThreads).description(""))
-      ->type_name("INT")
+  add_whole_number(app_, "--threads", {1, kMaxThreads}, arguments_.threads,
+                   fmt::format("CPU threads; results do not depend on them [{}: all of this "
+                               "machine]",
+                               arguments_.threads))
       ->group("Machine");
 }
 
 void CommandLine::add_output() {
   app_.add_flag("--json", arguments_.json, "one JSON document on stdout instead of the table")
       ->group("Output");
-  app_.add_option("--save", arguments_.save,
-                  "final weights as safetensors; several runs add -<mode>-seed<k> to the name")
+  add_text(app_, "--save", arguments_.save,
+           "final weights as safetensors; several runs add -<mode>-seed<k> to the name")
       ->type_name("FILE")
       ->group("Output");
-  app_.add_option("--save-config", arguments_.save_config,
-                  "the effective options, as --config reads them")
+  add_text(app_, "--save-config", arguments_.save_config,
+           "the effective options, as --config reads them")
       ->type_name("FILE")
       ->configurable(false)
       ->group("Output");
@@ -145,11 +165,17 @@ Arguments CommandLine::arguments() const {
   arguments.modes = modes_of(mode_);
   arguments.training = training_.options();
   require_consistent(arguments.data, data_);
-  GRADFLIP_REQUIRE(
-      arguments.data.blend.empty() || arguments.data.blend == "difference" ||
-          arguments.data.blend == "invert",
-      "--blend: there is no \"" + arguments.data.blend + "\"; choose one of difference, invert");
-  arguments.training.precision = math_from_name(arguments.precision);
+  require_usage(is_device_name(arguments.device), "--device: there is no " +
+                                                      shown(arguments.device) +
+                                                      "; choose one of auto, cpu, cuda, cuda:N");
+  arguments.training.precision = as_usage([&] { return math_from_name(arguments.precision); });
+  const std::uint64_t last_seed =
+      arguments.first_seed + static_cast<std::uint64_t>(arguments.seeds - 1);
+  require_usage(last_seed <= static_cast<std::uint64_t>(kMaxSeed),
+                fmt::format("--seeds: the last seed would be {}, and {} is the largest", last_seed,
+                            kMaxSeed));
+  const CLI::Option* config = app_.get_config_ptr();
+  if (config->count() > 0) arguments.config = config->as<std::string>();
   return arguments;
 }
 
@@ -158,14 +184,14 @@ nlohmann::ordered_json config_of(const Arguments& arguments) {
   config["mode"] = arguments.modes.size() > 1 ? "all" : name_of(arguments.modes.front());
   const DataArguments& data = arguments.data;
   if (data.builtin()) config["data"] = "builtin";
-  const auto add = [&](const char* name, const std::string& value) {
-    if (!value.empty()) config[name] = value;
+  const auto add = [&](const char* name, const std::optional<std::filesystem::path>& folder) {
+    if (folder) config[name] = folder->string();
   };
-  add("source", data.source.string());
-  add("target", data.target.string());
-  add("target-test", data.target_test.string());
-  add("photos", data.photos.string());
-  add("blend", data.blend);
+  add("source", data.source);
+  add("target", data.target);
+  add("target-test", data.target_test);
+  add("photos", data.photos);
+  if (data.blend) config["blend"] = *data.blend;
   config.update(config_of(arguments.training));
   config["seed"] = arguments.first_seed;
   config["seeds"] = arguments.seeds;

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -25,7 +26,9 @@ struct Arguments {
   std::string precision = "f32";
   int threads = 1;
   bool json = false;
-  std::filesystem::path save, save_config;  // empty: not asked for
+  bool fail_fast = false;                       // the first run that fails ends the program
+  std::optional<std::filesystem::path> config;  // the file that options were read from
+  std::optional<std::filesystem::path> save, save_config;
 };
 
 class CommandLine {
@@ -34,8 +37,8 @@ class CommandLine {
 
   CLI::App& app() { return app_; }
 
-  // After app() has parsed. Throws std::invalid_argument, one line, for values that do not go
-  // together or are out of range.
+  // After app() has parsed. Throws UsageError, one line, for values that do not go together or are
+  // out of range.
   Arguments arguments() const;
 
  private:
@@ -48,7 +51,7 @@ class CommandLine {
   TrainingArguments training_;
   Arguments arguments_;
   std::string mode_ = "all";
-  std::string data_;
+  std::optional<std::string> data_;
 };
 
 // The effective options by name, as --config reads them and JSON shows them: what decides the

@@ -7,126 +7,205 @@
 #include "apps/common/data/digit_folder.h"
 #include "apps/common/data/drawn_digits.h"
 #include "apps/common/data/mnist_m.h"
+#include "apps/dann_mnist/data_notes.h"
 #include "models/dann.h"
+#include "runtime/errors.h"
 
 namespace gradflip {
 namespace {
 
+namespace fs = std::filesystem;
 using Json = nlohmann::ordered_json;
 
 // --seed varies training, never the data: runs with different seeds are runs on the same pictures.
 constexpr std::uint64_t kBlendSeed = 0;
 
-Images fitted(Images images, const std::filesystem::path& folder) {
-  return fit_to(std::move(images), kImageSize, folder.string());
-}
-
-LabelledImages fitted(LabelledImages data, const std::filesystem::path& folder) {
-  data.images = fitted(std::move(data.images), folder);
+LabelledImages fitted(LabelledImages data, const std::string& name) {
+  data.images = fit_to(std::move(data.images), kImageSize, name);
   return data;
 }
 
-Blend blend_of(const std::string& name) {
-  return name == "difference" ? Blend::kDifference : Blend::kInvert;
-}
+class Loader {
+ public:
+  Loader(const DataArguments& arguments, bool with_target_labels,
+         const std::function<void()>& between_parts)
+      : arguments_(arguments),
+        with_target_labels_(with_target_labels),
+        between_parts_(between_parts) {}
 
-LabelledImages test_part_or_all(const std::filesystem::path& folder) {
-  return fitted(has_test(folder) ? read_test(folder) : read_train(folder), folder);
-}
-
-void load_builtin(ExperimentData& data) {
-  DrawnDigits drawn = draw_digits();
-  data.source_train = std::move(drawn.source_train);
-  data.source_test = std::move(drawn.source_test);
-  data.target_train = {std::move(drawn.target_train.images)};
-  data.target_test = std::move(drawn.target_test);
-  data.source_name = "drawn digits";
-  data.target_name = "drawn digits over textures";
-}
-
-void load_source_folder(const DataArguments& arguments, ExperimentData& data) {
-  data.source_train = fitted(read_train(arguments.source), arguments.source);
-  data.source_test = fitted(read_test(arguments.source), arguments.source);
-  data.source_name = arguments.source.string();
-}
-
-MnistM blend(const DataArguments& arguments, const LabelledImages& train_digits,
-             const LabelledImages& test_digits, std::vector<std::string>& notes) {
-  const Photographs photographs = read_photographs(arguments.photos, blend_of(arguments.blend));
-  if (!photographs.note.empty()) notes.push_back(photographs.note);
-  return build_mnist_m(train_digits, test_digits, photographs, blend_of(arguments.blend),
-                       kBlendSeed);
-}
-
-void load_blended_target(const DataArguments& arguments, ExperimentData& data) {
-  MnistM made = blend(arguments, data.source_train, data.source_test, data.notes);
-  data.target_train = {std::move(made.train.images)};
-  data.target_test = std::move(made.test);
-  data.target_name = fmt::format("{} blended with {} ({})", arguments.source.string(),
-                                 arguments.photos.string(), arguments.blend);
-}
-
-void load_target_folder(const DataArguments& arguments, ExperimentData& data) {
-  const std::filesystem::path& folder = arguments.target;
-  data.target_train = {fitted(read_train_unlabelled(folder).images, folder)};
-  data.target_name = folder.string();
-  if (!arguments.target_test.empty()) {
-    data.target_test = test_part_or_all(arguments.target_test);
-    data.target_name += ", measured on " + arguments.target_test.string();
-  } else if (has_test(folder)) {
-    data.target_test = fitted(read_test(folder), folder);
-  } else {
-    data.target_test = fitted(read_train(folder), folder);
-    data.transductive = true;
-    data.notes.push_back(
-        "transductive: the target has no test part and is scored on its training pictures; "
-        "--target-test DIR names a test set");
+  LoadedData load() {
+    if (arguments_.builtin()) {
+      draw();
+    } else if (arguments_.target) {
+      read_source();
+      read_target_training(*arguments_.target);
+      read_target_test(*arguments_.target);
+    } else {
+      blend();
+    }
+    between_parts_();
+    describe();
+    return std::move(loaded_);
   }
-}
 
-// Sums are those of the pictures as the network takes them.
-Json description(const std::string& name, const Images& train, const std::string& train_sha256,
-                 const LabelledImages& test) {
-  return {{"name", name},
-          {"train_images", train.count},
-          {"test_images", test.images.count},
-          {"height", train.height},
-          {"width", train.width},
-          {"channels", train.channels},
-          {"sha256", train_sha256},
-          {"test_sha256", content_sha256(test)}};
-}
+ private:
+  void draw() {
+    between_parts_();
+    DrawnDigits drawn = draw_digits();
+    data_.source_train = std::move(drawn.source_train);
+    data_.source_test = std::move(drawn.source_test);
+    take_target(std::move(drawn.target_train), std::move(drawn.target_test));
+    data_.source_name = "drawn digits";
+    data_.target_name = "drawn digits over textures";
+  }
+
+  // A set as it is stored, with notes about what is odd in it.
+  template <typename Set>
+  Set read(Set (*reader)(const fs::path&), const fs::path& folder, const char* part) {
+    between_parts_();
+    Set set = reader(folder);
+    note_oddities(set, folder.string(), part, data_.notes);
+    return set;
+  }
+
+  void read_source() {
+    const fs::path& folder = *arguments_.source;
+    data_.source_name = folder.string();
+    data_.source_train = fitted(read(read_train, folder, "training"), data_.source_name);
+    data_.source_test = fitted(read(read_test, folder, "test"), data_.source_name);
+  }
+
+  // Blended at the digits' own size and fitted afterwards: `gradflip data mnist-m` makes the same.
+  void blend() {
+    const fs::path& folder = *arguments_.source;
+    data_.source_name = folder.string();
+    LabelledImages train = read(read_train, folder, "training");
+    LabelledImages test = read(read_test, folder, "test");
+    require_grey(train, folder.string());
+    require_grey(test, folder.string());
+    // Before the photographs, which take longer than to find out that the digits do not fit.
+    data_.source_train = fitted(train, data_.source_name);
+    data_.source_test = fitted(test, data_.source_name);
+
+    between_parts_();
+    const Blend formula = *arguments_.blend == "difference" ? Blend::kDifference : Blend::kInvert;
+    const Photographs photographs = list_photographs(*arguments_.photos, formula);
+    data_.notes.insert(data_.notes.end(), photographs.notes.begin(), photographs.notes.end());
+    between_parts_();
+    data_.target_name = fmt::format("{} blended with {} ({})", folder.string(),
+                                    arguments_.photos->string(), *arguments_.blend);
+    MnistM made = build_mnist_m(train, test, photographs, formula, kBlendSeed, between_parts_);
+    take_target(fitted(std::move(made.train), data_.target_name),
+                fitted(std::move(made.test), data_.target_name));
+  }
+
+  void take_target(LabelledImages train, LabelledImages test) {
+    if (with_target_labels_) {
+      data_.target_train = train.without_labels();
+      loaded_.labelled_target = std::move(train);
+    } else {
+      data_.target_train = {std::move(train.images)};
+    }
+    data_.target_test = std::move(test);
+  }
+
+  void read_target_training(const fs::path& folder) {
+    data_.target_name = folder.string();
+    if (with_target_labels_ && has_train_labels(folder)) {
+      loaded_.labelled_target = read_labelled_training(folder);
+      data_.target_train = loaded_.labelled_target->without_labels();
+      return;
+    }
+    UnlabelledImages target = read(read_train_unlabelled, folder, "training");
+    data_.target_train = {fit_to(std::move(target.images), kImageSize, data_.target_name)};
+  }
+
+  LabelledImages read_labelled_training(const fs::path& folder) {
+    LabelledImages set;
+    try {
+      set = read(read_train, folder, "training");
+    } catch (const DataError& error) {
+      read_train_unlabelled(folder);  // what is wrong with the pictures is wrong for every mode
+      throw DataError(
+          fmt::format("{}; only target-only learns from these labels, and --mode dann "
+                      "does without",
+                      error.what()));
+    }
+    return fitted(std::move(set), folder.string());
+  }
+
+  void read_target_test(const fs::path& folder) {
+    if (arguments_.target_test) {
+      read_other_test(*arguments_.target_test);
+    } else if (has_test_labels(folder)) {
+      data_.target_test = fitted(read(read_test, folder, "test"), folder.string());
+    } else if (has_test(folder) && has_train_labels(folder)) {
+      // Half a download, most likely, and no reason to measure on the training part in silence.
+      throw DataError(
+          fmt::format("{}: its training pictures have labels, and its test pictures have none; "
+                      "fetch its test labels, or name another test set with --target-test",
+                      folder.string()));
+    } else if (has_train_labels(folder)) {
+      data_.target_test = loaded_.labelled_target
+                              ? *loaded_.labelled_target
+                              : fitted(read(read_train, folder, "training"), folder.string());
+    } else {
+      data_.notes.push_back(
+          fmt::format("{} has no labels: no accuracy on the target; --target-test DIR names "
+                      "labelled pictures to measure on",
+                      folder.string()));
+    }
+  }
+
+  void read_other_test(const fs::path& folder) {
+    data_.target_name += ", measured on " + folder.string();
+    if (has_test(folder)) {
+      data_.target_test = fitted(read(read_test, folder, "test"), folder.string());
+      return;
+    }
+    data_.target_test = fitted(read(read_train, folder, "training"), folder.string());
+    data_.notes.push_back(fmt::format(
+        "--target-test {} has no test part: measured on its training part", folder.string()));
+  }
+
+  // Once all pictures are there, as the network takes them.
+  void describe() {
+    data_.transductive = note_shared_pictures(data_);
+    const Images& source = data_.source_train.images;
+    const Images& target = data_.target_train.images;
+    data_.channel_means = channel_means({&source, &target}, kImageChannels);
+    data_.source = description(data_.source_name, source, content_sha256(data_.source_train),
+                               &data_.source_test);
+    data_.target = description(data_.target_name, target, content_sha256(target),
+                               data_.target_test ? &*data_.target_test : nullptr);
+    data_.target["transductive"] = data_.transductive;
+  }
+
+  static Json description(const std::string& name, const Images& train,
+                          const std::string& train_sha256, const LabelledImages* test) {
+    Json json = {{"name", name},
+                 {"train_images", train.count},
+                 {"test_images", test == nullptr ? 0 : test->images.count},
+                 {"height", train.height},
+                 {"width", train.width},
+                 {"channels", train.channels},
+                 {"sha256", train_sha256}};
+    if (test != nullptr) json["test_sha256"] = content_sha256(*test);
+    return json;
+  }
+
+  const DataArguments& arguments_;
+  bool with_target_labels_;
+  const std::function<void()>& between_parts_;
+  LoadedData loaded_;
+  ExperimentData& data_ = loaded_.experiment;
+};
 
 }  // namespace
 
-ExperimentData load_data(const DataArguments& arguments) {
-  ExperimentData data;
-  if (arguments.builtin()) {
-    load_builtin(data);
-  } else {
-    load_source_folder(arguments, data);
-    if (arguments.target.empty()) {
-      load_blended_target(arguments, data);
-    } else {
-      load_target_folder(arguments, data);
-    }
-  }
-  const Images& source = data.source_train.images;
-  const Images& target = data.target_train.images;
-  data.channel_means = channel_means({&source, &target}, kImageChannels);
-  data.source =
-      description(data.source_name, source, content_sha256(data.source_train), data.source_test);
-  data.target = description(data.target_name, target, content_sha256(target), data.target_test);
-  data.target["transductive"] = data.transductive;
-  return data;
-}
-
-LabelledImages load_labelled_target(const DataArguments& arguments) {
-  if (arguments.builtin()) return draw_digits().target_train;
-  if (!arguments.target.empty()) return fitted(read_train(arguments.target), arguments.target);
-  ExperimentData source;
-  load_source_folder(arguments, source);
-  return blend(arguments, source.source_train, source.source_test, source.notes).train;
+LoadedData load_data(const DataArguments& arguments, bool with_target_labels,
+                     const std::function<void()>& between_parts) {
+  return Loader(arguments, with_target_labels, between_parts).load();
 }
 
 }  // namespace gradflip

@@ -2,7 +2,9 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -10,11 +12,12 @@
 
 namespace gradflip {
 
+// What was named; nothing stands for what was not, and no folder at all for the built-in digits.
 struct DataArguments {
-  std::filesystem::path source, target, target_test, photos;
-  std::string blend;  // "difference" or "invert", with photos
+  std::optional<std::filesystem::path> source, target, target_test, photos;
+  std::optional<std::string> blend;  // "difference" or "invert", with photos
 
-  bool builtin() const { return source.empty(); }
+  bool builtin() const { return !source; }
 };
 
 // What an experiment may use. The target's training set comes without labels, by type; the labels
@@ -22,8 +25,8 @@ struct DataArguments {
 struct ExperimentData {
   LabelledImages source_train, source_test;
   UnlabelledImages target_train;
-  LabelledImages target_test;
-  bool transductive = false;  // target_test is the target's training set: it has no test part
+  std::optional<LabelledImages> target_test;  // empty: the target has no labels to measure with
+  bool transductive = false;  // every picture of target_test is one of target_train's
 
   // Of both training sets together; every mode subtracts the same ones.
   std::vector<float> channel_means;
@@ -33,11 +36,19 @@ struct ExperimentData {
   std::vector<std::string> notes;         // what the user should know about the data
 };
 
-// Throws DataError, or IoError where a file cannot be read.
-ExperimentData load_data(const DataArguments& arguments);
+// The train-on-target bound is the one place that may learn from the target's labels, so they stand
+// apart, and are opened only where that mode runs.
+struct LoadedData {
+  ExperimentData experiment;
+  std::optional<LabelledImages> labelled_target;
+};
 
-// The target's training set with its labels: the train-on-target bound is the one place that may
-// learn from them, so they are opened only when that mode runs.
-LabelledImages load_labelled_target(const DataArguments& arguments);
+// What is to be known before the first step is known here: labels are in range, sizes fit.
+// labelled_target is empty if it is not asked for or the target has no training labels. Calls
+// `between_parts` before every set that is read or made and before every photograph; what it throws
+// ends the loading. Throws
+// DataError, or IoError where a file cannot be read.
+LoadedData load_data(const DataArguments& arguments, bool with_target_labels,
+                     const std::function<void()>& between_parts);
 
 }  // namespace gradflip

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "apps/common/cli.h"
 #include "apps/common/run/stopwatch.h"
 
 namespace gradflip {
@@ -13,59 +14,50 @@ namespace {
 // less than 50 ms.
 constexpr double kBlockSeconds = 0.025;
 
-// Means over the steps of an epoch, put together from those over its blocks.
-class EpochMeans {
- public:
-  void add(const StepReport& block) {
-    const auto weight = static_cast<double>(block.steps);
-    steps_ += weight;
-    label_loss_ += weight * block.label_loss;
-    domain_loss_ += weight * block.domain_loss;
-    domain_accuracy_ += weight * block.domain_accuracy;
-    learning_rate_ = block.learning_rate;
-    lambda_ = block.lambda;
-  }
+void write_to(EpochResult& epoch, const StepReport& report, bool has_domain_classifier) {
+  epoch.label_loss = report.label_loss;
+  epoch.learning_rate = report.learning_rate;
+  if (!has_domain_classifier) return;
+  epoch.domain_loss = report.domain_loss;
+  epoch.domain_accuracy = report.domain_accuracy;
+  epoch.lambda = report.lambda;
+}
 
-  void write_to(EpochResult& epoch, bool has_domain_classifier) const {
-    epoch.label_loss = label_loss_ / steps_;
-    epoch.learning_rate = learning_rate_;
-    if (!has_domain_classifier) return;
-    epoch.domain_loss = domain_loss_ / steps_;
-    epoch.domain_accuracy = domain_accuracy_ / steps_;
-    epoch.lambda = lambda_;
-  }
-
- private:
-  double steps_ = 0.0, label_loss_ = 0.0, domain_loss_ = 0.0, domain_accuracy_ = 0.0;
-  double learning_rate_ = 0.0, lambda_ = 0.0;
-};
-
-// One run: the loop, its clocks and what it shows.
+// One run: the loop, its clocks and what it shows. What it measures is in `result` as soon as it is
+// known, whatever ends the run.
 class Run {
  public:
-  Run(const Experiment& experiment, Mode mode, const TrainingData& data, std::uint64_t seed)
+  Run(const Experiment& experiment, const TrainingData& data, RunResult& result)
       : experiment_(experiment),
         has_domain_classifier_(data.unlabelled != nullptr),
-        trainer_(experiment.options, data, seed, experiment.device, experiment.threads),
+        trainer_(experiment.options, data, result.seed, experiment.device, experiment.threads),
         source_test_(trainer_.evaluator(experiment.data.source_test)),
-        target_test_(trainer_.evaluator(experiment.data.target_test)) {
-    result_.mode = mode;
-    result_.seed = seed;
+        result_(result) {
+    if (experiment.data.target_test) {
+      target_test_ = trainer_.evaluator(*experiment.data.target_test);
+    }
     result_.steps_per_epoch = trainer_.steps_per_epoch();
     result_.data_seconds = run_time_.seconds();
   }
+  ~Run() {
+    result_.steps = trainer_.steps_done();
+    result_.wall_seconds = run_time_.seconds();
+  }
+  Run(const Run&) = delete;
+  Run& operator=(const Run&) = delete;
 
-  RunResult train() {
-    while (trainer_.steps_done() < trainer_.total_steps() && !stopped_) {
+  void train() {
+    bool stopped = false;
+    while (trainer_.steps_done() < trainer_.total_steps() && !stopped) {
       train_epoch();
-      stopped_ = experiment_.stop_requested();
-      if (!stopped_) evaluate();
+      stopped = experiment_.stop_requested();
+      if (!stopped) evaluate();
     }
-    result_.completed = !stopped_;
-    experiment_.save(trainer_, result_);
+    result_.completed = !stopped;
+    // Weights that nothing was learned into must not replace good ones.
+    if (trainer_.steps_done() > 0) save();
     result_.wall_seconds = run_time_.seconds();
     experiment_.progress.run_done(progress_state(), result_);
-    return result_;
   }
 
  private:
@@ -76,7 +68,6 @@ class Run {
                                              trainer_.steps_per_epoch());
     epoch_ = {};
     epoch_.epoch = (epoch_end + trainer_.steps_per_epoch() - 1) / trainer_.steps_per_epoch();
-    EpochMeans means;
     while (trainer_.steps_done() < epoch_end && !experiment_.stop_requested()) {
       const Stopwatch block_time;
       const StepReport block =
@@ -87,8 +78,7 @@ class Run {
       steps_per_block_ = std::max<std::int64_t>(
           1, static_cast<std::int64_t>(kBlockSeconds * static_cast<double>(block.steps) /
                                        std::max(seconds, 1e-9)));
-      means.add(block);
-      means.write_to(epoch_, has_domain_classifier_);
+      write_to(epoch_, trainer_.epoch_report(), has_domain_classifier_);
       result_.images_per_second =
           static_cast<double>(result_.steps * trainer_.images_per_step()) / result_.seconds;
       experiment_.progress.update(progress_state());
@@ -101,10 +91,19 @@ class Run {
   void evaluate() {
     const Stopwatch evaluation_time;
     epoch_.source_test_accuracy = source_test_->accuracy();
-    epoch_.target_test_accuracy = target_test_->accuracy();
+    if (target_test_) epoch_.target_test_accuracy = target_test_->accuracy();
     result_.evaluation_seconds += evaluation_time.seconds();
     result_.history.push_back(epoch_);
     experiment_.progress.epoch_done(progress_state(), epoch_);
+  }
+
+  // Figures do not depend on whether the weights found room on a disk.
+  void save() {
+    try {
+      experiment_.save(trainer_, result_);
+    } catch (const std::exception& error) {
+      result_.save_error = run_error_of(error);
+    }
   }
 
   ProgressState progress_state() const {
@@ -136,32 +135,49 @@ class Run {
   bool has_domain_classifier_;
   Trainer trainer_;
   std::unique_ptr<Evaluator> source_test_, target_test_;
-  RunResult result_;
+  RunResult& result_;
   EpochResult epoch_;
   std::int64_t steps_per_block_ = 1;
-  bool stopped_ = false;
 };
+
+RunResult run(const Experiment& experiment, Mode mode, const TrainingData& data,
+              std::uint64_t seed) {
+  RunResult result;
+  result.mode = mode;
+  result.seed = seed;
+  result.measures_target = experiment.data.target_test.has_value();
+  try {
+    Run(experiment, data, result).train();
+  } catch (const std::exception& error) {
+    result.error = run_error_of(error);
+    experiment.progress.say(fmt::format("{} seed {}  failed after {} steps: {}", name_of(mode),
+                                        seed, result.steps, result.error->message));
+  }
+  return result;
+}
 
 }  // namespace
 
+RunError run_error_of(const std::exception& error) {
+  return {static_cast<int>(exit_code_of(error)), error_text(error)};
+}
+
 RunResult source_only(const Experiment& experiment, std::uint64_t seed) {
   const ExperimentData& data = experiment.data;
-  return Run(experiment, Mode::kSourceOnly, {&data.source_train, nullptr, data.channel_means}, seed)
-      .train();
+  return run(experiment, Mode::kSourceOnly, {&data.source_train, nullptr, data.channel_means},
+             seed);
 }
 
 RunResult dann(const Experiment& experiment, std::uint64_t seed) {
   const ExperimentData& data = experiment.data;
-  return Run(experiment, Mode::kDann, {&data.source_train, &data.target_train, data.channel_means},
-             seed)
-      .train();
+  return run(experiment, Mode::kDann, {&data.source_train, &data.target_train, data.channel_means},
+             seed);
 }
 
 RunResult train_on_target(const Experiment& experiment, const LabelledImages& labelled_target,
                           std::uint64_t seed) {
-  return Run(experiment, Mode::kTargetOnly,
-             {&labelled_target, nullptr, experiment.data.channel_means}, seed)
-      .train();
+  return run(experiment, Mode::kTargetOnly,
+             {&labelled_target, nullptr, experiment.data.channel_means}, seed);
 }
 
 }  // namespace gradflip

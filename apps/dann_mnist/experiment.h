@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <exception>
 #include <functional>
 
 #include "apps/common/report/run_result.h"
@@ -22,15 +23,20 @@ struct Experiment {
   int threads;
   Progress& progress;
   std::function<bool()> stop_requested;  // asked between blocks of steps of some 25 ms
-  std::function<void(const Trainer&, const RunResult&)> save;  // called at the end of every run
+  // Called at the end of every run that has made a step and did not fail.
+  std::function<void(const Trainer&, const RunResult&)> save;
 };
 
 // Each trains one network to the end of the run, or until a stop is requested, and measures it at
 // the end of every epoch on both test sets. Target test accuracy is recorded and decides nothing.
-// Throws what Trainer throws.
+// What goes wrong is in the result: `error` if it ended the run, `save_error` if only its weights
+// are lost.
 RunResult source_only(const Experiment& experiment, std::uint64_t seed);
 RunResult dann(const Experiment& experiment, std::uint64_t seed);
 RunResult train_on_target(const Experiment& experiment, const LabelledImages& labelled_target,
                           std::uint64_t seed);
+
+// What went wrong, as reports show it.
+RunError run_error_of(const std::exception& error);
 
 }  // namespace gradflip

@@ -1,7 +1,6 @@
 #include <fmt/format.h>
 
 #include <iostream>
-#include <limits>
 #include <map>
 #include <memory>
 #include <string>
@@ -9,6 +8,8 @@
 
 #include "apps/common/data/digit_folder.h"
 #include "apps/common/data/mnist_m.h"
+#include "apps/common/number_option.h"
+#include "apps/common/shown.h"
 #include "apps/gradflip/commands.h"
 
 namespace gradflip {
@@ -25,15 +26,21 @@ const std::map<std::string, Blend> kBlends = {{"difference", Blend::kDifference}
 
 int build(const MnistMOptions& options) {
   const Blend blend = kBlends.at(options.blend);
+  require_writable_digit_folder(options.out, /*channels=*/3);
   const LabelledImages train_digits = read_train(options.digits);
   const LabelledImages test_digits = read_test(options.digits);
-  const Photographs photographs = read_photographs(options.photos, blend);
-  if (!photographs.note.empty()) std::cerr << "note: " << photographs.note << "\n";
+  require_grey(train_digits, options.digits);
+  require_grey(test_digits, options.digits);
+  const Photographs photographs = list_photographs(options.photos, blend);
+  for (const std::string& note : photographs.notes) {
+    std::cerr << "note: " << without_controls(note) << "\n";
+  }
   const MnistM built = build_mnist_m(train_digits, test_digits, photographs, blend, options.seed);
   write_digit_folder(options.out, built.train, built.test);
   for (const auto& [part, data] : {std::pair{"train", &built.train}, {"test", &built.test}}) {
-    std::cout << fmt::format("{:<5}  {} pictures of {}x{}  sha256 {}\n", part, data->images.count,
-                             data->images.height, data->images.width, content_sha256(*data));
+    std::cout << fmt::format("{:<5}  {} pictures of {}x{}  sha256 {}  with labels {}\n", part,
+                             data->images.count, data->images.height, data->images.width,
+                             content_sha256(data->images), content_sha256(*data));
   }
   return 0;
 }
@@ -50,7 +57,8 @@ void add_data_command(CLI::App& app, Command* chosen) {
   mnist_m->add_option("--digits", options->digits, "folder with MNIST's four files")->required();
   mnist_m
       ->add_option("--photos", options->photos,
-                   "folder of photographs (.jpg, .png), best with subfolders train and test")
+                   "folder of photographs (.jpg, .jpeg, .jpe, .jfif, .png), best with subfolders "
+                   "train and test")
       ->required();
   mnist_m
       ->add_option("--blend", options->blend,
@@ -59,9 +67,8 @@ void add_data_command(CLI::App& app, Command* chosen) {
       ->required()
       ->check(CLI::IsMember(&kBlends));
   mnist_m->add_option("--out", options->out, "folder to write; made if missing")->required();
-  mnist_m->add_option("--seed", options->seed, "chooses the patches")
-      ->check(CLI::Range(std::int64_t{0}, std::numeric_limits<std::int64_t>::max()).description(""))
-      ->capture_default_str();
+  constexpr WholeRange kSeeds{.low = 0};
+  add_whole_number(*mnist_m, "--seed", kSeeds, options->seed, "chooses the patches [0]");
   mnist_m->callback([options, chosen] { *chosen = [options] { return build(*options); }; });
 }
 

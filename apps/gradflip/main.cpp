@@ -1,7 +1,9 @@
 #include "apps/common/cli.h"
+#include "apps/common/run/signals.h"
 #include "apps/gradflip/commands.h"
 
 int main(int argc, char** argv) {
+  gradflip::let_writes_fail();
   CLI::App app("Domain-adversarial training: the work around it.", "gradflip");
   app.require_subcommand(1);
   gradflip::Command chosen;

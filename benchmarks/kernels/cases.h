@@ -16,6 +16,10 @@ void add_grl_cases(Suite& suite);
 void add_loss_cases(Suite& suite);
 void add_sgd_cases(Suite& suite);
 void add_gather_cases(Suite& suite);
+// What only a GPU's training step runs, and a CPU in tests.
+void add_sampled_conv_block_cases(Suite& suite);
+void add_heads_cases(Suite& suite);
+void add_training_update_cases(Suite& suite);
 
 // Our own kernels' name in the column "library".
 inline constexpr const char* kOurs = "gradflip";

@@ -7,6 +7,7 @@
 #include <span>
 
 #include "apps/common/cli.h"
+#include "apps/common/usage_error.h"
 #include "benchmarks/kernels/cases.h"
 #include "benchmarks/support/build_info.h"
 #include "benchmarks/support/runner.h"
@@ -46,7 +47,8 @@ void add_options(CLI::App& app, Arguments& arguments) {
   app.add_flag("--cold", arguments.runner.cold,
                "every call finds its data outside of the last cache that kernels share");
   app.add_flag("--no-check", arguments.no_check, "do not compare with the reference first");
-  app.add_option("--json", arguments.json, "also write the rows as JSON")->type_name("FILE");
+  app.add_option("--json", arguments.json, "also write the rows as JSON, after each of them")
+      ->type_name("FILE");
   app.footer(kFooter);
   app.allow_extras();
 }
@@ -60,8 +62,7 @@ void hand_over(const CLI::App& app) {
   auto count = static_cast<int>(pointers.size());
   benchmark::Initialize(&count, pointers.data());
   if (count > 1) {
-    throw std::invalid_argument(
-        fmt::format("unknown option {}; --help lists what there is", pointers[1]));
+    throw UsageError(fmt::format("unknown option {}; --help lists what there is", pointers[1]));
   }
 }
 
@@ -73,7 +74,9 @@ std::vector<Math> maths_of(const Arguments& arguments, const Context& context) {
     }
     return maths;
   }
-  for (const std::string& name : arguments.precisions) maths.push_back(math_from_name(name));
+  for (const std::string& name : arguments.precisions) {
+    maths.push_back(as_usage([&] { return math_from_name(name); }));
+  }
   return maths;
 }
 
@@ -86,6 +89,9 @@ Suite make_suite(const Arguments& arguments, const Context& context) {
   add_loss_cases(suite);
   add_sgd_cases(suite);
   add_gather_cases(suite);
+  add_sampled_conv_block_cases(suite);
+  add_heads_cases(suite);
+  add_training_update_cases(suite);
   add_openblas_cases(suite);
   add_onednn_cases(suite);
   add_cublas_cases(suite);
@@ -93,8 +99,8 @@ Suite make_suite(const Arguments& arguments, const Context& context) {
   return suite;
 }
 
-void write_json(const std::string& path, const Device& device, const Peaks& peaks,
-                const std::vector<Row>& rows, bool cold) {
+// What a document says beside its rows.
+nlohmann::ordered_json head_of(const Device& device, const Peaks& peaks, bool cold) {
   nlohmann::ordered_json document = to_json(build_info());
   document["device"] = device.name;
   document["peaks"] = to_json(peaks);
@@ -103,6 +109,11 @@ void write_json(const std::string& path, const Device& device, const Peaks& peak
     document["peaks_of_all_cores"] = to_json(measure_cpu_peaks(default_threads()));
   }
   document["caches"] = cold ? "cold" : "warm";
+  return document;
+}
+
+void write_json(const std::string& path, nlohmann::ordered_json document,
+                const std::vector<Row>& rows) {
   document["rows"] = nlohmann::ordered_json::array();
   for (const Row& row : rows) document["rows"].push_back(to_json(row));
   const std::string text = document.dump(1) + "\n";
@@ -111,23 +122,27 @@ void write_json(const std::string& path, const Device& device, const Peaks& peak
 
 int run(const CLI::App& app, Arguments& arguments) {
   const std::string unfit = unfit_for_timing(build_info());
-  if (!unfit.empty()) throw std::invalid_argument(unfit);
+  if (!unfit.empty()) throw UsageError(unfit);
   arguments.runner.check = !arguments.no_check;
   hand_over(app);
-  const Device device = select_device(arguments.device);
+  const Device device = as_usage([&] { return select_device(arguments.device); });
   const Suite suite = make_suite(arguments, device.context);
   Peaks peaks = std::visit([](auto ctx) { return measure_peaks(ctx); }, device.context);
   raise_to_cublas_peaks(device.context, peaks);
   std::cerr << fmt::format("{}; {}, {}, commit {}\npeaks: {}\n", device.name, build_info().compiler,
                            build_info().type, build_info().commit, to_json(peaks).dump());
   Runner runner(suite, peaks, arguments.runner);
-  runner.run(std::cout);
-  if (!arguments.json.empty()) {
-    write_json(arguments.json, device, peaks, runner.rows(), arguments.runner.cold);
-  }
+  nlohmann::ordered_json head;
+  if (!arguments.json.empty()) head = head_of(device, peaks, arguments.runner.cold);
+  const auto keep = [&] {
+    if (!arguments.json.empty()) write_json(arguments.json, head, runner.rows());
+  };
+  keep();
+  runner.run(std::cout, keep);
   if (runner.failures() > 0) {
-    throw std::runtime_error(fmt::format("{} of {} benchmarks failed; see their rows",
-                                         runner.failures(), runner.rows().size()));
+    std::cerr << fmt::format("{}: error: {} of {} benchmarks failed; see their rows\n",
+                             app.get_name(), runner.failures(), runner.rows().size());
+    return static_cast<int>(ExitCode::kInternal);
   }
   return 0;
 }

@@ -13,6 +13,11 @@ B (infer). Source and target go through the extractor in one pass. Images are fl
 ready to use, in a pool larger than caches; gradflip gathers and normalises bytes inside of its step.
 
 Runs with PyTorch 1.13 to 2.x. --compile needs 2.x, --cuda-graph a GPU (the whole step is captured and replayed).
+
+--verify STEPS trains for so many steps as asked, and plainly (eager, f32) from the same start, on schedules that run
+through all of their values meanwhile; it compares the losses and how far each of the three parts of the network moved.
+A learning rate or a reversal that a captured step does not follow shows there. Exit code 1 if they differ by more than
+the precision explains.
 """
 import argparse
 import contextlib
@@ -30,6 +35,9 @@ SCHEDULE_STEPS = 18_740  # 20 epochs of MNIST's 60,000 images at 64 a step
 MOMENTUM = 0.9
 POOL_MIB = 64
 MOST_POOL_BATCHES = 2048
+# Of --verify, by precision: the largest relative difference of a loss, and of a part's way from where it started.
+LOSS_BOUNDS = {"f32": 1e-3, "tf32": 1e-2, "bf16": 3e-2}
+WAY_BOUNDS = {"f32": 1e-2, "tf32": 5e-2, "bf16": 2e-1}
 
 
 class ReverseGradient(torch.autograd.Function):
@@ -122,7 +130,8 @@ class Workload:
             self.pool.append((x.to(self.device).contiguous(memory_format=layout), y.to(self.device)))
 
     def make_schedule(self):
-        progress = torch.arange(SCHEDULE_STEPS, dtype=torch.float64) / SCHEDULE_STEPS
+        count = self.args.schedule_steps
+        progress = torch.arange(count, dtype=torch.float64) / count
         strength = 2 / (1 + torch.exp(-10 * progress)) - 1
         rate = 0.01 / (1 + 10 * progress) ** 0.75
         schedule = torch.stack([strength, rate], dim=1).float()
@@ -182,7 +191,7 @@ class Workload:
 
     def step(self):
         x, y = self.pool[self.steps % len(self.pool)]
-        moment = self.steps % SCHEDULE_STEPS
+        moment = self.steps % self.args.schedule_steps
         if self.training:
             self.now.copy_(self.schedule[moment])
             if not self.rate_on_device:
@@ -225,11 +234,12 @@ class Workload:
             torch.cuda.synchronize()
 
 
-def losses(args, count):
+def train(args, count):
+    """The losses of the first steps, and where each parameter is after them, less where it was."""
     workload = Workload(args)
+    before = [parameter.detach().clone() for parameter in workload.parameters]
     if args.cuda_graph:
         # Capturing trains on the way; put everything back to where a fresh start is.
-        before = [parameter.detach().clone() for parameter in workload.parameters]
         workload.seconds_of(1)
         workload.capture()
         restore(workload, before)
@@ -237,7 +247,10 @@ def losses(args, count):
     for _ in range(count):
         workload.step()
         values.append(float(workload.last.float().mean()))
-    return values
+    names = [name for name, _ in workload.model.named_parameters()]
+    ways = {name: (parameter.detach() - start).double()
+            for name, parameter, start in zip(names, workload.parameters, before)}
+    return values, ways
 
 
 @torch.no_grad()
@@ -255,13 +268,45 @@ def restore(workload, before):
         velocity.zero_()
 
 
+def relative_distance(got, want):
+    """Of what the parameters of one part of the network moved."""
+    worst = 0.0
+    for part in ("conv", "label", "domain"):
+        pairs = [(got[name], want[name]) for name in want if name.startswith(part)]
+        reference = math.sqrt(sum(float(b.square().sum()) for _, b in pairs))
+        if reference > 0:
+            worst = max_or_nan(worst, math.sqrt(sum(float((a - b).square().sum()) for a, b in pairs)) / reference)
+    return worst
+
+
+def max_or_nan(a, b):
+    return b if math.isnan(b) or b > a else a
+
+
+def settings(args):
+    return {"mode": args.mode, "batch": args.batch, "precision": args.precision, "device": args.device,
+            "compile": args.compile, "cuda_graph": args.cuda_graph, "channels_last": args.channels_last,
+            "torch": torch.__version__}
+
+
 def verify(args):
-    """Largest relative difference of the first losses from plain eager f32 on the same device."""
+    """Against plain eager f32 on the same device, from the same start."""
+    args = argparse.Namespace(**{**vars(args), "schedule_steps": args.verify})
     plain = argparse.Namespace(**{**vars(args), "precision": "f32", "compile": False, "cuda_graph": False,
                                   "channels_last": False})
-    got, want = losses(args, args.verify), losses(plain, args.verify)
-    worst = max(abs(a - b) / max(abs(b), 1e-6) for a, b in zip(got, want))
-    return {"steps": args.verify, "largest_relative_difference": worst, "last": [got[-1], want[-1]]}
+    got, got_ways = train(args, args.verify)
+    want, want_ways = train(plain, args.verify)
+    loss = 0.0
+    for a, b in zip(got, want):
+        loss = max_or_nan(loss, abs(a - b) / max(abs(b), 1e-6))
+    way = relative_distance(got_ways, want_ways)
+    # Not "greater than": what is no number must not pass.
+    ok = loss <= LOSS_BOUNDS[args.precision] and way <= WAY_BOUNDS[args.precision]
+    result = {**settings(args), "steps": args.verify, "ok": ok, "largest_relative_difference": loss,
+              "relative_distance": way, "last": [got[-1], want[-1]]}
+    if not ok:
+        result["error"] = f"not what plain f32 computes: losses differ by {loss:.2g}, ways by {way:.2g}"
+    return result
 
 
 def measure(args):
@@ -282,10 +327,9 @@ def measure(args):
     windows = [workload.seconds_of(steps) / steps for _ in range(args.repeats)]
     step = statistics.median(windows)
     result = {
-        "mode": args.mode, "batch": args.batch, "precision": args.precision, "device": args.device,
-        "compile": args.compile, "cuda_graph": args.cuda_graph, "channels_last": args.channels_last,
+        **settings(args),
         "optimizer": type(workload.optimizer).__name__ if workload.optimizer else None,
-        "torch": torch.__version__, "threads": torch.get_num_threads(),
+        "threads": torch.get_num_threads(),
         "images_per_second": args.batch / step,
         "images_per_second_min": args.batch / max(windows),
         "images_per_second_max": args.batch / min(windows),
@@ -313,9 +357,10 @@ def arguments():
     parser.add_argument("--warmup", type=float, default=0.5, help="seconds")
     parser.add_argument("--pool-mib", type=float, default=POOL_MIB, help="distinct images that are kept")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--verify", type=int, default=0, metavar="STEPS", help="compare losses with eager f32 instead")
+    parser.add_argument("--verify", type=int, default=0, metavar="STEPS", help="compare with eager f32 instead")
     parser.add_argument("--json", action="store_true")
     args = parser.parse_args()
+    args.schedule_steps = SCHEDULE_STEPS
     if args.mode == "dann" and args.batch % 2:
         parser.error("--batch must be even for a DANN")
     if args.compile and not hasattr(torch, "compile"):
@@ -337,6 +382,8 @@ def main():
     else:
         print(f"{args.mode}, batch {args.batch}, {args.precision}: {result['images_per_second']:.0f} images/s, "
               f"{result['step_us']:.1f} us a step")
+    if args.verify and not result["ok"]:
+        sys.exit(1)
 
 
 if __name__ == "__main__":

@@ -96,15 +96,14 @@ double mma_flops(Cuda ctx, unsigned blocks, float* scratch) {
   constexpr double kFlopsOfOne = kMath == Math::kTf32 ? 2.0 * 16 * 8 * 8 : 2.0 * 16 * 8 * 16;
   const double warps = static_cast<double>(blocks) * kBlock / 32;
   return warps * kRounds * kFragments * kFlopsOfOne / fastest(ctx.stream, [&] {
-           launch(mma_kernel<kMath>, dim3(blocks), dim3(kBlock), 0, ctx.stream, kRounds, 0.01F,
-                  scratch);
+           launch(mma_kernel<kMath>, dim3(blocks), dim3(kBlock), 0, ctx, kRounds, 0.01F, scratch);
          });
 }
 
 double ffma_flops(Cuda ctx, unsigned blocks, float* scratch) {
   const double threads = static_cast<double>(blocks) * kBlock;
   return threads * kRounds * kSums * 2.0 / fastest(ctx.stream, [&] {
-           launch(ffma_kernel, dim3(blocks), dim3(kBlock), 0, ctx.stream, kRounds, 0.999F, 0.001F,
+           launch(ffma_kernel, dim3(blocks), dim3(kBlock), 0, ctx, kRounds, 0.999F, 0.001F,
                   scratch);
          });
 }
@@ -113,7 +112,7 @@ double copy_bytes_per_second(Cuda ctx) {
   const Buffer from(ctx, kCopyBytes), to(ctx, kCopyBytes);
   const std::int64_t size = kCopyBytes / 16;
   return 2.0 * kCopyBytes / fastest(ctx.stream, [&] {
-           launch(copy_kernel, elementwise_grid(size), dim3(kElementwiseBlock), 0, ctx.stream, size,
+           launch(copy_kernel, elementwise_grid(ctx, size), dim3(kElementwiseBlock), 0, ctx, size,
                   from.as<float4>(), to.as<float4>());
          });
 }
@@ -121,11 +120,9 @@ double copy_bytes_per_second(Cuda ctx) {
 }  // namespace
 
 Peaks measure_peaks(Cuda ctx) {
-  int device = 0;
-  GRADFLIP_CUDA_CHECK(cudaGetDevice(&device));
-  int processors = 0, cache = 0;
-  GRADFLIP_CUDA_CHECK(cudaDeviceGetAttribute(&processors, cudaDevAttrMultiProcessorCount, device));
-  GRADFLIP_CUDA_CHECK(cudaDeviceGetAttribute(&cache, cudaDevAttrL2CacheSize, device));
+  const int processors = ctx.gpu->multiprocessors;
+  int cache = 0;
+  GRADFLIP_CUDA_CHECK(cudaDeviceGetAttribute(&cache, cudaDevAttrL2CacheSize, ctx.gpu->device));
   const unsigned blocks = static_cast<unsigned>(processors) * kBlocksPerProcessor;
   const Buffer scratch(ctx, kBlock * 4);
   Peaks peaks;

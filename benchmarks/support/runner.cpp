@@ -35,7 +35,8 @@ double median(std::vector<double> values) {
 // Prints a row when Google Benchmark reports that its case is done.
 class Runner::Reporter : public benchmark::BenchmarkReporter {
  public:
-  Reporter(Runner& runner, std::ostream& out) : runner_(runner), out_(out) {}
+  Reporter(Runner& runner, std::ostream& out, const std::function<void()>& keep)
+      : runner_(runner), out_(out), keep_(keep) {}
 
   bool ReportContext(const Context& /*context*/) override {
     out_ << table_header() << '\n';
@@ -44,11 +45,13 @@ class Runner::Reporter : public benchmark::BenchmarkReporter {
   void ReportRuns(const std::vector<Run>& /*runs*/) override {
     runner_.rows_.push_back(runner_.latest_);
     out_ << table_line(runner_.latest_) << std::endl;
+    keep_();
   }
 
  private:
   Runner& runner_;
   std::ostream& out_;
+  const std::function<void()>& keep_;
 };
 
 Runner::Runner(const Suite& suite, const Peaks& peaks, const RunnerOptions& options)
@@ -62,8 +65,8 @@ Runner::Runner(const Suite& suite, const Peaks& peaks, const RunnerOptions& opti
 
 Runner::~Runner() = default;
 
-void Runner::run(std::ostream& out) {
-  Reporter reporter(*this, out);
+void Runner::run(std::ostream& out, const std::function<void()>& keep) {
+  Reporter reporter(*this, out, keep);
   benchmark::RunSpecifiedBenchmarks(&reporter);
   timer_.reset();
 }

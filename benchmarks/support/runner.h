@@ -4,6 +4,7 @@
 
 #include <benchmark/benchmark.h>
 
+#include <functional>
 #include <memory>
 #include <set>
 #include <stdexcept>
@@ -35,8 +36,9 @@ class Runner {
   Runner(const Runner&) = delete;
   Runner& operator=(const Runner&) = delete;
 
-  // Runs what the filter picks and prints each row, once it is there, to `out`.
-  void run(std::ostream& out);
+  // Runs what the filter picks and prints each row, once it is there, to `out`; then calls `keep`,
+  // as the next one may not come to an end.
+  void run(std::ostream& out, const std::function<void()>& keep);
 
   const std::vector<Row>& rows() const { return rows_; }
   // Rows whose result was wrong, or that threw.

@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <cctype>
 #include <cstdint>
-#include <stdexcept>
 
+#include "apps/common/usage_error.h"
 #include "kernels/cpu/simd_targets.h"
 
 namespace gradflip::bench {
@@ -25,7 +25,7 @@ void use_simd(const std::string& name) {
     }
     known += ", " + target_name;
   }
-  throw std::invalid_argument("--simd: there is no \"" + name + "\" here; choose one of " + known);
+  throw UsageError("--simd: there is no \"" + name + "\" here; choose one of " + known);
 }
 
 }  // namespace gradflip::bench

@@ -8,15 +8,17 @@
 
 namespace gradflip {
 
-// A call of the CUDA runtime failed: out of memory, a lost device, an invalid launch.
+// A call of the CUDA runtime failed: a lost device, an invalid launch.
 struct CudaError : DeviceError {
   using DeviceError::DeviceError;
 };
 
 inline void throw_if_failed(cudaError_t error, const char* call, const char* file, int line) {
   if (error == cudaSuccess) return;
-  throw CudaError(message(call, " at ", file, ":", line, ": ", cudaGetErrorName(error), " (",
-                          cudaGetErrorString(error), ")"));
+  const std::string what = message(call, " at ", file, ":", line, ": ", cudaGetErrorName(error),
+                                   " (", cudaGetErrorString(error), ")");
+  if (error == cudaErrorMemoryAllocation) throw DeviceMemoryError("out of device memory: " + what);
+  throw CudaError(what);
 }
 
 }  // namespace gradflip

@@ -5,18 +5,18 @@
 #include <algorithm>
 #include <cstdint>
 
+#include "kernels/context.h"
 #include "kernels/cuda/simt.h"
 
 namespace gradflip {
 
 inline constexpr unsigned kElementwiseBlock = 256;
-// Enough blocks to fill 132 multiprocessors eight times over; more would only queue up.
-inline constexpr std::int64_t kElementwiseBlocks = 132 * 8;
 
 // size > 0.
-inline dim3 elementwise_grid(std::int64_t size) {
+inline dim3 elementwise_grid(const Cuda& ctx, std::int64_t size) {
+  constexpr std::int64_t kFull = 8;  // blocks that fill a multiprocessor; more would only queue up
   const std::int64_t blocks = (size + kElementwiseBlock - 1) / kElementwiseBlock;
-  return dim3(static_cast<unsigned>(std::min(blocks, kElementwiseBlocks)));
+  return dim3(static_cast<unsigned>(std::min(blocks, kFull * ctx.gpu->multiprocessors)));
 }
 
 __device__ __forceinline__ std::int64_t global_thread() {

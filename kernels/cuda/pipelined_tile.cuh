@@ -175,4 +175,40 @@ class FragmentReader {
   int first_;
 };
 
+// The same for B alone, where neighbours run along k: fragments of 16 columns as two pairs of
+// registers, 0 and 1 for the first eight columns, 2 and 3 for the next eight. mma.sync takes B in
+// two neighbouring registers; those of FragmentReader lie two apart, and each would be moved.
+template <Math kMath, int kOuterSize>
+class ColumnReader {
+  using Tile = PipelinedTile<Along::kK, kOuterSize>;
+
+ public:
+  // The warp's part of the tile begins at `outer`. The lane names line lane % 8 of block lane / 8;
+  // blocks go along k, then to the next eight columns.
+  __device__ __forceinline__ ColumnReader(int outer, int lane)
+      : first_(Tile::offset(outer + lane / 16 * 8 + lane % 8, lane / 8 % 2 * 4)) {}
+
+  // outer is a multiple of 16, k of kMmaDepth. In bf16 k is permuted as by FragmentReader.
+  __device__ __forceinline__ void read(const float* tile, int outer, int k,
+                                       std::uint32_t (&pairs)[4]) const {
+    std::uint32_t low[4];
+    ldmatrix_x4(low, tile + (first_ ^ k) + outer * Tile::kPitch);
+    if constexpr (kMath == Math::kTf32) {
+#pragma unroll
+      for (int j = 0; j < 4; ++j) pairs[j] = to_tf32(__uint_as_float(low[j]));
+    } else {
+      std::uint32_t high[4];
+      ldmatrix_x4(high, tile + (first_ ^ (k + 8)) + outer * Tile::kPitch);
+#pragma unroll
+      for (int j = 0; j < 4; j += 2) {
+        pairs[j] = pack_bf16(__uint_as_float(low[j]), __uint_as_float(low[j + 1]));
+        pairs[j + 1] = pack_bf16(__uint_as_float(high[j]), __uint_as_float(high[j + 1]));
+      }
+    }
+  }
+
+ private:
+  int first_;
+};
+
 }  // namespace gradflip

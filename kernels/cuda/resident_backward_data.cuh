@@ -13,13 +13,13 @@
 namespace gradflip::resident_backward_data {
 
 inline constexpr int kFragmentSide = 4;  // the 16 rows of a fragment are 4 x 4 pixels
-inline constexpr int kFragments =
-    3;  // of a warp, side by side; warps of a group one below the other
+// Of a warp, side by side; warps of a group one below the other.
+inline constexpr int kFragments = 3;
 inline constexpr int kSide = kFragments * kFragmentSide;  // of the block's square of pixels
 inline constexpr int kPixels = kSide * kSide;
 inline constexpr int kChannels = 32;
-inline constexpr int kGroups =
-    4;  // a schedule of the multiprocessor each, so that rows share it evenly
+// A scheduler of the multiprocessor each, so that rows share it evenly.
+inline constexpr int kGroups = 4;
 inline constexpr int kThreads = kWarpLanes * kFragments * kGroups;
 inline constexpr int kStages = 4;
 inline constexpr int kBlocksPerMultiprocessor = 2;
@@ -55,10 +55,10 @@ struct BlockPlace {
   std::int64_t n;
   int h, w, c;
 
-  __device__ __forceinline__ explicit BlockPlace(const Gradient& of) {
-    const Quotient channels = of.tiles_c.divide(blockIdx.x);
-    const Quotient column = of.tiles_w.divide(channels.quotient);
-    const Quotient row = of.tiles_h.divide(column.quotient);
+  __device__ __forceinline__ explicit BlockPlace(const Gradient& args) {
+    const Quotient channels = args.tiles_c.divide(blockIdx.x);
+    const Quotient column = args.tiles_w.divide(channels.quotient);
+    const Quotient row = args.tiles_h.divide(column.quotient);
     n = row.quotient;
     h = static_cast<int>(row.remainder) * kSide;
     w = static_cast<int>(column.remainder) * kSide;
@@ -69,25 +69,24 @@ struct BlockPlace {
 // A thread's vector of a line of the filter, in every kTilesAtOnce-th tile.
 class FilterCopier {
  public:
-  __device__ __forceinline__ FilterCopier(const Gradient& of, const BlockPlace& block)
+  __device__ __forceinline__ FilterCopier(const Gradient& args, const BlockPlace& block)
       : tile_(static_cast<int>(threadIdx.x) / kTileThreads) {
     const int thread = static_cast<int>(threadIdx.x) % kTileThreads;
     const int line = thread / kLineVectors;
     const int k = thread % kLineVectors * 4;
     // The last block gets the last channels once more, whose sums nobody writes.
-    from_ = min(block.c + line, of.C - 1) * of.K + k;
+    from_ = min(block.c + line, args.C - 1) * args.K + k;
     to_ = FilterTile::offset(line, k);
   }
 
   // Starts copying the steps from `step` on, as many as there are.
-  __device__ __forceinline__ void copy(const Gradient& of, int step, Stage& stage) const {
+  __device__ __forceinline__ void copy(const Gradient& args, int step, Stage& stage) const {
 #pragma unroll
     for (int tile = 0; tile < kGroups; tile += kTilesAtOnce) {
-      if (tile_ + tile >= kGroups || step + tile_ + tile >= of.steps) break;
-      const Quotient tap = of.steps_of_tap.divide(step + tile_ + tile);
+      if (tile_ + tile >= kGroups || step + tile_ + tile >= args.steps) break;
+      const IntQuotient tap = args.steps_of_tap.divide_int(step + tile_ + tile);
       cp_async<16>(stage.tiles[tile_ + tile] + to_,
-                   of.filter + (from_ + static_cast<int>(tap.quotient) * of.C * of.K +
-                                static_cast<int>(tap.remainder) * kDepth));
+                   args.filter + (from_ + tap.quotient * args.C * args.K + tap.remainder * kDepth));
     }
   }
 
@@ -103,28 +102,29 @@ class FilterCopier {
 // dy under all taps of the block's pixels: pixel (i, j) of the slab is dy at
 // (block.h + pad_h - (R-1) + i, block.w + pad_w - (S-1) + j), zero where there is no window.
 template <Math kMath>
-__device__ __forceinline__ void unpool(const Gradient& of, const BlockPlace& block, uint4* slab) {
+__device__ __forceinline__ void unpool(const Gradient& args, const BlockPlace& block, uint4* slab) {
   constexpr int kQuads = kVectorChannels<kMath> / 4;
-  const int first_p = block.h + of.pad_h - (of.R - 1);
-  const int first_q = block.w + of.pad_w - (of.S - 1);
-  const int rows = kSide + of.R - 1;
-  const int columns = kSide + of.S - 1;
-  const int items = of.cells * static_cast<int>(of.vectors.value());
+  const int first_p = block.h + args.pad_h - (args.R - 1);
+  const int first_q = block.w + args.pad_w - (args.S - 1);
+  const int rows = kSide + args.R - 1;
+  const int columns = kSide + args.S - 1;
+  const int items = args.cells * static_cast<int>(args.vectors.value());
 #pragma unroll 2
   for (int i = static_cast<int>(threadIdx.x); i < items; i += kThreads) {
-    const Quotient cell = of.vectors.divide(i);
-    const Quotient row = of.cells_w.divide(cell.quotient);
+    const IntQuotient cell = args.vectors.divide_int(i);
+    const IntQuotient row = args.cells_w.divide_int(cell.quotient);
     // Windows of negative numbers, too: beyond the convolution's edge.
-    const int pp = (first_p >> 1) + static_cast<int>(row.quotient);
-    const int pq = (first_q >> 1) + static_cast<int>(row.remainder);
-    const bool inside = pp >= 0 && pp < of.PP && pq >= 0 && pq < of.PQ;
-    const std::int64_t window = (block.n * of.PP + pp) * of.PQ + pq;
+    const int pp = (first_p >> 1) + row.quotient;
+    const int pq = (first_q >> 1) + row.remainder;
+    const bool inside = pp >= 0 && pp < args.PP && pq >= 0 && pq < args.PQ;
+    const std::int64_t window = (block.n * args.PP + pp) * args.PQ + pq;
     PooledGradient<4> pooled[kQuads];
 #pragma unroll
     for (int quad = 0; quad < kQuads; ++quad) {
       const std::int64_t k = cell.remainder * kVectorChannels<kMath> + 4 * quad;
-      pooled[quad] = inside ? PooledGradient<4>::read(of.dpooled, of.winner, window * of.K + k, 0)
-                            : PooledGradient<4>::none();
+      pooled[quad] =
+          inside ? PooledGradient<4>::read(args.dpooled, args.winner, window * args.K + k, 0)
+                 : PooledGradient<4>::none();
     }
 #pragma unroll
     for (int place = 0; place < 4; ++place) {
@@ -137,8 +137,7 @@ __device__ __forceinline__ void unpool(const Gradient& of, const BlockPlace& blo
         pooled[quad].place = place;
         dy[quad] = pooled[quad].unpooled();
       }
-      slab[y * of.pitch.row + x * of.pitch.pixel + static_cast<int>(cell.remainder)] =
-          slab_vector(dy);
+      slab[y * args.pitch.row + x * args.pitch.pixel + cell.remainder] = slab_vector(dy);
     }
   }
 }

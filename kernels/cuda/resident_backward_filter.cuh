@@ -70,15 +70,15 @@ struct BlockPlace {
   std::int64_t first_image, end_image;
   int r, c, k;  // its first row of the filter, channel and filter
 
-  __device__ __forceinline__ explicit BlockPlace(const FilterGradient& of) {
-    const Quotient in_part = of.tiles.divide(blockIdx.x);
-    const Quotient columns = of.tiles_n.divide(in_part.remainder);
-    const Quotient group = of.channel_blocks.divide(columns.quotient);
+  __device__ __forceinline__ explicit BlockPlace(const FilterGradient& args) {
+    const Quotient in_part = args.tiles.divide(blockIdx.x);
+    const Quotient columns = args.tiles_n.divide(in_part.remainder);
+    const Quotient group = args.channel_blocks.divide(columns.quotient);
     part = static_cast<int>(in_part.quotient);
     tile = static_cast<int>(in_part.remainder);
-    first_image = part * of.part_images;
-    end_image = min(first_image + of.part_images, of.N);
-    r = static_cast<int>(group.quotient) * of.taps.group_rows;
+    first_image = part * args.part_images;
+    end_image = min(first_image + args.part_images, args.N);
+    r = static_cast<int>(group.quotient) * args.taps.group_rows;
     c = static_cast<int>(group.remainder) * kChannels;
     k = static_cast<int>(columns.remainder);  // times BN: the caller's
   }
@@ -86,47 +86,47 @@ struct BlockPlace {
 
 // Starts copying image n of x, its dpooled and its winners.
 template <int BN>
-__device__ __forceinline__ void copy_image(const FilterGradient& of, const BlockPlace& block,
+__device__ __forceinline__ void copy_image(const FilterGradient& args, const BlockPlace& block,
                                            std::int64_t n, float* to) {
-  const TapLayout& taps = of.taps;
-  const float* image = of.x + n * of.H * of.W * of.C + block.c;
+  const TapLayout& taps = args.taps;
+  const float* image = args.x + n * args.H * args.W * args.C + block.c;
   for (int i = static_cast<int>(threadIdx.x); i < taps.slab_rows * taps.runs * taps.chunks;
        i += kThreads) {
-    const Quotient run = of.chunks.divide(i);
-    const Quotient row = of.runs.divide(run.quotient);
-    const int y = static_cast<int>(row.quotient);
-    const int h = block.r + y - of.pad_h;
-    if (static_cast<unsigned>(h) >= static_cast<unsigned>(of.H)) continue;
-    const int in_row = static_cast<int>(row.remainder);
-    const int at = static_cast<int>(run.remainder) * 4;
+    const IntQuotient run = args.chunks.divide_int(i);
+    const IntQuotient row = args.runs.divide_int(run.quotient);
+    const int y = row.quotient;
+    const int h = block.r + y - args.pad_h;
+    if (static_cast<unsigned>(h) >= static_cast<unsigned>(args.H)) continue;
+    const int in_row = row.remainder;
+    const int at = run.remainder * 4;
     cp_async<16>(to + y * taps.row + taps.left + in_row * taps.run + at,
-                 image + (h * of.W + in_row) * of.C + at);
+                 image + (h * args.W + in_row) * args.C + at);
   }
   // Past the last filter there are zeros.
   constexpr int kQuads = BN / 4;
-  float* pooled = to + of.slab_floats;
-  const auto windows = static_cast<int>(of.windows.value());
+  float* pooled = to + args.slab_floats;
+  const auto windows = static_cast<int>(args.windows.value());
   auto* winners = reinterpret_cast<std::uint8_t*>(pooled + windows * BN);
   for (int i = static_cast<int>(threadIdx.x); i < windows * kQuads; i += kThreads) {
     const int k = block.k + i % kQuads * 4;
-    const std::int64_t from = k < of.K ? (n * windows + i / kQuads) * of.K + k : 0;
-    cp_async<16>(pooled + 4 * i, of.dpooled + from, k < of.K ? 16 : 0);
-    cp_async<4>(winners + 4 * i, of.winner + from, k < of.K ? 4 : 0);
+    const std::int64_t from = k < args.K ? (n * windows + i / kQuads) * args.K + k : 0;
+    cp_async<16>(pooled + 4 * i, args.dpooled + from, k < args.K ? 16 : 0);
+    cp_async<4>(winners + 4 * i, args.winner + from, k < args.K ? 4 : 0);
   }
 }
 
 // Offset in a part of row `row` of the block, column block.k: negative if there is no such tap. Row
 // kRows is dbias.
-__device__ __forceinline__ std::int64_t part_offset(const FilterGradient& of,
+__device__ __forceinline__ std::int64_t part_offset(const FilterGradient& args,
                                                     const BlockPlace& block, int row) {
-  const TapLayout& taps = of.taps;
-  const std::int64_t all = std::int64_t{of.R} * of.row_elements;
-  if (row == kRows) return block.r == 0 && block.c == 0 ? all * of.K + block.k : -1;
+  const TapLayout& taps = args.taps;
+  const std::int64_t all = std::int64_t{args.R} * args.row_elements;
+  if (row == kRows) return block.r == 0 && block.c == 0 ? all * args.K + block.k : -1;
   const int fragment = row / 16;
   const int r = fragment / taps.row_fragments;
   const int element = fragment % taps.row_fragments * taps.filter_step + block.c + row % 16;
-  if (r >= taps.group_rows || block.r + r >= of.R || element >= of.row_elements) return -1;
-  return (std::int64_t{block.r + r} * of.row_elements + element) * of.K + block.k;
+  if (r >= taps.group_rows || block.r + r >= args.R || element >= args.row_elements) return -1;
+  return (std::int64_t{block.r + r} * args.row_elements + element) * args.K + block.k;
 }
 
 }  // namespace gradflip::resident_backward_filter

@@ -36,11 +36,11 @@ struct StagedRows {
 template <Math kMath, int BN>
 class WarpSums {
  public:
-  __device__ __forceinline__ WarpSums(const FilterGradient& of, const BlockPlace& block) {
-    const TapLayout& taps = of.taps;
+  __device__ __forceinline__ WarpSums(const FilterGradient& args, const BlockPlace& block) {
+    const TapLayout& taps = args.taps;
 #pragma unroll
     for (int i = 0; i < kFragments; ++i) {
-      const int r = min(min(i / taps.row_fragments, taps.group_rows - 1), of.R - 1 - block.r);
+      const int r = min(min(i / taps.row_fragments, taps.group_rows - 1), args.R - 1 - block.r);
 #pragma unroll
       for (int half = 0; half < 2; ++half) {
         const int element = i % taps.row_fragments * taps.slab_step + 8 * half + lane() / 4;
@@ -50,7 +50,7 @@ class WarpSums {
   }
 
   // += patches^T dy of a stage of `count` windows.
-  __device__ __forceinline__ void multiply(const FilterGradient& of, int count,
+  __device__ __forceinline__ void multiply(const FilterGradient& args, int count,
                                            const float* stage) {
     for (int first = warp() * kWindows; first < count; first += kWarps * kWindows) {
       const float* patches[kWindows];
@@ -58,10 +58,10 @@ class WarpSums {
 #pragma unroll
       for (int v = 0; v < kWindows; ++v) {
         // Past the last window there is that one once more, and no gradient.
-        const Quotient window = of.windows.divide(min(first + v, count - 1));
-        const float* image = stage + static_cast<int>(window.quotient) * of.image_floats;
-        patches[v] = image + position(of, static_cast<int>(window.remainder));
-        unpool(of, image, static_cast<int>(window.remainder), first + v < count, dy[v]);
+        const IntQuotient window = args.windows.divide_int(min(first + v, count - 1));
+        const float* image = stage + window.quotient * args.image_floats;
+        patches[v] = image + position(args, window.remainder);
+        unpool(args, image, window.remainder, first + v < count, dy[v]);
       }
       Fragment<kMath, 2> columns[kColumns];
 #pragma unroll
@@ -144,20 +144,20 @@ class WarpSums {
     return static_cast<int>(threadIdx.x) / kWarpLanes;
   }
   // Where this lane's position of a window is in the slab, at the tap (0, 0).
-  __device__ __forceinline__ static int position(const FilterGradient& of, int window) {
-    const Quotient row = of.PQ.divide(window);
-    const int p = 2 * static_cast<int>(row.quotient) + lane() % 4 / 2;
-    const int q = 2 * static_cast<int>(row.remainder) + lane() % 2 - of.pad_w;
-    return p * of.taps.row + of.taps.left + q * of.taps.pixel;
+  __device__ __forceinline__ static int position(const FilterGradient& args, int window) {
+    const IntQuotient row = args.PQ.divide_int(window);
+    const int p = 2 * row.quotient + lane() % 4 / 2;
+    const int q = 2 * row.remainder + lane() % 2 - args.pad_w;
+    return p * args.taps.row + args.taps.left + q * args.taps.pixel;
   }
 
   // dy of this lane's position, for its filters.
-  __device__ __forceinline__ static void unpool(const FilterGradient& of, const float* image,
+  __device__ __forceinline__ static void unpool(const FilterGradient& args, const float* image,
                                                 int window, bool is_window, float (&dy)[kColumns]) {
     const int place = is_window ? lane() % 4 : kPlaces;
-    const float* pooled = image + of.slab_floats;
+    const float* pooled = image + args.slab_floats;
     const auto* winners =
-        reinterpret_cast<const std::uint8_t*>(pooled + static_cast<int>(of.windows.value()) * BN);
+        reinterpret_cast<const std::uint8_t*>(pooled + static_cast<int>(args.windows.value()) * BN);
     pooled += window * BN;
     winners += window * BN;
     if constexpr (kColumns >= 4) {
@@ -198,14 +198,14 @@ __device__ __forceinline__ void add_warps(WarpSums<kMath, BN>& sums, float4* sta
     if (warp / kStagedWarps * kStagedWarps == first) {
       sums.store(staged + warp % kStagedWarps * Staged::kVectors);
     }
-    __syncthreads();
+    __syncthreads();  // a vector is added up from the sums of four warps
 #pragma unroll
     for (int j = 0; j < kOwn; ++j) {
       const int i = static_cast<int>(threadIdx.x) + j * kThreads;
       if (i >= Staged::kVectors) continue;
 #pragma unroll
-      for (int of = 0; of < kStagedWarps; ++of) {
-        const float4 x = staged[of * Staged::kVectors + i];
+      for (int other = 0; other < kStagedWarps; ++other) {
+        const float4 x = staged[other * Staged::kVectors + i];
         totals[j] =
             make_float4(totals[j].x + x.x, totals[j].y + x.y, totals[j].z + x.z, totals[j].w + x.w);
       }

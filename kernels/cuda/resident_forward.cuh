@@ -64,65 +64,86 @@ struct Piece {
   int first_window, first_row;  // in its image; the row that the window is in
 
   // The last piece once more where a block has more than there are.
-  __device__ __forceinline__ Piece(const Forward& of, std::int64_t piece) {
-    const Quotient in_image = of.image_pieces.divide(min(piece, of.pieces - 1));
+  __device__ __forceinline__ Piece(const Forward& args, std::int64_t piece) {
+    const Quotient in_image = args.image_pieces.divide(min(piece, args.pieces - 1));
     n = in_image.quotient;
     first_window = static_cast<int>(in_image.remainder) * kWindows;
-    first_row = static_cast<int>(of.PQ.divide(first_window).quotient);
+    first_row = args.PQ.divide_int(first_window).quotient;
   }
 };
 
 // x under all taps of a piece: pixel (i, j) of the slab is x at (2*first_row - pad_h + i,
 // j - pad_w), zero outside of the image.
 template <typename Tile>
-__device__ __forceinline__ void load_slabs(const Forward& of, std::int64_t first_piece,
+__device__ __forceinline__ void load_slabs(const Forward& args, std::int64_t first_piece,
                                            uint4* slab) {
   constexpr int kQuads = kVectorChannels<Tile::kMath> / 4;
   const int items =
-      of.slab_rows * static_cast<int>(of.slab_width.value() * of.pixel_vectors.value());
+      args.slab_rows * static_cast<int>(args.slab_width.value() * args.pixel_vectors.value());
 #pragma unroll 1
-  for (int piece = 0; piece < Tile::kPieces; ++piece, slab += of.slab_vectors) {
-    const Piece at(of, first_piece + piece);
-    const float* image = of.x + at.n * of.H * of.W * of.C;
+  for (int piece = 0; piece < Tile::kPieces; ++piece, slab += args.slab_vectors) {
+    const Piece at(args, first_piece + piece);
+    const float* image = args.x + at.n * args.H * args.W * args.C;
 #pragma unroll 5
     for (int i = static_cast<int>(threadIdx.x); i < items; i += Tile::kThreads) {
-      const Quotient pixel = of.pixel_vectors.divide(i);
-      const Quotient row = of.slab_width.divide(pixel.quotient);
-      const int y = static_cast<int>(row.quotient);
-      const int column = static_cast<int>(row.remainder);
-      const int h = 2 * at.first_row - of.pad_h + y;
-      const int w = column - of.pad_w;
-      const bool inside = static_cast<unsigned>(h) < static_cast<unsigned>(of.H) &&
-                          static_cast<unsigned>(w) < static_cast<unsigned>(of.W);
-      const int vector = static_cast<int>(pixel.remainder);
-      const float* from = image + (h * of.W + w) * of.C + vector * kVectorChannels<Tile::kMath>;
+      const IntQuotient pixel = args.pixel_vectors.divide_int(i);
+      const IntQuotient row = args.slab_width.divide_int(pixel.quotient);
+      const int y = row.quotient;
+      const int column = row.remainder;
+      const int h = 2 * at.first_row - args.pad_h + y;
+      const int w = column - args.pad_w;
+      const bool inside = static_cast<unsigned>(h) < static_cast<unsigned>(args.H) &&
+                          static_cast<unsigned>(w) < static_cast<unsigned>(args.W);
+      const int vector = pixel.remainder;
+      const float* from = image + (h * args.W + w) * args.C + vector * kVectorChannels<Tile::kMath>;
       Floats<4> channels[kQuads] = {};
 #pragma unroll
       for (int quad = 0; quad < kQuads; ++quad) {
         if (inside) channels[quad] = read_floats<4>(from + 4 * quad);
       }
-      slab[y * of.pitch.row + column * of.pitch.pixel + vector] = slab_vector(channels);
+      slab[y * args.pitch.row + column * args.pitch.pixel + vector] = slab_vector(channels);
     }
   }
 }
 
-// Starts copying the steps from `step` on, as many as there are.
+// A thread's vectors of a stage of the filter: where they come from and where they go is the same
+// in every stage, but for the tap, so that the loop divides nothing.
 template <typename Tile>
-__device__ __forceinline__ void copy_filter(const Forward& of, int n_begin, int step,
-                                            typename Tile::Stage& stage) {
-  constexpr int kLineVectors = Tile::BN / 4;
-  constexpr int kVectors = kGroups * Tile::kDepth * kLineVectors;
+class FilterCopier {
+ public:
+  __device__ __forceinline__ FilterCopier(const Forward& args, int n_begin) {
 #pragma unroll
-  for (int i = static_cast<int>(threadIdx.x); i < kVectors; i += Tile::kThreads) {
-    const int line = i / kLineVectors;
-    const int n = i % kLineVectors * 4;
-    const int tap = step * Tile::kDepth + line;
-    if (tap >= of.taps) continue;
-    // Past the last filter there are the last ones once more, whose sums nobody writes.
-    cp_async<16>(
-        stage.tiles[line / Tile::kDepth] + Tile::FilterTile::offset(n, line % Tile::kDepth),
-        of.filter + tap * of.K + min(n_begin + n, of.K - 4));
+    for (int j = 0; j < kOwn; ++j) {
+      const int i = static_cast<int>(threadIdx.x) + j * Tile::kThreads;
+      const int line = i / kLineVectors;
+      const int n = i % kLineVectors * 4;
+      taps_[j] = i < kVectors ? line : kNone;
+      // Past the last filter there are the last ones once more, whose sums nobody writes.
+      from_[j] = line * args.K + min(n_begin + n, args.K - 4);
+      to_[j] = line / Tile::kDepth * Tile::FilterTile::kFloats +
+               Tile::FilterTile::offset(n, line % Tile::kDepth);
+    }
   }
-}
+
+  // Starts copying the steps from `step` on, as many as there are.
+  __device__ __forceinline__ void copy(const Forward& args, int step,
+                                       typename Tile::Stage& stage) const {
+    const int tap = step * Tile::kDepth;
+    if (tap >= args.taps) return;
+    const float* filter = args.filter + tap * args.K;
+#pragma unroll
+    for (int j = 0; j < kOwn; ++j) {
+      if (taps_[j] < args.taps - tap) cp_async<16>(&stage.tiles[0][0] + to_[j], filter + from_[j]);
+    }
+  }
+
+ private:
+  static constexpr int kLineVectors = Tile::BN / 4;
+  static constexpr int kVectors = kGroups * Tile::kDepth * kLineVectors;
+  static constexpr int kOwn = (kVectors + Tile::kThreads - 1) / Tile::kThreads;
+  static constexpr int kNone = INT32_MAX;  // no tap
+
+  int taps_[kOwn], from_[kOwn], to_[kOwn];  // of the stage's first tap
+};
 
 }  // namespace gradflip::resident_forward

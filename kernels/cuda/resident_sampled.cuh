@@ -45,44 +45,44 @@ struct BlockPlace {
   int k;
   bool is_first;  // of the picture's blocks
 
-  __device__ __forceinline__ explicit BlockPlace(const Forward& of) {
-    const Quotient in_row = of.blocks_of_row.divide(blockIdx.x);
-    const Quotient columns = of.tiles_n.divide(in_row.remainder);
+  __device__ __forceinline__ explicit BlockPlace(const Forward& args) {
+    const Quotient in_row = args.blocks_of_row.divide(blockIdx.x);
+    const Quotient columns = args.tiles_n.divide(in_row.remainder);
     const auto piece = static_cast<int>(columns.quotient);
     row = in_row.quotient;
-    first_fragment = of.fragments * piece / of.pieces;
-    end_fragment = of.fragments * (piece + 1) / of.pieces;
-    first_row = 2 * static_cast<int>(of.PQ.divide(first_fragment * kWindows).quotient);
+    first_fragment = args.fragments * piece / args.pieces;
+    end_fragment = args.fragments * (piece + 1) / args.pieces;
+    first_row = 2 * args.PQ.divide_int(first_fragment * kWindows).quotient;
     k = static_cast<int>(columns.remainder) * kFilters;
     is_first = in_row.remainder == 0;
-    first_x = k == 0 ? of.H * piece / of.pieces : 0;
-    end_x = k == 0 ? of.H * (piece + 1) / of.pieces : 0;
+    first_x = k == 0 ? args.H * piece / args.pieces : 0;
+    end_x = k == 0 ? args.H * (piece + 1) / args.pieces : 0;
   }
 };
 
 // Normalises the picture's rows that the block needs into the slab, and those that it has to write
 // into x. Row i of the slab is row first_row + i of the padded picture; padding is zero.
 template <Math kMath>
-__device__ __forceinline__ void load_picture(const Forward& of, const Head& head,
+__device__ __forceinline__ void load_picture(const Forward& args, const Head& head,
                                              const BlockPlace& block, float* slab) {
   const SampledPicture picture = sampled_block().pictures[0];
   float* x = head.x == nullptr ? nullptr : head.x + block.row * head.pixels * head.channels;
   const int end_x = x == nullptr ? block.first_x : block.end_x;
   const bool has_x = block.first_x < end_x;
-  const int begin = min(block.first_row, has_x ? block.first_x + of.pad_h : block.first_row);
-  const int slab_end = block.first_row + of.slab_rows;
-  const int end = max(slab_end, has_x ? end_x + of.pad_h : slab_end);
-  const auto pitch = static_cast<int>(of.slab_pitch.value());
+  const int begin = min(block.first_row, has_x ? block.first_x + args.pad_h : block.first_row);
+  const int slab_end = block.first_row + args.slab_rows;
+  const int end = max(slab_end, has_x ? end_x + args.pad_h : slab_end);
+  const auto pitch = static_cast<int>(args.slab_pitch.value());
 #pragma unroll 4
   for (int i = static_cast<int>(threadIdx.x); i < (end - begin) * pitch; i += kThreads) {
-    const Quotient at = of.slab_pitch.divide(i);
-    const int y = begin + static_cast<int>(at.quotient);  // in the padded picture
-    const int h = y - of.pad_h;
-    const int in_row = static_cast<int>(at.remainder) - of.pad_w * of.C;
+    const IntQuotient at = args.slab_pitch.divide_int(i);
+    const int y = begin + at.quotient;  // in the padded picture
+    const int h = y - args.pad_h;
+    const int in_row = at.remainder - args.pad_w * args.C;
     float value = 0.0F;
-    if (h >= 0 && h < of.H && in_row >= 0 && in_row < of.W * of.C) {
-      const int element = h * of.W * of.C + in_row;
-      const Quotient pixel = of.channels.divide(element);
+    if (h >= 0 && h < args.H && in_row >= 0 && in_row < args.W * args.C) {
+      const int element = h * args.W * args.C + in_row;
+      const IntQuotient pixel = args.channels.divide_int(element);
       const float byte = picture.bytes[picture.replicated ? pixel.quotient : element];
       value = (byte - head.mean[pixel.remainder]) * head.factor;
       if (h >= block.first_x && h < end_x) x[element] = value;
@@ -99,21 +99,22 @@ __device__ __forceinline__ void load_picture(const Forward& of, const Head& head
 template <Math kMath>
 class FilterFragments {
  public:
-  __device__ __forceinline__ FilterFragments(const Forward& of, int k) {
+  __device__ __forceinline__ FilterFragments(const Forward& args, int k) {
     const int lane = static_cast<int>(threadIdx.x) % kWarpLanes;
 #pragma unroll
     for (int step = 0; step < kSteps; ++step) {
-      const int r = step / of.row_steps;
-      const int element = step % of.row_steps * kDepth + lane % 4;
+      const int r = step / args.row_steps;
+      const int element = step % args.row_steps * kDepth + lane % 4;
 #pragma unroll
       for (int pair = 0; pair < kColumns / 2; ++pair) {
         const int column = k + 16 * pair + lane / 4 * 2;
         float2 taps[4];
 #pragma unroll
         for (int i = 0; i < 4; ++i) {
-          const bool inside = step < of.steps && element + 4 * i < of.row_elements && column < of.K;
-          const int tap = r * of.row_elements + element + 4 * i;
-          taps[i] = inside ? *reinterpret_cast<const float2*>(of.filter + tap * of.K + column)
+          const bool inside =
+              step < args.steps && element + 4 * i < args.row_elements && column < args.K;
+          const int tap = r * args.row_elements + element + 4 * i;
+          taps[i] = inside ? *reinterpret_cast<const float2*>(args.filter + tap * args.K + column)
                            : make_float2(0.0F, 0.0F);
         }
         set(step, 2 * pair, taps[0].x, taps[1].x, taps[2].x, taps[3].x);

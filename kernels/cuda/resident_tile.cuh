@@ -17,6 +17,7 @@
 
 #include <cstdint>
 
+#include "kernels/context.h"
 #include "kernels/conv2d.h"
 #include "kernels/cuda/mma.h"
 #include "kernels/cuda/pipelined_tile.cuh"
@@ -79,6 +80,8 @@ __device__ __forceinline__ auto for_each_stage(int steps, Stage* stages, const C
   auto sums = prepare();
   for (int step = 0; step < steps; step += kGroups) {
     cp_async_wait<kStages - 2>();
+    // The stage, and what prepare() stored, has come for all threads; and all have read the stage
+    // of the step before, which is filled next.
     __syncthreads();
     const int next = step + (kStages - 1) * kGroups;
     copy(next, stages[next / kGroups % kStages]);
@@ -86,7 +89,7 @@ __device__ __forceinline__ auto for_each_stage(int steps, Stage* stages, const C
     multiply(sums, step, stages[step / kGroups % kStages]);
   }
   cp_async_wait<0>();  // no copy outlives its block
-  __syncthreads();
+  __syncthreads();     // the last stage has been read: its memory is free
   return sums;
 }
 
@@ -95,8 +98,17 @@ inline bool are_int_offsets(const Conv2dShape& conv) {
   return conv.H <= INT32_MAX / conv.W / conv.C && conv.R * conv.S * conv.C <= INT32_MAX / conv.K;
 }
 
-// Bytes of dynamic shared memory that one block may ask for on every device from sm_80 on: sm_86,
-// sm_89 and sm_120 have 99 KiB; a few static bytes count, too.
-inline constexpr std::int64_t kMostBlockShared = 98 * 1024;
+// Whether a block of the GPU can have so much shared memory, of which static arrays take their
+// part.
+inline bool has_shared(const Cuda& ctx, std::int64_t dynamic_bytes, std::int64_t static_bytes = 0) {
+  return dynamic_bytes + static_bytes <= ctx.gpu->block_shared_bytes;
+}
+
+// Dynamic shared memory up to which a resident kernel is chosen where it can run: what two blocks
+// of an H100's multiprocessor have room for, and one block on any GPU from sm_80 on (sm_86, sm_89
+// and sm_120 have 99 KiB). All of these choose alike, then, and sums have one order, but for those
+// of the filter's gradient, whose parts depend on the GPU anyway. With more, a multiprocessor has
+// one block, and waits where it waits.
+inline constexpr std::int64_t kMostSharedThatPays = 98 * 1024;
 
 }  // namespace gradflip

@@ -11,10 +11,10 @@ namespace gradflip {
 
 // Whether the kernel can compute this: K is a multiple of 4, filter and pooled begin on 16 bytes,
 // winner on 4.
-bool sampled_conv_block_resident_can(const SampledConvBlock& block);
+bool sampled_conv_block_resident_can(Cuda ctx, const SampledConvBlock& block);
 
 // Whether it can, there is a picture, and no more than half of what it computes is for nothing.
-bool sampled_conv_block_resident_pays(const SampledConvBlock& block);
+bool sampled_conv_block_resident_pays(Cuda ctx, const SampledConvBlock& block);
 
 // The contract of sampled_conv_block_forward, for what it can compute and N > 0.
 void sampled_conv_block_resident(Cuda ctx, const SampledConvBlock& block);

@@ -12,7 +12,7 @@
 namespace gradflip {
 
 struct Segment {
-  SampledSegment of;
+  SampledSegment sampled;
   std::int64_t first;  // its first row
 };
 
@@ -41,14 +41,14 @@ struct Head {
   }
 
   __device__ __forceinline__ std::int64_t index_of(const Segment& segment, std::int64_t row) const {
-    const Sampler& sampler = segment.of.sampler;
+    const Sampler& sampler = segment.sampled.sampler;
     return sample_at(sampler, *step * sampler.batch + (row - segment.first));
   }
 
   __device__ __forceinline__ SampledPicture picture(const Segment& segment,
                                                     std::int64_t index) const {
-    const std::int64_t bytes = pixels * segment.of.stored_channels;
-    return {segment.of.images + index * bytes, segment.of.stored_channels != channels};
+    const std::int64_t bytes = pixels * segment.sampled.stored_channels;
+    return {segment.sampled.images + index * bytes, segment.sampled.stored_channels != channels};
   }
 };
 
@@ -64,8 +64,8 @@ __device__ __forceinline__ void evaluate_schedules(const Head& head, int thread)
 
 __device__ __forceinline__ void write_label(const Segment& segment, std::int64_t row,
                                             std::int64_t index) {
-  if (segment.of.labels == nullptr) return;
-  segment.of.row_labels[row - segment.first] = segment.of.labels[index];
+  if (segment.sampled.labels == nullptr) return;
+  segment.sampled.row_labels[row - segment.first] = segment.sampled.labels[index];
 }
 
 inline Head head_of(const SampledConvBlock& block) {

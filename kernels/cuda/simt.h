@@ -8,7 +8,10 @@
 #include <cstddef>
 #include <utility>
 
+#include "kernels/context.h"
 #include "kernels/cuda/check.h"
+#include "kernels/cuda/device_scope.h"
+#include "kernels/cuda/dynamic_shared_limit.h"
 
 // A static shared array: GRADFLIP_SHARED(float, tile, [64][65]);
 #define GRADFLIP_SHARED(T, name, extents) __shared__ T name extents
@@ -22,22 +25,26 @@ __device__ __forceinline__ T* dynamic_shared() {
   return reinterpret_cast<T*>(gradflip_dynamic_shared);
 }
 
-// Enqueues kernel(args...) on the stream. Throws CudaError if it cannot start. Neither grid nor
-// block may be empty.
+// Enqueues kernel(args...) on a stream of the current device. Throws CudaError if it cannot start.
+// Neither grid nor block may be empty.
 template <typename... Params, typename... Args>
 void launch(void (*kernel)(Params...), dim3 grid, dim3 block, std::size_t shared_bytes,
             cudaStream_t stream, Args&&... args) {
-  constexpr std::size_t kWithoutAsking = 48 * 1024;  // more has to be asked for, kernel by kernel
-  if (shared_bytes > kWithoutAsking) {
-    GRADFLIP_CUDA_CHECK(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize,
-                                             static_cast<int>(shared_bytes)));
-  }
+  if (shared_bytes > 0) raise_dynamic_shared_limit(reinterpret_cast<const void*>(kernel));
   cudaLaunchConfig_t config{};
   config.gridDim = grid;
   config.blockDim = block;
   config.dynamicSmemBytes = shared_bytes;
   config.stream = stream;
   GRADFLIP_CUDA_CHECK(cudaLaunchKernelEx(&config, kernel, static_cast<Params>(args)...));
+}
+
+// The same on a context, whichever device is the thread's current one.
+template <typename... Params, typename... Args>
+void launch(void (*kernel)(Params...), dim3 grid, dim3 block, std::size_t shared_bytes,
+            const Cuda& ctx, Args&&... args) {
+  const DeviceScope scope(ctx);
+  launch(kernel, grid, block, shared_bytes, ctx.stream, std::forward<Args>(args)...);
 }
 
 }  // namespace gradflip

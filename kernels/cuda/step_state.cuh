@@ -23,13 +23,13 @@ __device__ __forceinline__ void watch_gradient(const GradientWatch& watch, const
 // block has to call it; `last` is one word of its shared memory.
 __device__ __forceinline__ bool is_last_block(std::uint32_t* ticket, unsigned blocks,
                                               unsigned* last) {
-  __syncthreads();
+  __syncthreads();  // the whole block has stored, and read `last` of a ticket before
   if (threadIdx.x == 0) {
     __threadfence();  // after the barrier: publishes what the whole block stored
     *last = atomicInc(ticket, blocks - 1) == blocks - 1 ? 1U : 0U;
     __threadfence();
   }
-  __syncthreads();
+  __syncthreads();  // `last` is for all threads
   return *last != 0U;
 }
 

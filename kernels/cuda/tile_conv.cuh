@@ -89,9 +89,9 @@ struct PatchLoader {
   int H = 0, W = 0, row = 0;
   int stride_h = 1, stride_w = 1, pad_h = 0, pad_w = 0, dilation_h = 1, dilation_w = 1;
 
-  PatchLoader(const Conv2dShape& shape, const Positions& of, const float* data)
+  PatchLoader(const Conv2dShape& shape, const Positions& rows, const float* data)
       : x(data),
-        positions(of),
+        positions(rows),
         S(shape.S),
         C(shape.C),
         taps(shape.R * shape.S * shape.C),

@@ -57,21 +57,21 @@ __global__ void __launch_bounds__(kPartialLanes* kRows)
   }
 }
 
-inline void sum_partials(cudaStream_t stream, const float* partials, int parts,
+inline void sum_partials(const Cuda& ctx, const float* partials, int parts,
                          const SumTargets& targets, Scale scale, Write write,
                          const GradientWatch& watch = {}) {
   const std::int64_t size = targets.first_size + targets.second_size;
   if (size == 0) return;
-  constexpr std::int64_t kMostBlocks = 132 * 16;  // several times what is resident; they loop
-  const std::int64_t blocks = std::min((size + kPartialLanes - 1) / kPartialLanes, kMostBlocks);
+  // Several times what is resident; they loop.
+  const std::int64_t most_blocks = std::int64_t{16} * ctx.gpu->multiprocessors;
+  const std::int64_t blocks = std::min((size + kPartialLanes - 1) / kPartialLanes, most_blocks);
   launch(sum_partials_kernel<kPartialRows>, dim3(static_cast<unsigned>(blocks)),
-         dim3(kPartialLanes * kPartialRows), 0, stream, partials, parts, targets, scale, write,
-         watch);
+         dim3(kPartialLanes * kPartialRows), 0, ctx, partials, parts, targets, scale, write, watch);
 }
 
-inline void sum_partials(cudaStream_t stream, const float* partials, int parts, std::int64_t size,
+inline void sum_partials(const Cuda& ctx, const float* partials, int parts, std::int64_t size,
                          Scale scale, Write write, float* c) {
-  sum_partials(stream, partials, parts, SumTargets{c, size}, scale, write);
+  sum_partials(ctx, partials, parts, SumTargets{c, size}, scale, write);
 }
 
 }  // namespace gradflip

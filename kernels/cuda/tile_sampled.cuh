@@ -85,8 +85,8 @@ struct SampledPatchLoader {
   int H, W, stride_h, stride_w, pad_h, pad_w, dilation_h;
   std::int64_t taps;  // padded
 
-  SampledPatchLoader(const Conv2dShape& shape, const Positions& of, float scale)
-      : positions(of),
+  SampledPatchLoader(const Conv2dShape& shape, const Positions& rows, float scale)
+      : positions(rows),
         runs(shape),
         factor(scale),
         H(static_cast<int>(shape.H)),

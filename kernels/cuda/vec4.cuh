@@ -23,8 +23,8 @@ Elements elements_of(std::int64_t size, const Arrays*... arrays) {
 }
 
 // size > 0.
-inline dim3 elementwise_grid(const Elements& elements) {
-  return elementwise_grid(std::max(elements.vectors, elements.size - 4 * elements.vectors));
+inline dim3 elementwise_grid(const Cuda& ctx, const Elements& elements) {
+  return elementwise_grid(ctx, std::max(elements.vectors, elements.size - 4 * elements.vectors));
 }
 
 // y[i] = function(x[i]...). y may be one of the inputs: each thread reads its elements before it

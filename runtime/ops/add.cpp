@@ -9,7 +9,7 @@ namespace {
 class Add final : public Op {
  public:
   std::string_view name() const override { return "add"; }
-  bool differentiable() const override { return true; }
+  Gradient gradient_kind() const override { return Gradient::kRule; }
 
   std::vector<ValueType> infer(std::span<const ValueType> inputs) const override {
     GRADFLIP_REQUIRE(inputs.size() == 2 && inputs[0] == inputs[1] && inputs[0].dtype == Dtype::kF32,

@@ -11,7 +11,7 @@ class BceWithLogits final : public Op {
   BceWithLogits(Rows rows, const LossOptions& options) : rows_(rows), weights_(options.weights) {}
 
   std::string_view name() const override { return "bce_with_logits"; }
-  bool differentiable() const override { return true; }
+  Gradient gradient_kind() const override { return Gradient::kRule; }
   std::size_t num_losses() const override { return 1; }
   const std::array<float, kMaxSegments>& weights() const { return weights_; }
 
@@ -27,6 +27,9 @@ class BceWithLogits final : public Op {
   }
 
   std::vector<Value> gradient(const GradientRequest& request) const override {
+    GRADFLIP_REQUIRE(request.wanted[1] == 0,
+                     "autodiff: bce_with_logits has no gradient rule for its labels; put a "
+                     "stop_gradient before them if they are meant as constants");
     std::vector<Value> dinputs(request.node.inputs.size());
     dinputs[0] = request.node.outputs[1];
     return dinputs;

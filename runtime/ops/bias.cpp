@@ -27,7 +27,7 @@ class BiasBackward final : public Op {
 class Bias final : public Op {
  public:
   std::string_view name() const override { return "bias"; }
-  bool differentiable() const override { return true; }
+  Gradient gradient_kind() const override { return Gradient::kRule; }
 
   std::vector<ValueType> infer(std::span<const ValueType> inputs) const override {
     const Shape& x = inputs[0].shape;

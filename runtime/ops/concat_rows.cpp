@@ -10,7 +10,7 @@ namespace {
 class ConcatRows final : public Op {
  public:
   std::string_view name() const override { return "concat_rows"; }
-  bool differentiable() const override { return true; }
+  Gradient gradient_kind() const override { return Gradient::kRule; }
 
   std::vector<ValueType> infer(std::span<const ValueType> inputs) const override {
     GRADFLIP_REQUIRE(!inputs.empty(), "concat_rows: nothing to join");

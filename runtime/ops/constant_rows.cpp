@@ -24,6 +24,7 @@ class ConstantRows final : public Op {
   std::string_view name() const override {
     return kDtype == Dtype::kF32 ? "constant_rows" : "constant_labels";
   }
+  Gradient gradient_kind() const override { return Gradient::kConstant; }
 
   const std::vector<SegmentNumber>& numbers() const { return numbers_; }
 

@@ -84,7 +84,7 @@ class Conv2d final : public Op {
   explicit Conv2d(const Conv2dGeometry& geometry) : geometry_(geometry) {}
 
   std::string_view name() const override { return "conv2d"; }
-  bool differentiable() const override { return true; }
+  Gradient gradient_kind() const override { return Gradient::kRule; }
   const Conv2dGeometry& geometry() const { return geometry_; }
 
   std::vector<ValueType> infer(std::span<const ValueType> inputs) const override {

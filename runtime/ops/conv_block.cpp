@@ -100,7 +100,7 @@ class ConvBlock final : public Op {
   const ConvBlockGeometry& geometry() const { return geometry_; }
 
   std::string_view name() const override { return "conv_block"; }
-  bool differentiable() const override { return true; }
+  Gradient gradient_kind() const override { return Gradient::kRule; }
 
   std::vector<ValueType> infer(std::span<const ValueType> inputs) const override {
     GRADFLIP_REQUIRE(inputs.size() == 3 && inputs[0].shape.rank() == 3 &&

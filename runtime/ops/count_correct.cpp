@@ -9,6 +9,7 @@ namespace {
 class CountCorrect final : public Op {
  public:
   std::string_view name() const override { return "count_correct"; }
+  Gradient gradient_kind() const override { return Gradient::kConstant; }
 
   std::vector<ValueType> infer(std::span<const ValueType> inputs) const override {
     GRADFLIP_REQUIRE(inputs[0].dtype == Dtype::kF32 && inputs[0].shape.rank() == 1 &&
@@ -30,6 +31,7 @@ class CountCorrect final : public Op {
 class CountCorrectBinary final : public Op {
  public:
   std::string_view name() const override { return "count_correct_binary"; }
+  Gradient gradient_kind() const override { return Gradient::kConstant; }
 
   std::vector<ValueType> infer(std::span<const ValueType> inputs) const override {
     GRADFLIP_REQUIRE(inputs[0].dtype == Dtype::kF32 && inputs[0].shape == Shape{1} &&

@@ -71,6 +71,7 @@ class GatherNormalize final : public Op {
 class GatherLabels final : public Op {
  public:
   std::string_view name() const override { return "gather_labels"; }
+  Gradient gradient_kind() const override { return Gradient::kConstant; }
 
   std::vector<ValueType> infer(std::span<const ValueType> inputs) const override {
     GRADFLIP_REQUIRE(inputs[0].dtype == Dtype::kU8 && inputs[0].shape.rank() == 1 &&

@@ -24,7 +24,7 @@ class GrlBackward final : public Op {
 class Grl final : public Op {
  public:
   std::string_view name() const override { return "grl"; }
-  bool differentiable() const override { return true; }
+  Gradient gradient_kind() const override { return Gradient::kRule; }
   std::optional<View> view() const override { return View{0}; }
 
   std::vector<ValueType> infer(std::span<const ValueType> inputs) const override {

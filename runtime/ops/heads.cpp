@@ -33,7 +33,7 @@ class Heads final : public Op {
   explicit Heads(SharedEntry entry) : entry_(std::move(entry)) {}
 
   std::string_view name() const override { return "heads"; }
-  bool differentiable() const override { return true; }
+  Gradient gradient_kind() const override { return Gradient::kRule; }
   std::size_t num_losses() const override { return entry_->heads.size(); }
 
   std::vector<ValueType> infer(std::span<const ValueType> inputs) const override {

@@ -80,10 +80,11 @@ class Linear final : public Op {
 
   std::string_view name() const override { return "linear"; }
   const Math& math() const { return math_; }
-  bool differentiable() const override { return true; }
+  Gradient gradient_kind() const override { return Gradient::kRule; }
 
   std::vector<ValueType> infer(std::span<const ValueType> inputs) const override {
     GRADFLIP_REQUIRE(inputs.size() == 2 && !inputs[0].rows.none() && inputs[1].rows.none() &&
+                         inputs[0].dtype == Dtype::kF32 && inputs[1].dtype == Dtype::kF32 &&
                          inputs[1].shape.rank() == 2 &&
                          inputs[0].shape.size() == inputs[1].shape[1],
                      message("linear: x ", inputs[0].text(),

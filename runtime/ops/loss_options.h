@@ -14,7 +14,8 @@ namespace gradflip::ops {
 //   times * sum over the segments of weights[segment] * mean of the segment's rows' losses.
 struct LossOptions {
   std::array<float, kMaxSegments> weights{1, 1, 1, 1, 1, 1, 1, 1};
-  Value times;  // optional f32 scalar that changes from step to step; none(): 1
+  Value times;  // optional f32 scalar that changes from step to step, a constant to autodiff;
+                // none(): 1
 };
 
 // Calls visit(first row, row count, scale of the gradient, write) for each segment that `rows`

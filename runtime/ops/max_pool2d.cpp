@@ -44,7 +44,7 @@ class MaxPool2d final : public Op {
   explicit MaxPool2d(const Pool2dGeometry& geometry) : geometry_(geometry) {}
 
   std::string_view name() const override { return "max_pool2d"; }
-  bool differentiable() const override { return true; }
+  Gradient gradient_kind() const override { return Gradient::kRule; }
   const Pool2dGeometry& geometry() const { return geometry_; }
 
   std::vector<ValueType> infer(std::span<const ValueType> inputs) const override {

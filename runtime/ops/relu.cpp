@@ -26,7 +26,7 @@ class ReluBackward final : public Op {
 class Relu final : public Op {
  public:
   std::string_view name() const override { return "relu"; }
-  bool differentiable() const override { return true; }
+  Gradient gradient_kind() const override { return Gradient::kRule; }
 
   std::vector<ValueType> infer(std::span<const ValueType> inputs) const override {
     GRADFLIP_REQUIRE(inputs.size() == 1 && inputs[0].dtype == Dtype::kF32,

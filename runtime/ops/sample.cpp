@@ -12,6 +12,7 @@ class SampleIndices final : public Op {
   const SampledRows& rows() const { return rows_; }
 
   std::string_view name() const override { return "sample_indices"; }
+  Gradient gradient_kind() const override { return Gradient::kConstant; }
 
   std::vector<ValueType> infer(std::span<const ValueType> inputs) const override {
     GRADFLIP_REQUIRE(inputs[0] == (ValueType{Dtype::kI64, {}, {}}),

@@ -22,7 +22,10 @@ class SampledConvBlockOp final : public Op {
       : segments_(std::move(segments)), options_(std::move(options)) {}
 
   std::string_view name() const override { return "sampled_conv_block"; }
-  bool differentiable() const override { return true; }
+  // Without its pictures it cannot know the filter's.
+  Gradient gradient_kind() const override {
+    return options_.keep_pictures ? Gradient::kRule : Gradient::kMissing;
+  }
 
   std::vector<ValueType> infer(std::span<const ValueType> inputs) const override {
     const ConvBlockShape shape = shape_of(0, inputs[kFirstImages].shape, inputs[kFilter].shape);
@@ -43,9 +46,9 @@ class SampledConvBlockOp final : public Op {
   }
 
   std::vector<Value> gradient(const GradientRequest& request) const override {
-    GRADFLIP_REQUIRE(options_.keep_pictures, "sampled_conv_block: its pictures are not kept");
     const std::vector<Value>& outputs = request.node.outputs;
     std::vector<Value> dinputs(request.node.inputs.size());
+    if (request.doutputs[0].none()) return dinputs;  // labels and schedules are constants
     if (request.wanted[kFilter] == 0 && request.wanted[kBias] == 0) return dinputs;
     const Shape filter = request.graph.type(request.node.inputs[kFilter]).shape;
     const std::vector<Value> sums =

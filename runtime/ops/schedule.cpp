@@ -13,6 +13,7 @@ class EvaluateSchedule final : public Op {
   const Schedule& schedule() const { return schedule_; }
 
   std::string_view name() const override { return "evaluate_schedule"; }
+  Gradient gradient_kind() const override { return Gradient::kConstant; }
 
   std::vector<ValueType> infer(std::span<const ValueType> inputs) const override {
     GRADFLIP_REQUIRE(inputs[0] == (ValueType{Dtype::kI64, {}, {}}),

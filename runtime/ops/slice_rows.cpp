@@ -26,7 +26,7 @@ class PlaceRows final : public Op {
   PlaceRows(Rows rows, Rows placed) : rows_(rows), placed_(placed) {}
 
   std::string_view name() const override { return "place_rows"; }
-  bool differentiable() const override { return true; }
+  Gradient gradient_kind() const override { return Gradient::kRule; }
 
   std::vector<ValueType> infer(std::span<const ValueType> inputs) const override {
     GRADFLIP_REQUIRE(rows_.contains(inputs[0].rows) && contiguous_in(inputs[0].rows, rows_) &&
@@ -68,7 +68,7 @@ class SliceRows final : public Op {
   explicit SliceRows(Rows rows) : rows_(rows) {}
 
   std::string_view name() const override { return "slice_rows"; }
-  bool differentiable() const override { return true; }
+  Gradient gradient_kind() const override { return Gradient::kRule; }
   std::optional<View> view() const override { return View{0}; }
 
   std::vector<ValueType> infer(std::span<const ValueType> inputs) const override {

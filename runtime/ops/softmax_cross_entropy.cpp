@@ -12,7 +12,7 @@ class SoftmaxCrossEntropy final : public Op {
       : rows_(rows), options_{label_smoothing, options.weights} {}
 
   std::string_view name() const override { return "softmax_cross_entropy"; }
-  bool differentiable() const override { return true; }
+  Gradient gradient_kind() const override { return Gradient::kRule; }
   std::size_t num_losses() const override { return 1; }
   const SoftmaxCrossEntropyOptions& options() const { return options_; }
 

@@ -8,6 +8,7 @@ namespace {
 class StopGradient final : public Op {
  public:
   std::string_view name() const override { return "stop_gradient"; }
+  Gradient gradient_kind() const override { return Gradient::kConstant; }
   std::optional<View> view() const override { return View{0}; }
 
   std::vector<ValueType> infer(std::span<const ValueType> inputs) const override {

@@ -12,7 +12,7 @@ class SumLossOp final : public Op {
   explicit SumLossOp(float weight) : weight_(weight) {}
 
   std::string_view name() const override { return "sum_loss"; }
-  bool differentiable() const override { return true; }
+  Gradient gradient_kind() const override { return Gradient::kRule; }
   std::size_t num_losses() const override { return 1; }
 
   std::vector<ValueType> infer(std::span<const ValueType> inputs) const override {

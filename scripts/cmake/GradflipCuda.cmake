@@ -23,9 +23,10 @@ if(NOT GRADFLIP_CUDA STREQUAL "OFF")
     endif()
   endif()
   if(NOT DEFINED CMAKE_CUDA_ARCHITECTURES)
-    # Ampere and Ada run the first, Hopper the second; the driver compiles the third for whatever is newer. Toolkits
-    # from 12.0 to 13 know all three.
-    set(CMAKE_CUDA_ARCHITECTURES 80-real 90a-real 90-virtual)
+    # Ampere and Ada run the first, Hopper the second, and toolkits from 12.0 to 13 know both. The driver compiles the
+    # first's PTX for whatever is newer: PTX for another architecture would be a third pass of the compiler, which takes
+    # most of its time.
+    set(CMAKE_CUDA_ARCHITECTURES 80 90a-real)
   endif()
   if(NOT CMAKE_CUDA_COMPILER)
     check_language(CUDA)

@@ -19,23 +19,53 @@ if(GRADFLIP_SANITIZE)
   endif()
 endif()
 
+# Instruction sets that CPU kernels are not compiled for (kernels/cpu/simd_targets.h). Kernels have no threads of their
+# own, so ThreadSanitizer needs none but the fastest, and the baseline.
+set(left_out 0)
+if(GRADFLIP_SANITIZE MATCHES "thread")
+  set(left_out HWY_SSE4)
+endif()
+add_library(gradflip_simd INTERFACE)
+target_compile_definitions(gradflip_simd INTERFACE "GRADFLIP_SIMD_LEFT_OUT=${left_out}")
+
 # gradflip_settings(<target>): for executables and test support; gradflip_library() calls it for the layers.
 function(gradflip_settings target)
   target_compile_features(${target} PUBLIC cxx_std_20)
   set_target_properties(${target} PROPERTIES CXX_EXTENSIONS OFF POSITION_INDEPENDENT_CODE ON)
   target_link_libraries(${target} PRIVATE
-    $<BUILD_INTERFACE:gradflip_warnings> $<BUILD_INTERFACE:gradflip_sanitizers>)
+    $<BUILD_INTERFACE:gradflip_warnings> $<BUILD_INTERFACE:gradflip_sanitizers> $<BUILD_INTERFACE:gradflip_simd>)
   # No contraction that depends on the optimisation level: the same source gives the same bits.
   target_compile_options(${target} PRIVATE $<$<COMPILE_LANGUAGE:CXX>:-ffp-contract=off>)
 endfunction()
 
 # gradflip_cuda_settings(<target>): for targets with .cu files. A kernel that spills registers or keeps an array in
-# local memory is slow in a way that no test shows: ptxas says so, and it counts as an error.
+# local memory is slow in a way that no test shows: ptxas says so, and it counts as an error. Not where a compiler that
+# nobody has tried must not end the build, as where GPU time is short.
+option(GRADFLIP_CUDA_WARNINGS_ARE_ERRORS "nvcc's and ptxas' warnings end the build" ON)
 function(gradflip_cuda_settings target)
+  set(strict $<$<BOOL:${GRADFLIP_CUDA_WARNINGS_ARE_ERRORS}>:-Werror=all-warnings>)
   # By hand: CMake 3.25 does not know the standard of newer toolkits.
   target_compile_options(${target} PRIVATE $<$<COMPILE_LANGUAGE:CUDA>:-std=c++20
-    --expt-relaxed-constexpr -Xptxas=-warn-spills,-warn-lmem-usage -Werror=all-warnings -Xcompiler=-Wall,-Wextra>)
+    --expt-relaxed-constexpr -Xptxas=-warn-spills,-warn-lmem-usage ${strict} -Xcompiler=-Wall,-Wextra>)
 endfunction()
+
+# gradflip_precompile(<target> <header>... | REUSE_FROM <target>): headers that most of a target's files include, parsed
+# once for it, or for all targets with its options. With g++ only, and not with ccache, which cannot keep what depends on
+# them. The preset debug and scripts/coverage.sh compile every file by itself, so an include that is missing shows there.
+function(gradflip_precompile target)
+  if(GRADFLIP_PRECOMPILED_HEADERS AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU"
+      AND NOT CMAKE_CXX_COMPILER_LAUNCHER MATCHES "ccache")
+    if(ARGV1 STREQUAL "REUSE_FROM")
+      target_precompile_headers(${target} ${ARGN})
+    else()
+      target_precompile_headers(${target} PRIVATE ${ARGN})
+    endif()
+  endif()
+endfunction()
+
+# What the layers above the kernels include.
+set(GRADFLIP_COMMON_HEADERS <fmt/format.h> <algorithm> <array> <cstdint> <filesystem> <functional> <map> <memory>
+  <optional> <span> <string> <variant> <vector>)
 
 # gradflip_library(<layer> SOURCES ... DEPENDS ...): the static library gradflip_<layer>, alias gradflip::<layer>.
 function(gradflip_library layer)

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "apps/common/usage_error.h"
 #include "runtime/errors.h"
 
 namespace gradflip {
@@ -110,21 +111,68 @@ TEST(RunApp, UsageErrorsAreOneLineWithASuggestion) {
 
 TEST(RunApp, EachKindOfErrorHasItsExitCode) {
   EXPECT_EQ(run_throwing(std::runtime_error("x")).exit_code, 1);
-  EXPECT_EQ(run_throwing(std::bad_alloc()).exit_code, 1);
   EXPECT_EQ(run_throwing(42).exit_code, 1);
-  EXPECT_EQ(run_throwing(std::invalid_argument("x")).exit_code, 2);
+  EXPECT_EQ(run_throwing(UsageError("x")).exit_code, 2);
   EXPECT_EQ(run_throwing(DataError("x")).exit_code, 3);
   EXPECT_EQ(run_throwing(ModelFileError("x")).exit_code, 4);
   EXPECT_EQ(run_throwing(DeviceError("x")).exit_code, 5);
   EXPECT_EQ(run_throwing(IoError("x")).exit_code, 6);
   EXPECT_EQ(run_throwing(std::filesystem::filesystem_error("x", {})).exit_code, 6);
   EXPECT_EQ(run_throwing(DivergedError("x")).exit_code, 7);
+  EXPECT_EQ(run_throwing(std::bad_alloc()).exit_code, 9);
+  EXPECT_EQ(run_throwing(std::length_error("x")).exit_code, 9);
+  EXPECT_EQ(run_throwing(DeviceMemoryError("x")).exit_code, 9);
+}
+
+TEST(RunApp, ABrokenContractInsideIsNoUsageError) {
+  const Outcome outcome = run_throwing(std::invalid_argument("gemm: K is -1"));
+  EXPECT_EQ(outcome.exit_code, 1);
+  EXPECT_THAT(outcome.err, StartsWith("prog: error: internal error: gemm: K is -1"));
+  EXPECT_THAT(outcome.err, MatchesRegex("[^\n]*\n"));
+}
+
+TEST(RunApp, OutOfMemorySaysSoWhereverItWas) {
+  EXPECT_THAT(run_throwing(std::bad_alloc()).err, HasSubstr("out of memory"));
+  EXPECT_THAT(run_throwing(std::length_error("vector::reserve")).err, HasSubstr("out of memory"));
+  // More than any machine has, asked for as a program would.
+  const Outcome outcome = run({}, [] {
+    std::vector<double> all;
+    all.resize(all.max_size() + 1);
+    return 0;
+  });
+  EXPECT_EQ(outcome.exit_code, 9);
+  EXPECT_THAT(outcome.err, StartsWith("prog: error: out of memory; "));
+}
+
+TEST(RunApp, WhatALibraryRefusesOfAUsersWordsIsAUsageError) {
+  const auto refuse = []() -> int { throw std::invalid_argument("--gamma: no"); };
+  const Outcome outcome = run({}, [&] { return as_usage(refuse); });
+  EXPECT_EQ(outcome.exit_code, 2);
+  EXPECT_EQ(outcome.err, "prog: error: --gamma: no\n");
+}
+
+TEST(RunApp, ARefusedFileIsNamedWithARemedy) {
+  const std::filesystem::filesystem_error error("status", "a/folder",
+                                                std::make_error_code(std::errc::permission_denied));
+  EXPECT_THAT(run_throwing(error).err,
+              MatchesRegex("prog: error: cannot use a/folder: Permission denied; check [^\n]*\n"));
+}
+
+TEST(RunApp, HelpThatCannotBeWrittenIsAnError) {
+  std::cout.setstate(std::ios::badbit);
+  const Outcome outcome = run({"--help"});
+  std::cout.clear();
+  EXPECT_EQ(outcome.exit_code, 6);
 }
 
 TEST(RunApp, AnErrorIsOneLine) {
   EXPECT_EQ(run_throwing(DataError("file: broken; mend it")).err,
             "prog: error: file: broken; mend it\n");
-  EXPECT_EQ(run_throwing(std::runtime_error("two\nlines\n")).err, "prog: error: two lines\n");
+  EXPECT_EQ(run_throwing(DataError("two\nlines\n")).err, "prog: error: two lines\n");
+  EXPECT_EQ(
+      run_throwing(std::runtime_error("two\nlines\n")).err,
+      "prog: error: internal error: two lines; please report it with the command that you gave\n");
+  EXPECT_EQ(run_throwing(DataError("a\x1b[2Jb")).err, "prog: error: a\\x1b[2Jb\n");
 }
 
 TEST(RunApp, OutputThatCannotBeWrittenIsAnError) {

@@ -1,40 +1,16 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <algorithm>
-#include <fstream>
-#include <stdexcept>
 #include <string>
 #include <vector>
 
-#include "apps/common/run/config_file.h"
-#include "apps/dann_mnist/arguments.h"
-#include "tests/support/temporary_folder.h"
+#include "tests/apps/parsed_arguments.h"
 
 namespace gradflip {
 namespace {
 
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
-
-Arguments parse(std::vector<std::string> words) {
-  CommandLine command_line;
-  std::reverse(words.begin(), words.end());  // CLI11 takes a vector from its back
-  command_line.app().parse(words);
-  return command_line.arguments();
-}
-
-// The message of a refused command line; empty if it was accepted.
-std::string refusal(const std::vector<std::string>& words) {
-  try {
-    parse(words);
-  } catch (const CLI::ParseError& error) {
-    return error.what();
-  } catch (const std::invalid_argument& error) {
-    return error.what();
-  }
-  return "";
-}
 
 std::string help_text() {
   CommandLine command_line;
@@ -211,79 +187,6 @@ TEST(HelpTest, ShowsEveryNumberOfEveryPreset) {
           << key;
     }
   }
-}
-
-class ConfigFileTest : public ::testing::Test {
- protected:
-  std::string write(const std::string& text) const {
-    const auto path = folder_ / "config.toml";
-    std::ofstream(path) << text;
-    return path.string();
-  }
-
-  TemporaryFolder folder_;
-};
-
-TEST_F(ConfigFileTest, TheCommandLineIsStronger) {
-  const std::string file = write("# a recipe\npreset = deepda\n\ngamma = 4  # steeper\nseed = 9\n");
-  const Arguments arguments = parse({"--gamma", "5", "--config", file});
-  EXPECT_EQ(arguments.training.preset, "deepda");
-  EXPECT_EQ(arguments.training.gamma, 5.0);
-  EXPECT_EQ(arguments.first_seed, 9U);
-}
-
-TEST_F(ConfigFileTest, AnAlternativeOnTheCommandLineReplacesTheFiles) {
-  const std::string file = write("epochs = 7\nsource-batch = 16\ndata = builtin\n");
-  const Arguments arguments =
-      parse({"--config", file, "--steps", "5", "--batch", "8", "--source", "a", "--target", "b"});
-  EXPECT_EQ(arguments.training.steps, 5);
-  EXPECT_EQ(arguments.training.source_batch, 4);
-  EXPECT_EQ(arguments.data.source, "a");
-}
-
-TEST_F(ConfigFileTest, WhatIsWrittenReadsBackTheSame) {
-  const std::vector<std::string> words = {"--preset",        "deepda",
-                                          "--steps",         "5",
-                                          "--learning-rate", "0.0123456789",
-                                          "--source",        "a \"quoted\", #1 \\ folder",
-                                          "--photos",        "it's = b",
-                                          "--blend",         "invert",
-                                          "--seed",          "7",
-                                          "--seeds",         "3",
-                                          "--mode",          "dann",
-                                          "--threads",       "3",
-                                          "--device",        "cpu",
-                                          "--domain-logits", "2"};
-  const Arguments given = parse(words);
-  const Arguments read = parse({"--config", write(config_text(config_of(given)))});
-  EXPECT_EQ(config_of(read), config_of(given));
-  EXPECT_EQ(read.data.source, given.data.source);
-  EXPECT_EQ(read.data.photos, "it's = b");
-}
-
-TEST_F(ConfigFileTest, RefusesWhatItCannotUse) {
-  const std::vector<std::pair<std::string, std::string>> cases = {
-      {"gama = 4\n", "line 1: unknown option gama; did you mean gamma?"},
-      {"gamma = 4\nnonsense\n", "line 2"},
-      {"[training]\n", "line 1"},
-      {"gamma =\n", "no value"},
-      {"gamma = # 4\n", "no value"},
-      {"gamma = 4\ngamma = 5\n", "a second time"},
-      {"gamma = steep\n", "gamma"},
-      {"source = \"a\n", "does not end"},
-      {"source = \"a\\n\"\n", "backslash"},
-      {"source = \"a\" b\n", "more after the value"},
-      {"config = other\n", "unknown option config"},
-      {"epochs = 2\nsteps = 2\n", "--epochs"},
-  };
-  for (const auto& [text, says] : cases) {
-    SCOPED_TRACE(text);
-    const std::string answer = refusal({"--config", write(text)});
-    EXPECT_THAT(answer, HasSubstr(says));
-    EXPECT_EQ(answer.find('\n'), std::string::npos);
-  }
-  EXPECT_THAT(refusal({"--config", (folder_ / "missing.toml").string()}),
-              HasSubstr("missing.toml"));
 }
 
 }  // namespace

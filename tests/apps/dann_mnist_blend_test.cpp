@@ -11,6 +11,7 @@
 #include "apps/common/data/digit_folder.h"
 #include "apps/common/data/drawn_digits.h"
 #include "apps/common/data/mnist_m.h"
+#include "apps/dann_mnist/data_sources.h"
 #include "tests/apps/bytes.h"
 #include "tests/apps/program.h"
 #include "tests/support/temporary_folder.h"
@@ -62,12 +63,81 @@ TEST_P(BlendTest, TheTargetIsTheDigitsBlendedWithThePhotographs) {
   const Blend blend = name == "difference" ? Blend::kDifference : Blend::kInvert;
   const MnistM expected =
       build_mnist_m(digits_.source_train, digits_.source_test,
-                    read_photographs(folder_ / "photos", blend), blend, /*seed=*/0);
+                    list_photographs(folder_ / "photos", blend), blend, /*seed=*/0);
   const Json& target = report["data"]["target"];
   EXPECT_EQ(target["sha256"], content_sha256(expected.train.images));
   EXPECT_EQ(target["test_sha256"], content_sha256(expected.test));
   EXPECT_EQ(target["channels"], 3);
   EXPECT_THAT(target["name"].get<std::string>(), HasSubstr(name));
+}
+
+// As `gradflip data mnist-m` followed by --target: blended at the digits' own size, then fitted.
+TEST_P(BlendTest, IsTheSetThatFilesHold) {
+  const std::string name = GetParam();
+  const Blend blend = name == "difference" ? Blend::kDifference : Blend::kInvert;
+  for (const std::int64_t size : {16, 28, 32}) {
+    SCOPED_TRACE(size);
+    const auto resized = [&](LabelledImages digits) {
+      digits.images.height = digits.images.width = size;
+      digits.images.pixels.resize(
+          static_cast<std::size_t>(digits.images.count * digits.images.bytes_per_image()), 0);
+      return digits;
+    };
+    const LabelledImages train = resized(digits_.source_train), test = resized(digits_.source_test);
+    const auto digits = folder_ / ("digits" + std::to_string(size));
+    const auto built = folder_ / ("built" + std::to_string(size));
+    write_digit_folder(digits, train, test);
+    const MnistM made =
+        build_mnist_m(train, test, list_photographs(folder_ / "photos", blend), blend, /*seed=*/0);
+    write_digit_folder(built, made.train, made.test);
+
+    DataArguments in_memory, from_files;
+    in_memory.source = from_files.source = digits;
+    in_memory.photos = folder_ / "photos";
+    in_memory.blend = name;
+    from_files.target = built;
+    const auto target_of = [](const DataArguments& arguments) {
+      return load_data(arguments, /*with_target_labels=*/false, [] {}).experiment.target;
+    };
+    for (const char* sum : {"sha256", "test_sha256"}) {
+      EXPECT_EQ(target_of(in_memory)[sum], target_of(from_files)[sum]) << sum;
+    }
+  }
+}
+
+// A signal waits for one photograph, not for all of them.
+TEST_P(BlendTest, LoadingCanBeEndedBeforeEveryPhotograph) {
+  const auto calls = [&] {
+    DataArguments arguments;
+    arguments.source = folder_ / "digits";
+    arguments.photos = folder_ / "photos";
+    arguments.blend = GetParam();
+    int count = 0;
+    load_data(arguments, /*with_target_labels=*/false, [&] { ++count; });
+    return count;
+  };
+  const int few = calls();
+  for (const char* name : {"c.png", "d.png", "e.png"})
+    write_photo(folder_ / "photos/train" / name, 7);
+  EXPECT_EQ(calls(), few + 3);
+}
+
+TEST_P(BlendTest, DigitsInColourAreNamedBeforeThePhotographs) {
+  for (const char* part : {"train", "t10k"}) {
+    SCOPED_TRACE(part);
+    const auto colour = folder_ / (std::string("colour-") + part);
+    std::filesystem::copy(folder_ / "digits", colour);
+    std::filesystem::remove(colour / (std::string(part) + "-images-idx3-ubyte"));
+    const std::uint32_t count = part == std::string("train") ? 64 : 20;
+    write(colour / (std::string(part) + "-images-idx4-ubyte"),
+          idx_file({count, 28, 28, 3}, std::size_t{count} * 28 * 28 * 3));
+    const ProgramResult result =
+        run_program(GRADFLIP_DANN_MNIST,
+                    {"--source", colour.string(), "--photos", (folder_ / "missing").string(),
+                     "--blend", GetParam(), "--device", "cpu"});
+    EXPECT_EQ(result.exit_code, 3);
+    EXPECT_THAT(result.err, HasSubstr(colour.string() + ": its digits are in colour"));
+  }
 }
 
 INSTANTIATE_TEST_SUITE_P(Variants, BlendTest, ::testing::Values("difference", "invert"));

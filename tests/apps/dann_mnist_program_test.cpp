@@ -2,7 +2,6 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <signal.h>
 
 #include <algorithm>
 #include <cmath>
@@ -11,12 +10,9 @@
 #include <string>
 #include <vector>
 
-#include "apps/common/data/digit_folder.h"
-#include "apps/common/data/drawn_digits.h"
 #include "kernels/math_mode.h"
 #include "runtime/safetensors.h"
-#include "tests/apps/program.h"
-#include "tests/support/temporary_folder.h"
+#include "tests/apps/small_digits.h"
 
 namespace gradflip {
 namespace {
@@ -25,9 +21,6 @@ using ::testing::EndsWith;
 using ::testing::HasSubstr;
 using ::testing::Not;
 using Json = nlohmann::json;
-using Words = std::vector<std::string>;
-
-ProgramResult dann_mnist(const Words& words) { return run_program(GRADFLIP_DANN_MNIST, words); }
 
 // Everything in a report but times, which no two runs share.
 Json without_times(Json report) {
@@ -42,48 +35,7 @@ Json without_times(Json report) {
   return report;
 }
 
-// Digit folders that train in a moment.
-class DannMnistTest : public ::testing::Test {
- protected:
-  static void SetUpTestSuite() {
-    folder_ = new TemporaryFolder;
-    DrawnDigitsOptions options;
-    options.train_count = 96;
-    options.test_count = 40;
-    const DrawnDigits digits = draw_digits(options);
-    write_digit_folder(source(), digits.source_train, digits.source_test);
-    write_digit_folder(target(), digits.target_train, digits.target_test);
-  }
-  static void TearDownTestSuite() {
-    delete folder_;
-    folder_ = nullptr;
-  }
-
-  static std::filesystem::path source() { return *folder_ / "source"; }
-  static std::filesystem::path target() { return *folder_ / "target"; }
-
-  // The command line of a run on those folders.
-  static Words on_folders(const Words& more) {
-    Words words = {"--source", source().string(), "--target", target().string(), "--batch",
-                   "32",       "--device",        "cpu"};
-    words.insert(words.end(), more.begin(), more.end());
-    return words;
-  }
-
-  // A copy of the target's folder that a test may spoil.
-  std::filesystem::path copy_of_target() const {
-    const auto copy = own_ / "target";
-    std::filesystem::copy(target(), copy, std::filesystem::copy_options::recursive);
-    return copy;
-  }
-
-  TemporaryFolder own_;
-
- private:
-  static TemporaryFolder* folder_;
-};
-
-TemporaryFolder* DannMnistTest::folder_ = nullptr;
+using DannMnistTest = SmallDigitsTest;
 
 TEST_F(DannMnistTest, ComputesInBf16OnTheCpu) {
   const ProgramResult result =
@@ -198,44 +150,6 @@ TEST_F(DannMnistTest, ASavedConfigurationRepeatsTheRun) {
   EXPECT_EQ(without_times(Json::parse(first.out)), without_times(Json::parse(second.out)));
 }
 
-TEST_F(DannMnistTest, DannNeedsNoTargetLabelsForTraining) {
-  const auto unlabelled = copy_of_target();
-  ASSERT_TRUE(std::filesystem::remove(unlabelled / "train-labels-idx1-ubyte"));
-  const Words words = {
-      "--source", source().string(), "--target", unlabelled.string(), "--steps", "2", "--batch",
-      "32",       "--mode"};
-  Words dann = words, bound = words;
-  dann.push_back("dann");
-  bound.push_back("target-only");
-  EXPECT_EQ(dann_mnist(dann).exit_code, 0);
-  const ProgramResult refused = dann_mnist(bound);
-  EXPECT_EQ(refused.exit_code, 3);
-  EXPECT_THAT(refused.err, HasSubstr("train-labels"));
-}
-
-TEST_F(DannMnistTest, SaysWhenTheTargetIsScoredOnItsTrainingPictures) {
-  const auto folder = copy_of_target();
-  for (const char* name : {"t10k-images-idx4-ubyte", "t10k-labels-idx1-ubyte"}) {
-    ASSERT_TRUE(std::filesystem::remove(folder / name));
-  }
-  const Words words = {"--source", source().string(), "--target", folder.string(), "--mode",
-                       "dann",     "--steps",         "2",        "--batch",       "32"};
-  const ProgramResult plain = dann_mnist(words);
-  ASSERT_EQ(plain.exit_code, 0) << plain.err;
-  EXPECT_THAT(plain.out, HasSubstr("transductive"));
-
-  Words as_json = words;
-  as_json.push_back("--json");
-  const Json transductive = Json::parse(dann_mnist(as_json).out);
-  EXPECT_EQ(transductive["data"]["target"]["transductive"], true);
-  EXPECT_EQ(transductive["data"]["target"]["test_images"], 96);
-
-  as_json.insert(as_json.end(), {"--target-test", target().string()});
-  const Json measured = Json::parse(dann_mnist(as_json).out);
-  EXPECT_EQ(measured["data"]["target"]["transductive"], false);
-  EXPECT_EQ(measured["data"]["target"]["test_images"], 40);
-}
-
 TEST_F(DannMnistTest, SavesTheWeightsOfEveryRunUnderItsName) {
   const auto file = own_ / "model.safetensors";
   const ProgramResult one =
@@ -284,6 +198,9 @@ TEST_F(DannMnistTest, FailuresAreOneLineAndADocumentedExitCode) {
       {on_folders({"--save", missing + "/model.safetensors"}), 6, "model.safetensors"},
       {on_folders({"--save", own_.path().string()}), 6, "it is a folder"},
       {on_folders({"--save-config", missing + "/run.toml"}), 6, "run.toml"},
+      {on_folders(
+           {"--learning-rate-schedule", "step", "--decay-gamma", "1", "--decay-power", "30"}),
+       2, "--decay-power"},
       {on_folders({"--mode", "dann", "--learning-rate", "1e30", "--epochs", "2"}), 7, "diverged"},
   };
   for (const Failure& failure : cases) {
@@ -297,21 +214,6 @@ TEST_F(DannMnistTest, FailuresAreOneLineAndADocumentedExitCode) {
     EXPECT_EQ(
         std::count(result.err.begin() + static_cast<std::ptrdiff_t>(error), result.err.end(), '\n'),
         1);
-  }
-}
-
-TEST_F(DannMnistTest, ASignalEndsTheRunInOrder) {
-  for (const int signal : {SIGINT, SIGTERM}) {
-    SCOPED_TRACE(signal);
-    const auto file = own_ / ("stopped" + std::to_string(signal) + ".safetensors");
-    const ProgramResult result = signal_program(
-        GRADFLIP_DANN_MNIST,
-        on_folders({"--mode", "dann", "--epochs", "100000", "--save", file.string()}),
-        "epoch 1/100000", signal);
-    EXPECT_EQ(result.exit_code, 128 + signal);
-    EXPECT_EQ(result.out, "");
-    EXPECT_THAT(result.err, HasSubstr("stopped early: dann seed 1"));
-    EXPECT_GT(read_safetensors(file).content.tensors.size(), 8U);
   }
 }
 

@@ -4,10 +4,13 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cctype>
 #include <cmath>
 #include <filesystem>
+#include <functional>
 #include <numeric>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "apps/common/data/sha256.h"
@@ -73,12 +76,38 @@ TEST(DigitFolder, TheTestPartHasEitherName) {
     const TemporaryFolder folder;
     write_train(folder);
     EXPECT_FALSE(has_test(folder.path()));
-    EXPECT_THAT([&] { read_test(folder.path()); }, data_error("holds no t10k-labels-idx1-ubyte"));
+    EXPECT_THAT([&] { read_test(folder.path()); }, data_error("holds no t10k-images-idx3-ubyte"));
     write(folder / (part + "-images-idx3-ubyte"), idx_file({2, 2, 3}, 12));
     write(folder / (part + "-labels-idx1-ubyte"), idx_file({2}, 2));
     EXPECT_TRUE(has_test(folder.path()));
     EXPECT_EQ(read_test(folder.path()).images.count, 2);
   }
+}
+
+TEST(DigitFolder, HalfATestPartIsATestPart) {
+  for (const auto& [half, missing] :
+       {std::pair<std::string, std::string>{"t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"},
+        {"t10k-labels-idx1-ubyte", "t10k-images-idx3-ubyte"}}) {
+    SCOPED_TRACE(half);
+    const TemporaryFolder folder;
+    write_train(folder);
+    write(folder / half,
+          half.find("images") != std::string::npos ? idx_file({2, 2, 3}, 12) : idx_file({2}, 2));
+    EXPECT_TRUE(has_test(folder.path()));
+    EXPECT_THAT([&] { read_test(folder.path()); }, data_error("holds no " + missing, half));
+  }
+}
+
+TEST(DigitFolder, SetsWithoutLabelsAreKnownAsSuch) {
+  const TemporaryFolder folder;
+  EXPECT_FALSE(has_train_labels(folder.path()));
+  write(folder / "train-labels-idx1-ubyte", {});  // never opened
+  EXPECT_TRUE(has_train_labels(folder.path()));
+  EXPECT_FALSE(has_test_labels(folder.path()));
+  write(folder / "test-images-idx3-ubyte", idx_file({2, 2, 3}, 12));
+  EXPECT_FALSE(has_test_labels(folder.path()));
+  write(folder / "test-labels-idx1-ubyte", {});
+  EXPECT_TRUE(has_test_labels(folder.path()));
 }
 
 TEST(DigitFolder, MissingThingsAreNamed) {
@@ -95,12 +124,100 @@ TEST(DigitFolder, MissingThingsAreNamed) {
 TEST(DigitFolder, AmbiguousFoldersAreRejected) {
   const TemporaryFolder folder;
   write_train(folder);
-  write(folder / "train-labels-idx1-ubyte.gz", gzip(idx_file({6}, 6)));
+  write(folder / "train-labels-idx1-ubyte.gz", gzip(idx_file({6}, 6, 2)));
   EXPECT_THAT([&] { read_train(folder.path()); },
-              data_error("both train-labels-idx1-ubyte and train-labels-idx1-ubyte.gz"));
+              data_error("both train-labels-idx1-ubyte and train-labels-idx1-ubyte.gz", "differ"));
   write(folder / "train-images-idx4-ubyte", idx_file({6, 2, 3, 3}, 108));
   EXPECT_THAT([&] { read_train_unlabelled(folder.path()); },
               data_error("both train-images-idx3-ubyte and train-images-idx4-ubyte"));
+}
+
+// Every file of write_train and of a test part, under names that `rename` makes of MNIST's own.
+template <typename Rename>
+void write_renamed(const TemporaryFolder& folder, const Rename& rename) {
+  const std::vector<std::pair<std::string, Bytes>> files = {
+      {"train-images-idx3-ubyte", idx_file({6, 2, 3}, 36)},
+      {"train-labels-idx1-ubyte", idx_file({6}, 6)},
+      {"t10k-images-idx3-ubyte", idx_file({2, 2, 3}, 12)},
+      {"t10k-labels-idx1-ubyte", idx_file({2}, 2)}};
+  for (const auto& [name, content] : files) {
+    const std::filesystem::path path = folder / rename(name);
+    std::filesystem::create_directories(path.parent_path());
+    write(path, path.extension() == ".gz" ? gzip(content) : content);
+  }
+}
+
+TEST(DigitFolder, FilesAreFoundUnderTheNamesThatPeopleHave) {
+  const auto dotted = [](std::string name) {
+    name[name.find("-idx")] = '.';
+    return name;
+  };
+  const auto underscored = [](std::string name) {
+    std::replace(name.begin(), name.end(), '-', '_');
+    return name;
+  };
+  const auto upper = [](std::string name) {
+    std::transform(name.begin(), name.end(), name.begin(),
+                   [](unsigned char c) { return static_cast<char>(std::toupper(c)); });
+    return name;
+  };
+  const auto capitalised = [](std::string name) {
+    name[0] = 'T';
+    return name;
+  };
+  const std::vector<std::function<std::string(std::string)>> renames = {
+      dotted,
+      [&](const std::string& name) { return dotted(name) + ".gz"; },
+      underscored,
+      [&](const std::string& name) { return underscored(name) + ".gz"; },
+      upper,
+      [&](const std::string& name) { return upper(dotted(name)); },
+      capitalised,
+      [](const std::string& name) { return name + "/" + name; },
+      [&](const std::string& name) { return name + "/" + dotted(name); },
+      [](const std::string& name) { return "raw/" + name; },
+      [](const std::string& name) { return "MNIST/raw/" + name + ".gz"; }};
+  for (std::size_t i = 0; i < renames.size(); ++i) {
+    SCOPED_TRACE(i);
+    const TemporaryFolder folder;
+    write_renamed(folder, renames[i]);
+    EXPECT_EQ(read_train(folder.path()).images.count, 6);
+    EXPECT_TRUE(has_test(folder.path()));
+    EXPECT_TRUE(has_train_labels(folder.path()));
+    EXPECT_EQ(read_test(folder.path()).labels.size(), 2U);
+  }
+}
+
+TEST(DigitFolder, WhatIsThereTwiceMayBeTheSame) {
+  const TemporaryFolder folder;  // as an archive that was unpacked in place
+  write_renamed(folder, [](const std::string& name) { return name; });
+  write_renamed(folder, [](const std::string& name) { return name + ".gz"; });
+  write_renamed(folder, [](std::string name) {
+    name[name.find("-idx")] = '.';
+    return name;
+  });
+  EXPECT_EQ(read_train(folder.path()).images.count, 6);
+}
+
+TEST(DigitFolder, TwoSetsBelowAFolderAreNoChoice) {
+  const TemporaryFolder folder;
+  write_renamed(folder, [](const std::string& name) { return "MNIST/raw/" + name; });
+  write_renamed(folder, [](const std::string& name) { return "KMNIST/raw/" + name; });
+  EXPECT_THAT([&] { read_train(folder.path()); }, data_error("KMNIST/raw", "name one of them"));
+}
+
+TEST(DigitFolder, NamesOfFoldersAboveDoNotMatter) {
+  const TemporaryFolder folder;
+  write_renamed(folder, [](const std::string& name) { return "run-idx4/a.gz/" + name; });
+  EXPECT_EQ(read_train(folder / "run-idx4/a.gz").images.channels, 1);
+}
+
+TEST(DigitFolder, AMissingSetSaysWhatIsThere) {
+  const TemporaryFolder folder;
+  write(folder / "digits.csv", {});
+  std::filesystem::create_directories(folder / "photos");
+  EXPECT_THAT([&] { read_train_unlabelled(folder.path()); },
+              data_error("holds no train-images-idx3-ubyte[.gz], but digits.csv and photos/"));
 }
 
 struct BadPair {
@@ -116,7 +233,8 @@ TEST(DigitFolder, FilesThatDoNotFitAreRejected) {
       {grey, images, idx_file({5}, 5), "5 labels, but train-images-idx3-ubyte has 6 pictures"},
       {grey, images, idx_file({7}, 7), "7 labels"},
       {grey, images, idx_file({0}, 0), "0 labels"},
-      {grey, images, with_byte(idx_file({6}, 6), 8 + 4, 10), "label 4 is 10, and digits end at 9"},
+      {grey, images, with_byte(idx_file({6}, 6), 8 + 4, 10),
+       "label 4 is 10, and digits are 0 to 9; they run"},
       {grey, images, with_byte(idx_file({6}, 6), 8, 255), "label 0 is 255"},
       {grey, images, idx_file({6, 1, 1}, 6), "has 3 dimensions, and labels have 1"},
       {grey, idx_file({6}, 6), idx_file({6}, 6), "has 1 dimensions, and its name says 3"},
@@ -136,6 +254,30 @@ TEST(DigitFolder, FilesThatDoNotFitAreRejected) {
     write(folder / name, image_file);
     write(folder / "train-labels-idx1-ubyte", label_file);
     EXPECT_THAT([&] { read_train(folder.path()); }, data_error(message, folder.path().string()));
+  }
+}
+
+TEST(DigitFolder, LabelsOutOfRangeComeWithWhatMendsThem) {
+  struct Case {
+    std::vector<int> labels;
+    std::string remedy;
+  };
+  const std::vector<Case> cases = {
+      {{10, 1, 2, 3, 4, 9}, "label 0 is 10, and digits are 0 to 9; they run to 10, which stands"},
+      {{'0', '1', '9', '3', '4', '5'}, "label 0 is 48, and digits are 0 to 9; they are characters"},
+      {{0, 255, 9, 255, 4, 5}, "label 1 is 255, and digits are 0 to 9; 2 of 6 are 255"},
+      {{255, 255, 255, 255, 255, 255}, "6 of 6 are 255, which stands for unknown"},
+      {{1, 26, 3, 4, 5, 6}, "label 1 is 26, and digits are 0 to 9; they run from 1 to 26"},
+      {{0, 10, 3, 4, 5, 6}, "label 1 is 10, and digits are 0 to 9; they run from 0 to 10"},
+  };
+  for (const auto& [labels, remedy] : cases) {
+    SCOPED_TRACE(remedy);
+    const TemporaryFolder folder;
+    write_train(folder);
+    Bytes file = idx_file({6}, 6);
+    for (std::size_t n = 0; n < 6; ++n) file = with_byte(file, 8 + n, labels[n]);
+    write(folder / "train-labels-idx1-ubyte", file);
+    EXPECT_THAT([&] { read_train(folder.path()); }, data_error("train-labels", remedy));
   }
 }
 
@@ -174,11 +316,49 @@ TEST(DigitFolder, NothingIsWrittenBesideFilesOfAnotherForm) {
   }
 }
 
+TEST(DigitFolder, NothingIsWrittenWhereItWouldHideASetBelow) {
+  const LabelledImages digits = some_digits(3, 3);
+  for (const std::vector<std::string>& sets :
+       {std::vector<std::string>{"raw"}, {"MNIST/raw"}, {"MNIST/raw", "KMNIST/raw"}}) {
+    SCOPED_TRACE(sets.back());
+    const TemporaryFolder folder;
+    for (const std::string& set : sets) {
+      write_renamed(folder, [&](const std::string& name) { return set + "/" + name; });
+    }
+    EXPECT_THAT([&] { require_writable_digit_folder(folder.path(), 3); },
+                data_error("would hide the digits in " + (folder / sets.back()).string()));
+    EXPECT_THAT([&] { write_digit_folder(folder.path(), digits, digits); },
+                data_error("would hide", "choose another folder"));
+    EXPECT_NO_THROW(write_digit_folder(folder / "mnist_m", digits, digits));
+    write_digit_folder(folder / "other", digits, digits);  // a set of its own
+    EXPECT_NO_THROW(write_digit_folder(folder / "other", digits, digits));
+  }
+}
+
 TEST(DigitFolder, AFolderThatCannotBeMadeIsAnIoError) {
   const TemporaryFolder folder;
   write(folder / "file", {});
   const LabelledImages digits = some_digits(3, 1);
-  EXPECT_THROW(write_digit_folder(folder / "file" / "inside", digits, digits), IoError);
+  for (const char* name : {"file", "file/inside", "file/inside/this"}) {
+    SCOPED_TRACE(name);
+    EXPECT_THROW(write_digit_folder(folder / name, digits, digits), IoError);
+    EXPECT_THROW(require_writable_digit_folder(folder / name, 1), IoError);
+  }
+  std::filesystem::create_directories(folder / "out/train-images-idx3-ubyte/full");
+  EXPECT_THROW(require_writable_digit_folder(folder / "out", 1), IoError);
+}
+
+TEST(DigitFolder, AskingWhetherAFolderCanBeWrittenLeavesNothing) {
+  const TemporaryFolder folder;
+  for (const char* name : {"a", "a/", "a/b/c", ""}) {
+    SCOPED_TRACE(name);
+    require_writable_digit_folder(folder / name, 3);
+    EXPECT_TRUE(std::filesystem::is_empty(folder.path()));
+  }
+  write(folder / "train-images-idx3-ubyte", {});
+  EXPECT_NO_THROW(require_writable_digit_folder(folder.path(), 1));
+  EXPECT_THAT([&] { require_writable_digit_folder(folder.path(), 3); },
+              data_error("train-images-idx3-ubyte", "remove it"));
 }
 
 TEST(DigitFolder, TheContentSumIsThatOfTheFiles) {
@@ -240,7 +420,8 @@ TEST(FitTo, EnlargingAgreesWithDoubles) {
   const auto at = [&](double h, double w) {
     const int y = static_cast<int>(std::clamp(h, 0.0, 4.0)),
               x = static_cast<int>(std::clamp(w, 0.0, 2.0));
-    return static_cast<double>(small.pixels[static_cast<std::size_t>(y * 3 + x)]);
+    return static_cast<double>(
+        small.pixels[static_cast<std::size_t>(y) * 3 + static_cast<std::size_t>(x)]);
   };
   for (int p = 0; p < 7; ++p) {
     for (int q = 0; q < 7; ++q) {

@@ -32,8 +32,8 @@ class DataMnistM : public ::testing::Test {
     write(folder_ / "digits/train-labels-idx1-ubyte", idx_file({6}, 6));
     write(folder_ / "digits/t10k-images-idx3-ubyte.gz", gzip(idx_file({3, 2, 2}, 12)));
     write(folder_ / "digits/t10k-labels-idx1-ubyte.gz", gzip(idx_file({3}, 3)));
-    std::vector<std::uint8_t> pixels;
-    for (int i = 0; i < 27; ++i) pixels.push_back(static_cast<std::uint8_t>(9 * i));
+    std::vector<std::uint8_t> pixels(27);
+    for (std::size_t i = 0; i < pixels.size(); ++i) pixels[i] = static_cast<std::uint8_t>(9 * i);
     write(folder_ / "photos/train/a.png", png_file(3, 3, 3, pixels));
     write(folder_ / "photos/test/b.png", png_file(3, 3, 3, pixels));
   }
@@ -67,12 +67,15 @@ TEST_F(DataMnistM, WritesWhatTheBuilderMakes) {
 
     const Blend blend = name == "invert" ? Blend::kInvert : Blend::kDifference;
     const MnistM want = build_mnist_m(read_train(path("digits")), read_test(path("digits")),
-                                      read_photographs(path("photos"), blend), blend, 5);
+                                      list_photographs(path("photos"), blend), blend, 5);
     EXPECT_EQ(content_sha256(read_train(path("out"))), content_sha256(want.train));
     EXPECT_EQ(content_sha256(read_test(path("out"))), content_sha256(want.test));
-    EXPECT_EQ(result.out, "train  6 pictures of 2x2  sha256 " + content_sha256(want.train) +
-                              "\ntest   3 pictures of 2x2  sha256 " + content_sha256(want.test) +
-                              "\n");
+    // The first of them is the written image file's, and both are those of dann_mnist's JSON.
+    const auto sums = [](const LabelledImages& part) {
+      return "sha256 " + content_sha256(part.images) + "  with labels " + content_sha256(part);
+    };
+    EXPECT_EQ(result.out, "train  6 pictures of 2x2  " + sums(want.train) +
+                              "\ntest   3 pictures of 2x2  " + sums(want.test) + "\n");
   }
 }
 
@@ -83,6 +86,13 @@ TEST_F(DataMnistM, SaysWhenBothPartsSharePhotographs) {
   EXPECT_THAT(result.err, HasSubstr("both parts"));
 }
 
+TEST_F(DataMnistM, NotesAreOneLineWhateverFoldersAreCalled) {
+  std::filesystem::copy(folder_ / "photos/train", folder_ / "two\nlines\x1b[2J");
+  const ProgramResult result = build({"--photos", path("two\nlines\x1b[2J")});
+  EXPECT_EQ(result.exit_code, 0);
+  EXPECT_THAT(result.err, MatchesRegex("note: [^\n]*two\\\\x0alines[^\n\x1b]*\n"));
+}
+
 TEST_F(DataMnistM, ErrorsAreOneLineAndLeaveNothingBehind) {
   struct Case {
     Words changes;
@@ -90,13 +100,19 @@ TEST_F(DataMnistM, ErrorsAreOneLineAndLeaveNothingBehind) {
     std::string message;
   };
   write(folder_ / "file", {});
+  std::filesystem::create_directory(folder_ / "colour");
+  for (const std::string part : {"train", "t10k"}) {
+    write(folder_ / "colour" / (part + "-images-idx4-ubyte"), idx_file({6, 2, 2, 3}, 72));
+    write(folder_ / "colour" / (part + "-labels-idx1-ubyte"), idx_file({6}, 6));
+  }
   const std::vector<Case> cases = {
       {{"--blend", "mix"}, 2, "mix not in {difference,invert}"},
       {{"--photo", "x"}, 2, "did you mean --photos?"},
       {{"--seed", "-1"}, 2, "--seed"},
       {{"--seed", "x"}, 2, "--seed"},
       {{"--digits", path("absent")}, 3, "absent: no such folder"},
-      {{"--digits", path("photos")}, 3, "holds no train-labels-idx1-ubyte"},
+      {{"--digits", path("photos")}, 3, "holds no train-images-idx3-ubyte"},
+      {{"--digits", path("colour")}, 3, "colour: its digits are in colour"},
       {{"--photos", path("absent")}, 3, "absent: no such folder"},
       {{"--photos", path("digits")}, 3, "holds no .jpg"},
       {{"--out", path("file")}, 6, "file"},
@@ -110,6 +126,36 @@ TEST_F(DataMnistM, ErrorsAreOneLineAndLeaveNothingBehind) {
     EXPECT_THAT(result.err, HasSubstr(message));
     EXPECT_FALSE(std::filesystem::exists(folder_ / "out"));
   }
+}
+
+// The pictures may take minutes: a place that does not take them is told before, here before the
+// digits and a photograph that is none.
+TEST_F(DataMnistM, TheOutputIsTriedBeforeAnythingIsRead) {
+  write(folder_ / "file", {});
+  write(folder_ / "photos/train/a.png", {});
+  std::filesystem::remove(folder_ / "digits/train-images-idx3-ubyte");
+  for (const char* out : {"file", "file/inside", "file/in/side"}) {
+    const ProgramResult result = build({"--out", path(out)});
+    EXPECT_EQ(result.exit_code, 6) << out;
+    EXPECT_THAT(result.err, HasSubstr(path(out)));
+  }
+  EXPECT_EQ(build({"--out", path("digits")}).exit_code, 3);
+  std::filesystem::create_directories(folder_ / "torchvision/MNIST");
+  std::filesystem::copy(folder_ / "digits", folder_ / "torchvision/MNIST/raw");
+  const ProgramResult hiding = build({"--out", path("torchvision")});
+  EXPECT_EQ(hiding.exit_code, 3);
+  EXPECT_THAT(hiding.err, HasSubstr("would hide the digits in"));
+  EXPECT_FALSE(std::filesystem::exists(folder_ / "out"));
+}
+
+TEST_F(DataMnistM, HalfADownloadIsNamed) {
+  std::filesystem::remove(folder_ / "digits/t10k-labels-idx1-ubyte.gz");
+  const ProgramResult result = build({});
+  EXPECT_EQ(result.exit_code, 3);
+  EXPECT_THAT(result.err, HasSubstr("holds no t10k-labels-idx1-ubyte[.gz], but "));
+  EXPECT_THAT(result.err, HasSubstr("t10k-images-idx3-ubyte.gz"));
+  EXPECT_THAT(result.err, HasSubstr("fetch it, too"));
+  EXPECT_FALSE(std::filesystem::exists(folder_ / "out"));
 }
 
 TEST(Gradflip, NeedsACommand) {

@@ -59,6 +59,18 @@ TEST(Idx, PlainAndCompressedFilesOfEveryRankAreRead) {
   }
 }
 
+TEST(Idx, ACompressedFileMayHaveSeveralMembersAndPadding) {
+  const Bytes file = idx_file({3, 4, 2}, 24);
+  for (std::size_t cut = 0; cut <= file.size(); ++cut) {
+    SCOPED_TRACE(cut);
+    const auto split = file.begin() + static_cast<std::ptrdiff_t>(cut);
+    const Bytes first = gzip(Bytes(file.begin(), split)), second = gzip(Bytes(split, file.end()));
+    for (const std::size_t zeros : {0U, 1U, 1000U}) {
+      EXPECT_EQ(parse_idx(joined({first, second, Bytes(zeros)}), "some-file").values[23], 23);
+    }
+  }
+}
+
 TEST(Idx, FilesCutAnywhereAreTruncated) {
   const Bytes file = idx_file({3, 4, 2}, 24), compressed = gzip(file);
   for (std::size_t length = 0; length < file.size(); ++length) {
@@ -96,6 +108,9 @@ TEST(Idx, MalformedFilesAreRejected) {
       {"no values announced", idx_file({0}, 1), "goes on at byte 8"},
       {"images with one byte more", idx_file({2, 3, 3}, 19), "goes on at byte 34"},
       {"images with one byte less", idx_file({2, 3, 3}, 17), "truncated: it ends at byte 33"},
+      {"sizes in the order of other processors",
+       joined({first_of(images, 4), bytes_of({2, 0, 0, 0, 3, 0, 0, 0, 3, 0, 0, 0}), Bytes(18)}),
+       "little-endian"},
       {"labels read as images", with_byte(labels, 3, 3), "truncated"},
       {"images read as labels", with_byte(images, 3, 1), "goes on at byte 10"},
       {"header only", idx_file({5}, 0), "truncated: it ends at byte 8"},
@@ -112,6 +127,24 @@ TEST(Idx, MalformedFilesAreRejected) {
       {"empty", {}, "truncated: it ends at byte 0"},
       {"one byte of gzip's mark", bytes_of({0x1f}), "truncated: it ends at byte 1"},
   });
+}
+
+// Numbers in the order of other processors, in all of the header or in its sizes alone.
+TEST(Idx, LittleEndianHeadersAreNamedAsSuch) {
+  const Bytes labels = joined({bytes_of({0, 0, 8, 1, 40, 0, 0, 0}), Bytes(40)});
+  const Bytes large = joined({bytes_of({0, 0, 8, 1, 0, 1, 0, 0}), Bytes(256)});  // as 65536
+  const Bytes small = joined({bytes_of({0, 0, 8, 1, 0, 2, 0, 0}), Bytes(512)});
+  const Bytes images =
+      joined({bytes_of({0, 0, 8, 3, 2, 0, 0, 0, 3, 0, 0, 0, 3, 0, 0, 0}), Bytes(18)});
+  const Bytes prefix = joined({bytes_of({1, 8, 0, 0, 40, 0, 0, 0}), Bytes(40)});
+  for (const Bytes& file : {labels, large, small, images, prefix}) {
+    for (const Bytes& form : {file, gzip(file)}) {
+      EXPECT_THAT(error_of(form), HasSubstr("some-file"));
+      EXPECT_THAT(error_of(form), HasSubstr("its header is little-endian"));
+    }
+  }
+  // As long as neither order says.
+  EXPECT_THAT(error_of(joined({labels, Bytes(1)})), HasSubstr("truncated"));
 }
 
 TEST(Idx, MalformedCompressedFilesAreRejected) {
@@ -133,8 +166,10 @@ TEST(Idx, MalformedCompressedFilesAreRejected) {
        with_byte(compressed, end - 8, std::to_integer<int>(compressed[end - 8]) ^ 1),
        "damaged compressed data"},
       {"wrong length", with_byte(compressed, end - 4, 41), "damaged compressed data"},
-      {"a byte after the end", joined({compressed, bytes_of({0})}), "1 bytes follow"},
-      {"a second member", joined({compressed, compressed}), "bytes follow the compressed data"},
+      {"a byte after the end", joined({compressed, bytes_of({1})}), "1 bytes follow"},
+      {"a byte after padding", joined({compressed, bytes_of({0, 0, 7})}), "3 bytes follow"},
+      {"a second file", joined({compressed, compressed}), "goes on at byte 48"},
+      {"half a second member", joined({compressed, first_of(compressed, 12)}), "truncated"},
       {"compressed twice", gzip(compressed), "not an IDX file"},
       {"compressed nothing", gzip({}), "truncated: it ends at byte 0"},
       {"compressed text", gzip(bytes_of({'a', 'b', 'c', 'd'})), "not an IDX file"},
@@ -175,6 +210,8 @@ TEST(Idx, MissingFilesAreDataErrors) {
   EXPECT_THAT([&] { read_idx(folder / "train-labels-idx1-ubyte"); },
               ThrowsMessage<DataError>(HasSubstr("train-labels-idx1-ubyte: no such file")));
   EXPECT_THROW(read_idx(folder.path()), IoError);
+  std::filesystem::create_symlink("loop", folder / "loop");
+  EXPECT_THAT([&] { read_idx(folder / "loop"); }, ThrowsMessage<IoError>(HasSubstr("loop")));
 }
 
 TEST(Idx, WrittenFilesAreReadBack) {

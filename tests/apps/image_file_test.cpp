@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <filesystem>
 #include <string>
 #include <vector>
 
@@ -107,6 +108,8 @@ TEST(ImageFile, FilesAreRead) {
   EXPECT_THAT([&] { read_image(folder / "b.png"); },
               ThrowsMessage<DataError>(HasSubstr("b.png: no such file")));
   EXPECT_THROW(read_image(folder.path()), IoError);
+  std::filesystem::create_symlink("loop", folder / "loop");
+  EXPECT_THAT([&] { read_image(folder / "loop"); }, ThrowsMessage<IoError>(HasSubstr("loop")));
   ImageLimits limits;
   limits.max_file_bytes = 10;
   EXPECT_THAT([&] { read_image(folder / "a.png", limits); },

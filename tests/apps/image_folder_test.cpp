@@ -15,36 +15,75 @@ namespace gradflip {
 namespace {
 
 using ::testing::AllOf;
-using ::testing::Each;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using ::testing::Optional;
 using ::testing::ThrowsMessage;
+
+std::vector<std::string> names(const ImageFolder& images) {
+  std::vector<std::string> result;
+  for (const auto& path : images.paths) result.push_back(path.filename().string());
+  return result;
+}
 
 TEST(ImageFolder, PicturesAreListedInOrderOfTheirNames) {
   const TemporaryFolder folder;
   for (const std::string name :
-       {"b.png", "A.PNG", "a.jpeg", "10.JPG", "9.jpg", "notes.txt", "png"}) {
-    write(folder / name, png_file(1, 1, 1, {static_cast<std::uint8_t>(name.size())}));
+       {"b.png", "A.PNG", "a.jpeg", "10.JPG", "9.jpg", "c.jpe", "C.JFIF"}) {
+    write(folder / name, {});
   }
-  std::filesystem::create_directory(folder / "folder.png");
-  std::vector<std::string> names;
-  for (const auto& path : list_images(folder.path())) names.push_back(path.filename().string());
-  EXPECT_THAT(names, ElementsAre("10.JPG", "9.jpg", "A.PNG", "a.jpeg", "b.png"));
-
-  const std::vector<Images> images = read_images_in(folder.path());
-  ASSERT_EQ(images.size(), 5U);
-  EXPECT_THAT(images[3].pixels, Each(6));
+  const ImageFolder images = list_images(folder.path());
+  EXPECT_THAT(names(images),
+              ElementsAre("10.JPG", "9.jpg", "A.PNG", "C.JFIF", "a.jpeg", "b.png", "c.jpe"));
+  EXPECT_EQ(images.note, std::nullopt);
 }
 
-TEST(ImageFolder, FoldersWithoutPicturesAreRejected) {
+TEST(ImageFolder, LinksToPicturesArePictures) {
+  const TemporaryFolder folder, elsewhere;
+  write(elsewhere / "original", {});
+  std::filesystem::create_symlink(elsewhere / "original", folder / "a.png");
+  EXPECT_THAT(names(list_images(folder.path())), ElementsAre("a.png"));
+}
+
+TEST(ImageFolder, WhatIsSkippedIsCountedInOneNote) {
+  const TemporaryFolder folder;
+  for (const std::string name : {"a.png", "._a.png", ".DS_Store", "b.bmp", "c.BMP", "d.txt", "png",
+                                 "e.a name\nof two lines"}) {
+    write(folder / name, {});
+  }
+  std::filesystem::create_directory(folder / "folder.png");
+  std::filesystem::create_symlink("nowhere", folder / "link.png");
+  const ImageFolder images = list_images(folder.path());
+  EXPECT_THAT(names(images), ElementsAre("a.png"));
+  EXPECT_THAT(images.note,
+              Optional(folder.path().string() +
+                       ": skipped 2 .bmp files, 1 .txt file, 2 files without extension, 1 folder, "
+                       "2 hidden files and 1 other; pictures are named .jpg, .jpeg, .jpe, .jfif or "
+                       ".png"));
+}
+
+TEST(ImageFolder, FoldersWithoutPicturesAreRejectedWithWhatTheyHold) {
   const TemporaryFolder folder;
   EXPECT_THAT([&] { list_images(folder / "absent"); },
               ThrowsMessage<DataError>(HasSubstr("absent: no such folder")));
   EXPECT_THAT([&] { list_images(folder.path()); },
-              ThrowsMessage<DataError>(HasSubstr("holds no .jpg, .jpeg or .png file")));
-  write(folder / "broken.jpg", bytes_of({0xff, 0xd8, 0xff}));
-  EXPECT_THAT([&] { read_images_in(folder.path()); },
-              ThrowsMessage<DataError>(AllOf(HasSubstr("broken.jpg"), HasSubstr("remove it"))));
+              ThrowsMessage<DataError>(
+                  HasSubstr("holds no .jpg, .jpeg, .jpe, .jfif or .png file, but nothing")));
+  write(folder / "a.webp", {});
+  std::filesystem::create_directory(folder / "class_a");
+  EXPECT_THAT([&] { list_images(folder.path()); },
+              ThrowsMessage<DataError>(HasSubstr("but 1 .webp file and 1 folder")));
+  EXPECT_THAT([&] { list_images(folder / "a.webp"); },
+              ThrowsMessage<DataError>(HasSubstr("a.webp: not a folder")));
+}
+
+// Stands for any refusal of the operating system: those by permission do not stop an administrator.
+TEST(ImageFolder, FoldersThatCannotBeReadAreIoErrorsThatNameThem) {
+  const TemporaryFolder folder;
+  std::filesystem::create_symlink("loop", folder / "loop");
+  EXPECT_THAT([&] { list_images(folder / "loop"); },
+              ThrowsMessage<IoError>(AllOf(HasSubstr("cannot read " + (folder / "loop").string()),
+                                           HasSubstr("check"))));
 }
 
 }  // namespace

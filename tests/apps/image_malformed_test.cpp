@@ -79,7 +79,7 @@ TEST(ImageFileMalformed, MalformedPngFilesAreRejected) {
   const std::string message = "damaged or unsupported PNG";
   const Bytes end = png_chunk("IEND", {}), good = png_file(1, 1, 1, {7});
   const Bytes data(good.begin() + 33, good.end() - 12);  // its IDAT
-  const Bytes stored = bytes_of({0x78, 0x01, 0x01, 2, 0, 0xfd, 0xff, 0, 7, 0, 0, 0, 0});
+  const Bytes stored = bytes_of({0x78, 0x01, 0x01, 2, 0, 0xfd, 0xff, 0, 7, 0, 9, 0, 8});
   EXPECT_EQ(error_of(png_of({header(1, 1, 8, 0), data, end})), "");
   EXPECT_EQ(error_of(png_of({header(1, 1, 8, 0), png_chunk("IDAT", stored), end})), "");
   expect_rejected({
@@ -93,6 +93,9 @@ TEST(ImageFileMalformed, MalformedPngFilesAreRejected) {
       {"no height", png_of({header(1, 0, 8, 0), data, end}), message},
       {"depth 3", png_of({header(1, 1, 3, 0), data, end}), message},
       {"depth 255", png_of({header(1, 1, 255, 0), data, end}), message},
+      {"Apple's variant",
+       png_of({png_chunk("CgBI", bytes_of({0x50, 0, 0x20, 2})), header(1, 1, 8, 0), data, end}),
+       "Apple's own variant"},
       {"colour type 1", png_of({header(1, 1, 8, 1), data, end}), message},
       {"colour type 7", png_of({header(1, 1, 8, 7), data, end}), message},
       {"palette of 16 bits", png_of({header(1, 1, 16, 3), data, end}), message},
@@ -137,10 +140,28 @@ TEST(ImageFileMalformed, MalformedPngFilesAreRejected) {
       {"row filter 5",
        png_of({header(1, 1, 8, 0), png_chunk("IDAT", with_byte(stored, 7, 5)), end}), message},
       {"65536 pixels a side", png_of({header(65536, 65536, 8, 0), data, end}), "too many pixels"},
-      {"4097 x 4096", png_of({header(4097, 4096, 8, 0), data, end}), "16777216 in all"},
+      {"8193 x 8192", png_of({header(8193, 8192, 8, 0), data, end}), "67108864 in all"},
       {"2^31 - 1 pixels wide", png_of({header(0x7fffffffU, 1, 8, 0), data, end}), message},
       {"2^32 - 1 pixels wide", png_of({header(0xffffffffU, 1, 8, 0), data, end}), message},
   });
+}
+
+TEST(ImageFileMalformed, DamageThatChecksumsTellIsRefused) {
+  const Bytes good = png_file(2, 2, 3, {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12});
+  ASSERT_EQ(error_of(good), "");
+  for (std::size_t at = 8; at < good.size(); ++at) {
+    SCOPED_TRACE(at);
+    const int flipped = std::to_integer<int>(good[at]) ^ 1;
+    EXPECT_NE(error_of(with_byte(good, at, flipped)), "");
+    EXPECT_NE(error_of(first_of(good, at)), "");
+  }
+  // A wrong Adler-32 in a chunk whose own checksum is right.
+  const Bytes stored = bytes_of({0x78, 0x01, 0x01, 2, 0, 0xfd, 0xff, 0, 7, 0, 9, 0, 9});
+  expect_rejected(
+      {{"Adler-32", png_of({header(1, 1, 8, 0), png_chunk("IDAT", stored), png_chunk("IEND", {})}),
+        "picture data is damaged"}});
+  const Bytes tail = bytes_of({'m', 'o', 'r', 'e'});
+  EXPECT_EQ(error_of(joined({good, tail})), "");  // behind IEND
 }
 
 TEST(ImageFileMalformed, ASmallFileOfALargePictureStaysWithinItsMemory) {
@@ -166,11 +187,70 @@ Bytes huffman(int id, const std::vector<int>& counts, std::size_t symbols) {
   return jpeg_segment(0xc4, data);
 }
 
+Bytes without_end(const Bytes& jpeg) { return first_of(jpeg, jpeg.size() - 2); }
+
+// A grey picture of so many blocks of 8 x 8 in one row, whose scan holds `data`.
+Bytes jpeg_row(int blocks, const Bytes& data, const Bytes& before_scan = {}) {
+  const Bytes good = jpeg_file();
+  const Bytes sized = with_byte(good, 2 + 69 + 4 + 4, 8 * blocks);
+  return joined({first_of(sized, sized.size() - 13), before_scan,
+                 Bytes(good.end() - 13, good.end() - 3), data, bytes_of({0xff, 0xd9})});
+}
+
+TEST(ImageFileMalformed, AScanHasEveryBlockAndNothingElse) {
+  // A block is 0000 here: level 0, end. Two of them in a byte, and ones to fill one up.
+  EXPECT_EQ(error_of(jpeg_row(4, bytes_of({0, 0}))), "");
+  EXPECT_EQ(error_of(jpeg_row(3, bytes_of({0, 0x0f}))), "");
+  // As some cameras end it: with zeros, or with what they had in memory.
+  EXPECT_EQ(error_of(jpeg_row(4, bytes_of({0, 0, 0, 0}))), "");
+  EXPECT_EQ(error_of(jpeg_row(2, bytes_of({0, 0x55}))), "");
+  EXPECT_EQ(error_of(jpeg_row(2, joined({bytes_of({0}), Bytes(256, std::byte{7})}))), "");
+  EXPECT_EQ(error_of(jpeg_row(4, bytes_of({0, 0, 0xff}))), "");  // fill before the marker
+  const Bytes restarts = jpeg_segment(0xdd, bytes_of({0, 2}));
+  EXPECT_EQ(error_of(jpeg_row(4, bytes_of({0, 0xff, 0xd0, 0}), restarts)), "");
+  EXPECT_EQ(error_of(jpeg_row(4, bytes_of({0, 0, 0, 0xff, 0xd0, 0}), restarts)), "");
+  // A restart that closes the last interval, with fill before it and without.
+  EXPECT_EQ(error_of(jpeg_row(2, bytes_of({0, 0xff, 0xd0}), restarts)), "");
+  EXPECT_EQ(error_of(jpeg_row(2, bytes_of({0, 0xff, 0xff, 0xd0}), restarts)), "");
+  EXPECT_EQ(error_of(jpeg_row(4, bytes_of({0, 0xff, 0xd0, 0, 0xff, 0xd1}), restarts)), "");
+  expect_rejected({
+      {"an interval too many",
+       jpeg_row(2, joined({bytes_of({0, 0xff, 0xd0}), Bytes(300)}), restarts),
+       "goes on behind its last block"},
+      {"a last restart out of turn", jpeg_row(2, bytes_of({0, 0xff, 0xd1}), restarts), "cut off"},
+      {"a restart amid the last interval",
+       jpeg_row(3, bytes_of({0, 0xff, 0xd0, 0, 0xff, 0xd1}), restarts), "cut off"},
+      {"a restart without intervals", jpeg_row(2, bytes_of({0, 0xff, 0xd0})), "cut off"},
+      {"two blocks of four", jpeg_row(4, bytes_of({0})), "ends before its last block"},
+      {"no block", jpeg_row(4, {}), "ends before its last block"},
+      {"data behind the last", jpeg_row(2, Bytes(258)), "goes on behind its last block"},
+      {"data behind an interval", jpeg_row(4, bytes_of({0, 0, 0, 0, 0xff, 0xd0, 0}), restarts),
+       "goes on behind its last block"},
+      {"an unknown code", jpeg_row(2, bytes_of({0xf0})), "no Huffman table"},
+      {"a restart too few", jpeg_row(4, bytes_of({0, 0}), restarts), "restart marker"},
+      {"a restart out of turn", jpeg_row(4, bytes_of({0, 0xff, 0xd1, 0}), restarts), "restart"},
+      {"an interval cut short", jpeg_row(4, bytes_of({0xff, 0xd0, 0}), restarts), "ends before"},
+  });
+}
+
+TEST(ImageFileMalformed, AJpegEndsAtItsEnd) {
+  const Bytes good = jpeg_file();
+  const Images picture = decode_image(good, "some-file");
+  for (const Bytes& tail :
+       {bytes_of({0xff, 0xc4}), huffman(0, {3}, 3), Bytes(5000), jpeg_file(true),
+        bytes_of({0, 0, 0, 24, 'f', 't', 'y', 'p', 'm', 'p', '4', '2'})}) {
+    EXPECT_EQ(decode_image(joined({good, tail}), "some-file").pixels, picture.pixels);
+  }
+  expect_rejected({{"no end", without_end(good), "ends early"},
+                   {"no scan", joined({first_of(good, good.size() - 13), bytes_of({0xff, 0xd9})}),
+                    "no picture data"}});
+}
+
 TEST(ImageFileMalformed, MalformedJpegFilesAreRejected) {
   const std::string message = "damaged or unsupported JPEG";
-  const Bytes good = jpeg_file();
-  const auto frame = [&](int at, int value) {
-    return with_byte(good, static_cast<std::size_t>(2 + 69 + 4 + at), value);
+  const Bytes good = jpeg_file(), end_of_image = bytes_of({0xff, 0xd9});
+  const auto frame = [&](std::size_t at, int value) {
+    return with_byte(good, 2 + 69 + 4 + at, value);
   };
   expect_rejected({
       {"mark only", bytes_of({0xff, 0xd8, 0xff}), message},
@@ -194,7 +274,8 @@ TEST(ImageFileMalformed, MalformedJpegFilesAreRejected) {
       {"a bad table hidden in no segment that is skipped",
        jpeg_with(jpeg_segment(0xdb, joined({bytes_of({0}), Bytes(64), bytes_of({0xff})}))),
        message},
-      {"a bad table after the scan", joined({good, huffman(0, {3}, 3)}), "over-full"},
+      {"a bad table after the scan", joined({without_end(good), huffman(0, {3}, 3), end_of_image}),
+       "over-full"},
       {"a quantisation table of length 3", jpeg_with(jpeg_segment(0xdb, Bytes(1))), message},
       {"quantisation table 4", jpeg_with(jpeg_segment(0xdb, joined({bytes_of({4}), Bytes(64)}))),
        message},
@@ -204,18 +285,26 @@ TEST(ImageFileMalformed, MalformedJpegFilesAreRejected) {
       {"12 bits", frame(0, 12), message},
       {"no height", frame(2, 0), message},
       {"no width", frame(4, 0), message},
-      {"65288 pixels a side", with_byte(frame(1, 0xff), 2 + 69 + 4 + 3, 0xff), "16777216 in all"},
+      {"65288 pixels a side", with_byte(frame(1, 0xff), 2 + 69 + 4 + 3, 0xff), "67108864 in all"},
       {"no components", frame(5, 0), message},
       {"two components", frame(5, 2), message},
       {"five components", frame(5, 5), message},
+      {"8192 x 8192 pixels of 255 components, progressive",
+       [&] {
+         Bytes components = bytes_of({8, 0x20, 0, 0x20, 0, 255});
+         for (int i = 0; i < 255; ++i) components = joined({components, bytes_of({i, 0x11, 0})});
+         return joined({bytes_of({0xff, 0xd8}), jpeg_segment(0xc2, components), end_of_image});
+       }(),
+       "components that is not 1, 3 or 4"},
       {"sampling 0", frame(7, 0), message},
       {"sampling 5", frame(7, 0x55), message},
       {"quantisation 9", frame(8, 9), message},
       {"101 scans",
        [&] {
-         Bytes scans = good;
-         for (int i = 0; i < 100; ++i) scans = joined({scans, jpeg_segment(0xda, Bytes(6))});
-         return scans;
+         const Bytes scan(good.end() - 13, good.end() - 2);
+         Bytes scans = without_end(good);
+         for (int i = 0; i < 100; ++i) scans = joined({scans, scan});
+         return joined({scans, end_of_image});
        }(),
        "more scans"},
   });

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "apps/common/data/digit_folder.h"
+#include "apps/common/data/image_file.h"
 #include "apps/common/data/image_folder.h"
 #include "runtime/errors.h"
 #include "tests/apps/bytes.h"
@@ -20,7 +21,10 @@
 namespace gradflip {
 namespace {
 
+using ::testing::AllOf;
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using ::testing::IsEmpty;
 using ::testing::SizeIs;
 using ::testing::ThrowsMessage;
 
@@ -33,8 +37,39 @@ Images photograph(std::int64_t height, std::int64_t width, int salt) {
   return image;
 }
 
-Photographs some_photographs() {
-  return {{photograph(5, 7, 1), photograph(8, 4, 2)}, {photograph(6, 6, 3)}, ""};
+// Photographs in memory, and as files that the builder reads.
+class PhotographFiles {
+ public:
+  PhotographFiles(std::vector<Images> train, std::vector<Images> test)
+      : train_(std::move(train)), test_(std::move(test)) {
+    paths_.train = written("train", train_);
+    paths_.test = written("test", test_);
+  }
+
+  const std::vector<Images>& train() const { return train_; }
+  const std::vector<Images>& test() const { return test_; }
+  const Photographs& paths() const { return paths_; }
+
+ private:
+  std::vector<std::filesystem::path> written(const std::string& part,
+                                             const std::vector<Images>& images) const {
+    std::vector<std::filesystem::path> paths;
+    for (std::size_t k = 0; k < images.size(); ++k) {
+      paths.push_back(folder_ / (part + std::to_string(k) + ".png"));
+      write(paths.back(),
+            png_file(static_cast<std::uint32_t>(images[k].height),
+                     static_cast<std::uint32_t>(images[k].width), 3, images[k].pixels));
+    }
+    return paths;
+  }
+
+  TemporaryFolder folder_;
+  std::vector<Images> train_, test_;
+  Photographs paths_;
+};
+
+PhotographFiles some_photographs() {
+  return {{photograph(5, 7, 1), photograph(8, 4, 2)}, {photograph(6, 6, 3)}};
 }
 
 LabelledImages some_digits(std::int64_t count) {
@@ -83,43 +118,45 @@ std::vector<Place> places(const Images& built, const Images& digits,
 }
 
 TEST(MnistM, EveryPictureIsItsDigitOverSomePatch) {
-  const Photographs photographs = some_photographs();
+  const PhotographFiles photographs = some_photographs();
   const LabelledImages train = some_digits(300), test = some_digits(40);
   for (const Blend blend : {Blend::kDifference, Blend::kInvert}) {
-    const MnistM built = build_mnist_m(train, test, photographs, blend, 7);
+    const MnistM built = build_mnist_m(train, test, photographs.paths(), blend, 7);
     EXPECT_EQ(built.train.labels, train.labels);
     EXPECT_EQ(built.test.labels, test.labels);
     EXPECT_NO_THROW(require_valid(built.train, "train"));
     EXPECT_EQ(built.train.images.channels, 3);
     std::set<Place> seen;
     for (std::int64_t n = 0; n < 300; ++n) {
-      const auto at = places(built.train.images, train.images, photographs.train, blend, n);
+      const auto at = places(built.train.images, train.images, photographs.train(), blend, n);
       ASSERT_THAT(at, SizeIs(1)) << n;
       seen.insert(at.front());
     }
     EXPECT_THAT(seen, SizeIs(2 * 4 + 5 * 1));  // each place of each photograph, the rims too
     for (std::int64_t n = 0; n < 40; ++n) {
-      EXPECT_THAT(places(built.test.images, test.images, photographs.test, blend, n), SizeIs(1));
+      EXPECT_THAT(places(built.test.images, test.images, photographs.test(), blend, n), SizeIs(1));
     }
   }
 }
 
 TEST(MnistM, BothBlendsUseTheSamePatches) {
-  const Photographs photographs = some_photographs();
+  const PhotographFiles photographs = some_photographs();
   const LabelledImages digits = some_digits(50);
-  const MnistM difference = build_mnist_m(digits, digits, photographs, Blend::kDifference, 7);
-  const MnistM invert = build_mnist_m(digits, digits, photographs, Blend::kInvert, 7);
+  const MnistM difference =
+      build_mnist_m(digits, digits, photographs.paths(), Blend::kDifference, 7);
+  const MnistM invert = build_mnist_m(digits, digits, photographs.paths(), Blend::kInvert, 7);
   for (std::int64_t n = 0; n < 50; ++n) {
     EXPECT_EQ(
-        places(difference.train.images, digits.images, photographs.train, Blend::kDifference, n),
-        places(invert.train.images, digits.images, photographs.train, Blend::kInvert, n));
+        places(difference.train.images, digits.images, photographs.train(), Blend::kDifference, n),
+        places(invert.train.images, digits.images, photographs.train(), Blend::kInvert, n));
   }
 }
 
 TEST(MnistM, BytesAreTheSameEverywhere) {
   const LabelledImages train = some_digits(300), test = some_digits(40);
+  const PhotographFiles photographs = some_photographs();
   const auto sums = [&](Blend blend, std::uint64_t seed) {
-    const MnistM built = build_mnist_m(train, test, some_photographs(), blend, seed);
+    const MnistM built = build_mnist_m(train, test, photographs.paths(), blend, seed);
     return std::array{content_sha256(built.train), content_sha256(built.test)};
   };
   const auto difference = sums(Blend::kDifference, 0), invert = sums(Blend::kInvert, 0);
@@ -132,34 +169,66 @@ TEST(MnistM, BytesAreTheSameEverywhere) {
 }
 
 TEST(MnistM, ALongerPartBeginsWithTheShorterOne) {
-  const Photographs photographs = some_photographs();
+  const PhotographFiles photographs = some_photographs();
   const LabelledImages digits = some_digits(30), start = some_digits(10);
-  const auto all = build_mnist_m(digits, digits, photographs, Blend::kInvert, 0).train.images;
-  const auto few = build_mnist_m(start, start, photographs, Blend::kInvert, 0).train.images;
+  const auto all =
+      build_mnist_m(digits, digits, photographs.paths(), Blend::kInvert, 0).train.images;
+  const auto few = build_mnist_m(start, start, photographs.paths(), Blend::kInvert, 0).train.images;
   EXPECT_TRUE(std::equal(few.pixels.begin(), few.pixels.end(), all.pixels.begin()));
+}
+
+// One pass over photographs that both parts share makes what two passes make.
+TEST(MnistM, PartsThatSharePhotographsAreThoseOfEachAlone) {
+  const PhotographFiles files = some_photographs();
+  const LabelledImages train = some_digits(50), test = some_digits(20);
+  const Photographs shared = {files.paths().train, files.paths().train, {}};
+  const MnistM both = build_mnist_m(train, test, shared, Blend::kInvert, 7);
+  EXPECT_EQ(both.train.images.pixels,
+            build_mnist_m(train, test, files.paths(), Blend::kInvert, 7).train.images.pixels);
+  for (std::int64_t n = 0; n < 20; ++n) {
+    EXPECT_THAT(places(both.test.images, test.images, files.train(), Blend::kInvert, n), SizeIs(1));
+  }
+}
+
+TEST(MnistM, CanBeEndedBeforeEveryPhotograph) {
+  struct Enough {};
+  const LabelledImages digits = some_digits(3);
+  const PhotographFiles photographs = some_photographs();
+  int calls = 0, last = 100;
+  const auto build = [&] {
+    calls = 0;
+    build_mnist_m(digits, digits, photographs.paths(), Blend::kDifference, 0, [&] {
+      if (++calls == last) throw Enough{};
+    });
+  };
+  build();
+  EXPECT_EQ(calls, 3);
+  for (last = 1; last <= 3; ++last) EXPECT_THROW(build(), Enough);
 }
 
 TEST(MnistM, UnfitInputsAreRejected) {
   const LabelledImages digits = some_digits(3);
-  const auto build = [&](const LabelledImages& train, const Photographs& photographs) {
-    return [=] { build_mnist_m(train, digits, photographs, Blend::kDifference, 0); };
+  const auto build = [&](const LabelledImages& train, const PhotographFiles& photographs) {
+    return [&] { build_mnist_m(train, digits, photographs.paths(), Blend::kDifference, 0); };
   };
   LabelledImages colour = digits;
   colour.images = {1, 4, 4, 3, std::vector<std::uint8_t>(48)};
   colour.labels = {0};
   EXPECT_THAT(build(colour, some_photographs()),
-              ThrowsMessage<DataError>(HasSubstr("grey digits")));
+              ThrowsMessage<std::invalid_argument>(HasSubstr("not grey")));
+  EXPECT_THAT([&] { require_grey(colour, "a/folder"); },
+              ThrowsMessage<DataError>(AllOf(HasSubstr("a/folder: "), HasSubstr("in colour"))));
+  EXPECT_NO_THROW(require_grey(digits, "a/folder"));
 
-  Photographs small = some_photographs();
-  small.train[1] = photograph(3, 9, 1);
-  EXPECT_THAT(build(digits, small), ThrowsMessage<DataError>(HasSubstr("3x9")));
-  small = some_photographs();
-  small.test[0] = photograph(9, 3, 1);
-  EXPECT_THAT(build(digits, small), ThrowsMessage<DataError>(HasSubstr("9x3")));
+  // Which of them, whether it is used or not: 3 digits over 41 photographs.
+  std::vector<Images> many(40, photograph(5, 7, 1));
+  many.push_back(photograph(3, 9, 1));
+  EXPECT_THAT(build(digits, {many, {photograph(6, 6, 3)}}),
+              ThrowsMessage<DataError>(AllOf(HasSubstr("train40.png: 3x9"), HasSubstr("of 4x4"))));
+  EXPECT_THAT(build(digits, {{photograph(6, 6, 3)}, {photograph(9, 3, 1)}}),
+              ThrowsMessage<DataError>(HasSubstr("test0.png: 9x3")));
 
-  Photographs none = some_photographs();
-  none.test.clear();
-  EXPECT_THAT(build(digits, none),
+  EXPECT_THAT(build(digits, {{photograph(6, 6, 3)}, {}}),
               ThrowsMessage<std::invalid_argument>(HasSubstr("no photograph")));
 }
 
@@ -168,32 +237,50 @@ void write_photograph(const std::filesystem::path& path, std::uint8_t level) {
   write(path, png_file(1, 1, 1, {level}));
 }
 
+std::vector<std::string> names(const std::vector<std::filesystem::path>& paths) {
+  std::vector<std::string> result;
+  result.reserve(paths.size());
+  for (const auto& path : paths) result.push_back(path.filename().string());
+  return result;
+}
+
 TEST(MnistM, PhotographsComeFromTheFoldersOfTheParts) {
   const TemporaryFolder folder;
   write_photograph(folder / "train/a.png", 1);
   write_photograph(folder / "train/b.png", 2);
-  EXPECT_THAT([&] { read_photographs(folder.path(), Blend::kDifference); },
+  EXPECT_THAT([&] { list_photographs(folder.path(), Blend::kDifference); },
               ThrowsMessage<DataError>(HasSubstr("test: no such folder")));
   write_photograph(folder / "test/c.png", 3);
 
-  const Photographs difference = read_photographs(folder.path(), Blend::kDifference);
-  EXPECT_EQ(difference.note, "");
-  ASSERT_THAT(difference.train, SizeIs(2));
-  ASSERT_THAT(difference.test, SizeIs(1));
-  EXPECT_EQ(difference.test[0].pixels[0], 3);
+  const Photographs difference = list_photographs(folder.path(), Blend::kDifference);
+  EXPECT_THAT(difference.notes, IsEmpty());
+  EXPECT_THAT(names(difference.train), ElementsAre("a.png", "b.png"));
+  EXPECT_THAT(names(difference.test), ElementsAre("c.png"));
 
-  const Photographs invert = read_photographs(folder.path(), Blend::kInvert);
-  ASSERT_THAT(invert.test, SizeIs(2));
-  EXPECT_EQ(invert.test[0].pixels[0], 1);
+  EXPECT_THAT(names(list_photographs(folder.path(), Blend::kInvert).test),
+              ElementsAre("a.png", "b.png"));
 }
 
 TEST(MnistM, AFlatFolderServesBothPartsAndSaysSo) {
   const TemporaryFolder folder;
   write_photograph(folder / "a.png", 1);
-  const Photographs photographs = read_photographs(folder.path(), Blend::kDifference);
-  EXPECT_THAT(photographs.train, SizeIs(1));
-  EXPECT_THAT(photographs.test, SizeIs(1));
-  EXPECT_THAT(photographs.note, HasSubstr("all 1 photographs serve both parts"));
+  const Photographs photographs = list_photographs(folder.path(), Blend::kDifference);
+  EXPECT_THAT(names(photographs.train), ElementsAre("a.png"));
+  EXPECT_THAT(names(photographs.test), ElementsAre("a.png"));
+  EXPECT_THAT(photographs.notes, ElementsAre(HasSubstr("all 1 photographs serve both parts")));
+}
+
+TEST(MnistM, WhatIsSkippedIsSaidOnceForEachFolder) {
+  const TemporaryFolder folder;
+  write_photograph(folder / "train/a.png", 1);
+  write_photograph(folder / "test/b.png", 1);
+  write(folder / "train/._a.png", {});
+  write(folder / "test/b.bmp", {});
+  EXPECT_THAT(list_photographs(folder.path(), Blend::kDifference).notes,
+              ElementsAre(HasSubstr("train: skipped 1 hidden file"),
+                          HasSubstr("test: skipped 1 .bmp file")));
+  EXPECT_THAT(list_photographs(folder.path(), Blend::kInvert).notes,
+              ElementsAre(HasSubstr("train: skipped 1 hidden file")));
 }
 
 // The decoder of photographs is part of these sums: stb_image 2.27.
@@ -202,7 +289,7 @@ TEST(MnistM, TheRealSetIsPinned) {
   const LabelledImages train = read_train(real_data("mnist")), test = read_test(real_data("mnist"));
   const auto sums = [&](Blend blend) {
     const MnistM built =
-        build_mnist_m(train, test, read_photographs(real_data("bsds500"), blend), blend, 0);
+        build_mnist_m(train, test, list_photographs(real_data("bsds500"), blend), blend, 0);
     return std::array{content_sha256(built.train), content_sha256(built.test)};
   };
   const auto difference = sums(Blend::kDifference), invert = sums(Blend::kInvert);
@@ -237,10 +324,10 @@ TEST(MnistM, InvertIsWhatThePublishedFilesHold) {
   }
   const Images digits = read_train(real_data("mnist")).images;
   const Images published = read_train_unlabelled(real_data("mnistm")).images;
-  const std::vector<Images> photographs = read_images_in(real_data("bsds500") / "train");
+  const auto photographs = list_images(real_data("bsds500") / "train").paths;
   for (std::size_t n = 0; n < kPublished.size(); ++n) {
     SCOPED_TRACE(n);
-    const Images& photo = photographs.at(kPublished[n].photograph);
+    const Images photo = read_image(photographs.at(kPublished[n].photograph));
     for (std::size_t i = 0; i < 784; ++i) {
       const auto h = static_cast<std::size_t>(kPublished[n].top) + i / 28;
       const auto w = static_cast<std::size_t>(kPublished[n].left) + i % 28;

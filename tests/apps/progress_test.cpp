@@ -181,5 +181,28 @@ TEST(ProgressTest, WithoutATerminalThereIsOnePlainLinePerEpoch) {
   }
 }
 
+TEST(ProgressTest, ALineSaysWhatWasMeasuredAndNoMore) {
+  std::ostringstream out;
+  Progress progress(out, {});
+  progress.epoch_done(dann_state(), {});
+  EXPECT_THAT(out.str(), HasSubstr("source test"));
+  EXPECT_THAT(out.str(), Not(HasSubstr("target test")));
+}
+
+TEST(ProgressTest, WhatItSaysIsOneLine) {
+  std::ostringstream out;
+  Progress progress(out, {});
+  progress.say("note: a\nb\x1b[2Jc\r: skipped");
+  EXPECT_EQ(out.str(), "note: a\\x0ab\\x1b[2Jc\\x0d: skipped\n");
+}
+
+TEST(ProgressTest, SaysALineBelowTheLiveOne) {
+  std::ostringstream out;
+  Progress progress(out, [] { return 80; });
+  progress.update(dann_state());
+  progress.say("note: x");
+  EXPECT_THAT(out.str(), ::testing::EndsWith("\nnote: x\n"));
+}
+
 }  // namespace
 }  // namespace gradflip

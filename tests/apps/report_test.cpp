@@ -1,6 +1,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <sstream>
@@ -58,6 +59,23 @@ std::vector<RunResult> three_modes() {
           run(Mode::kTargetOnly, 1, {epoch(1, 0.60, 0.85), epoch(2, 0.62, 0.90)})};
 }
 
+Plan all_modes(std::int64_t seeds = 1) {
+  return {{Mode::kSourceOnly, Mode::kDann, Mode::kTargetOnly}, seeds};
+}
+
+// As it is on a target without labels.
+RunResult unmeasured(RunResult run) {
+  run.measures_target = false;
+  for (EpochResult& epoch : run.history) epoch.target_test_accuracy.reset();
+  return run;
+}
+
+RunResult failed(RunResult run) {
+  run.completed = false;
+  run.error = RunError{7, "training diverged at step 7"};
+  return run;
+}
+
 std::vector<std::string> lines_of(const std::string& text) {
   std::vector<std::string> lines;
   std::istringstream stream(text);
@@ -86,8 +104,8 @@ TEST(SummaryTest, UsesTheLastEpochAndKeepsTheOracleApart) {
   const Summary summary = summarize(three_modes());
   ASSERT_EQ(summary.modes.size(), 3U);
   EXPECT_EQ(summary.modes[1].mode, Mode::kDann);
-  EXPECT_NEAR(summary.modes[1].target_test_accuracy.mean, 0.70, 1e-15);
-  EXPECT_NEAR(summary.modes[1].oracle_target_test_accuracy.mean, 0.75, 1e-15);
+  EXPECT_NEAR(summary.modes[1].target_test_accuracy->mean, 0.70, 1e-15);
+  EXPECT_NEAR(summary.modes[1].oracle_target_test_accuracy->mean, 0.75, 1e-15);
   ASSERT_TRUE(summary.gap_closed);
   EXPECT_NEAR(*summary.gap_closed, (0.70 - 0.40) / (0.90 - 0.40), 1e-12);
 }
@@ -120,7 +138,8 @@ TEST(SummaryTest, LeavesOutRunsThatASignalCutShort) {
 }
 
 TEST(TableTest, ShowsTheRowsOfThePaper) {
-  const std::string text = table(three_modes(), {"digits", "digits on textures", false});
+  const std::string text =
+      table(three_modes(), {"digits", "digits on textures", false, all_modes()});
   EXPECT_THAT(text, HasSubstr("digits -> digits on textures"));
   const std::string dann = line_with(text, "DANN");
   EXPECT_THAT(dann, HasSubstr("97.00 %"));
@@ -141,7 +160,7 @@ TEST(TableTest, ShowsTheRowsOfThePaper) {
 TEST(TableTest, ShowsTheDeviationOverSeeds) {
   const std::string text = table(
       {run(Mode::kDann, 1, {epoch(1, 0.97, 0.70)}), run(Mode::kDann, 2, {epoch(1, 0.99, 0.74)})},
-      {"a", "b", false});
+      {"a", "b", false, {{Mode::kDann}, 2}});
   const std::string dann = line_with(text, "DANN");
   EXPECT_THAT(dann, HasSubstr("98.00 ± 1.41 %"));
   EXPECT_THAT(dann, HasSubstr("72.00 ± 2.83 %"));
@@ -150,7 +169,7 @@ TEST(TableTest, ShowsTheDeviationOverSeeds) {
 }
 
 TEST(TableTest, ColumnsStandUnderTheirTitles) {
-  const std::string text = table(three_modes(), {"a", "b", false});
+  const std::string text = table(three_modes(), {"a", "b", false, all_modes()});
   const auto end_of = [](const std::string& line, const std::string& part) {
     return line.find(part) + part.size();
   };
@@ -162,8 +181,51 @@ TEST(TableTest, ColumnsStandUnderTheirTitles) {
   EXPECT_EQ(end_of(titles, "gap closed"), end_of(dann, "60.0 %"));
 }
 
+TEST(SummaryTest, OfATargetWithoutLabelsHasNoTargetAccuracy) {
+  const Summary summary = summarize({unmeasured(run(Mode::kDann, 1, {epoch(1, 0.9, 0.5)}))});
+  ASSERT_EQ(summary.modes.size(), 1U);
+  EXPECT_NEAR(summary.modes[0].source_test_accuracy.mean, 0.9, 1e-15);
+  EXPECT_FALSE(summary.modes[0].target_test_accuracy);
+  EXPECT_FALSE(summary.modes[0].oracle_target_test_accuracy);
+  EXPECT_FALSE(summary.gap_closed);
+}
+
+TEST(TableTest, ATargetWithoutLabelsHasADash) {
+  const std::string text = table({unmeasured(run(Mode::kDann, 1, {epoch(1, 0.9, 0.5)}))},
+                                 {"a", "b", false, {{Mode::kDann}, 1}});
+  const std::string dann = line_with(text, "DANN");
+  EXPECT_THAT(dann, HasSubstr("90.00 %"));
+  EXPECT_THAT(dann, Not(HasSubstr("50.00 %")));
+  EXPECT_EQ(std::count(dann.begin(), dann.end(), '-'), 3) << dann;
+}
+
+TEST(TableTest, AFailedRunIsALineAndNoRow) {
+  std::vector<RunResult> runs = three_modes();
+  runs[1] = failed(runs[1]);
+  runs[2].save_error = RunError{6, "cannot write x"};
+  const std::string text = table(runs, {"a", "b", false, all_modes()});
+  EXPECT_EQ(line_with(text, "DANN"), "");
+  EXPECT_EQ(line_with(text, "failed"),
+            "failed: dann seed 1 after 200 steps: training diverged at step 7");
+  EXPECT_EQ(line_with(text, "not saved"), "not saved: target-only seed 1: cannot write x");
+  EXPECT_THAT(line_with(text, "train-on-target"), HasSubstr("90.00 %"));
+}
+
+TEST(TableTest, CountsTheSeedsThatFinished) {
+  std::vector<RunResult> runs = three_modes();
+  runs.push_back(run(Mode::kSourceOnly, 2, {epoch(2, 0.98, 0.50)}));
+  runs.push_back(failed(run(Mode::kDann, 2, {})));
+  const std::string text = table(runs, {"a", "b", false, all_modes(2)});
+  EXPECT_THAT(text, HasSubstr("source-only 2 of 2, dann 1 of 2, target-only 1 of 2"));
+}
+
+TEST(TableTest, NamesOfFoldersAreOnOneLine) {
+  const std::string text = table({}, {"a\nb", "c\x1b[2Jd"});
+  EXPECT_THAT(text, ::testing::StartsWith("a\\x0ab -> c\\x1b[2Jd\n\n"));
+}
+
 TEST(TableTest, SaysTransductive) {
-  const std::string text = table(three_modes(), {"a", "b", true});
+  const std::string text = table(three_modes(), {"a", "b", true, all_modes()});
   EXPECT_THAT(text, HasSubstr("(*) transductive"));
   EXPECT_THAT(text, HasSubstr("target train*"));
 }
@@ -173,15 +235,17 @@ TEST(TableTest, SaysHowFarAnInterruptedRunCame) {
   runs[2].completed = false;
   runs.push_back(run(Mode::kTargetOnly, 2, {}));
   runs.back().completed = false;
-  const std::string text = table(runs, {"a", "b", false});
+  const std::string text = table(runs, {"a", "b", false, all_modes()});
   EXPECT_EQ(line_with(text, "train-on-target"), "");
   EXPECT_THAT(text, HasSubstr("target-only seed 1 after 200 steps; target test 90.00 %"));
   EXPECT_THAT(text, HasSubstr("target-only seed 2 after 7 steps\n"));
-  EXPECT_THAT(table({runs.back()}, {"a", "b", false}), HasSubstr("no run was completed"));
+  EXPECT_THAT(table({runs.back()}, {"a", "b", false, all_modes()}),
+              HasSubstr("no run was completed"));
 }
 
 ReportContext context() {
   ReportContext context;
+  context.plan = all_modes();
   context.version = "1.2.3";
   context.device = "a processor";
   context.device_reason = "asked for";
@@ -251,6 +315,69 @@ TEST(JsonReportTest, WhatDoesNotApplyIsNull) {
   EXPECT_TRUE(empty["runs"][0]["oracle_target_test_accuracy"].is_null());
   EXPECT_TRUE(empty["summary"]["gap_closed"].is_null());
   EXPECT_FALSE(empty["summary"].contains("dann"));
+}
+
+TEST(JsonReportTest, AFailedRunHasItsErrorAndNoAccuracies) {
+  const RunResult dann = failed(three_modes()[1]);
+  ReportContext with_code = context();
+  with_code.exit_code = 7;
+  const Json json = report(with_code, {three_modes()[0], dann});
+  EXPECT_EQ(json["exit_code"], 7);
+  EXPECT_FALSE(json.contains("error")) << "it is the run's";
+  const Json& row = json["runs"][1];
+  EXPECT_EQ(row["mode"], "dann");
+  EXPECT_EQ(row["seed"], 1);
+  EXPECT_EQ(row["completed"], false);
+  EXPECT_EQ(row["error"], Json::parse(R"({"code": 7, "message": "training diverged at step 7"})"));
+  EXPECT_EQ(row["history"][0]["label_loss"], 0.25);
+  const std::string text = row.dump();
+  EXPECT_THAT(text, Not(HasSubstr("source_test_accuracy")));
+  EXPECT_THAT(text, Not(HasSubstr("target_test_accuracy")));
+  EXPECT_FALSE(json["summary"].contains("dann"));
+  EXPECT_EQ(json["runs"][0]["completed"], true);
+  EXPECT_EQ(json["summary"]["source-only"]["planned"], 1);
+}
+
+TEST(JsonReportTest, ARunThatWasNotSavedKeepsItsFigures) {
+  std::vector<RunResult> runs = three_modes();
+  runs[1].save_error = RunError{6, "cannot write x"};
+  const Json row = report(context(), runs)["runs"][1];
+  EXPECT_EQ(row["save_error"]["code"], 6);
+  EXPECT_EQ(row["target_test_accuracy"], 0.70);
+  EXPECT_EQ(row["completed"], true);
+}
+
+TEST(JsonReportTest, OfATargetWithoutLabelsHoldsNoTargetAccuracy) {
+  const Json json = report(context(), {unmeasured(run(Mode::kDann, 1, {epoch(1, 0.9, 0.5)})),
+                                       unmeasured(run(Mode::kDann, 2, {}))});
+  EXPECT_EQ(json["runs"][0]["source_test_accuracy"], 0.9);
+  EXPECT_THAT(json.dump(), Not(HasSubstr("target_test_accuracy")));
+}
+
+TEST(JsonReportTest, BeforeAnythingIsKnownMostIsNull) {
+  ReportContext early;
+  early.exit_code = 3;
+  early.error = RunError{3, "no such folder"};
+  const Json json = Json::parse(text_of(report(early, {})));
+  EXPECT_TRUE(json["device"].is_null());
+  EXPECT_TRUE(json["data"].is_null());
+  EXPECT_EQ(json["runs"], Json::array());
+  EXPECT_EQ(json["error"]["message"], "no such folder");
+}
+
+TEST(JsonReportTest, BytesThatAreNoTextAreReplaced) {
+  ReportContext strange = context();
+  strange.data["source"]["name"] =
+      "donn\xe9"
+      "es";
+  strange.notes = {"\xff"};
+  const std::string text = text_of(report(strange, three_modes()));
+  const Json json = Json::parse(text);
+  EXPECT_EQ(json["data"]["source"]["name"],
+            "donn\xef\xbf\xbd"
+            "es");
+  EXPECT_EQ(json["notes"], Json::parse(R"(["\ufffd"])"));
+  EXPECT_EQ(text.back(), '\n');
 }
 
 TEST(JsonReportTest, SummarisesOverSeeds) {

@@ -38,16 +38,17 @@ bool transforms(cudnnConvolutionBwdFilterAlgo_t algorithm) {
          algorithm >= CUDNN_CONVOLUTION_BWD_FILTER_ALGO_WINOGRAD;
 }
 
-// The first of the ranked algorithms that works here; its math type goes into the descriptor.
+// The first of the ranked algorithms that works here, with what it needs of a workspace; its math
+// type goes into the descriptor.
 template <typename Perf>
-auto first_working(const std::array<Perf, kMostAlgorithms>& ranked, int count, bool any,
-                   const char* what, const CudnnConvolution& convolution) {
+const Perf& first_working(const std::array<Perf, kMostAlgorithms>& ranked, int count, bool any,
+                          const char* what, const CudnnConvolution& convolution) {
   for (int i = 0; i < count; ++i) {
     const Perf& one = ranked[static_cast<std::size_t>(i)];
     if (one.status != CUDNN_STATUS_SUCCESS || (!any && transforms(one.algo))) continue;
     require_success(cudnnSetConvolutionMathType(convolution, one.mathType),
                     "cudnnSetConvolutionMathType");
-    return one.algo;
+    return one;
   }
   throw CudnnError(CUDNN_STATUS_NOT_SUPPORTED, std::string("cuDNN: no algorithm for ") + what);
 }
@@ -94,6 +95,11 @@ void CudnnConv::choose_algorithms(bool search) {
                     what);
     return count;
   };
+  // What the size queries below say can be less, and is nothing where they fail.
+  const auto take = [&](const auto& one) {
+    workspace_bytes_ = std::max(workspace_bytes_, one.memory);
+    return one.algo;
+  };
   using Tensor = cudnnTensorDescriptor_t;
   using Filter = cudnnFilterDescriptor_t;
   using Convolution = cudnnConvolutionDescriptor_t;
@@ -102,14 +108,15 @@ void CudnnConv::choose_algorithms(bool search) {
   int count = rank(cudnnFindConvolutionForwardAlgorithm, cudnnGetConvolutionForwardAlgorithm_v7,
                    forward, "cuDNN: algorithms of forward", Tensor(x_), Filter(filter_),
                    Convolution(convolution_), Tensor(y_));
-  forward_algorithm_ = first_working(forward, count, search, "forward", convolution_);
+  forward_algorithm_ = take(first_working(forward, count, search, "forward", convolution_));
 
   std::array<cudnnConvolutionBwdDataAlgoPerf_t, kMostAlgorithms> data{};
   count =
       rank(cudnnFindConvolutionBackwardDataAlgorithm, cudnnGetConvolutionBackwardDataAlgorithm_v7,
            data, "cuDNN: algorithms of the data gradient", Filter(filter_), Tensor(y_),
            Convolution(data_convolution_), Tensor(x_));
-  data_algorithm_ = first_working(data, count, search, "the data gradient", data_convolution_);
+  data_algorithm_ =
+      take(first_working(data, count, search, "the data gradient", data_convolution_));
 
   std::array<cudnnConvolutionBwdFilterAlgoPerf_t, kMostAlgorithms> filter{};
   count = rank(cudnnFindConvolutionBackwardFilterAlgorithm,
@@ -117,7 +124,7 @@ void CudnnConv::choose_algorithms(bool search) {
                "cuDNN: algorithms of the filter gradient", Tensor(x_), Tensor(y_),
                Convolution(filter_convolution_), Filter(filter_));
   filter_algorithm_ =
-      first_working(filter, count, search, "the filter gradient", filter_convolution_);
+      take(first_working(filter, count, search, "the filter gradient", filter_convolution_));
 }
 
 void CudnnConv::size_workspace(const Cuda& ctx) {

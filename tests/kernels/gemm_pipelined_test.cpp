@@ -153,7 +153,7 @@ TYPED_TEST(GemmPipelinedTest, GemmComputesLargeProductsSo) {
   const std::vector<float> b_values = random_floats(shape.K * shape.N, 2);
   const auto a = this->upload(a_values);
   const auto b = this->upload(b_values);
-  ASSERT_TRUE(gemm_pipelined_pays(shape, a.data(), b.data()));
+  ASSERT_TRUE(gemm_pipelined_pays(this->ctx(), shape, a.data(), b.data()));
   auto c = this->poisoned(shape.M * shape.N);
   gemm(this->ctx(), shape, Scale{}, a.data(), b.data(), Write::kOverwrite, c.data());
   EXPECT_EQ(c.read(), this->product(shape, a_values, b_values));
@@ -163,8 +163,9 @@ TYPED_TEST(GemmPipelinedTest, GemmComputesLargeProductsSo) {
 
 TYPED_TEST(GemmPipelinedTest, TakesWhatItCanAndWhatPays) {
   alignas(16) const float matrix[8] = {};
+  GpuTraits gpu{.multiprocessors = 132, .block_shared_bytes = 99 * 1024};
   const auto pays = [&](const GemmShape& shape, int off_a = 0, int off_b = 0) {
-    return gemm_pipelined_pays(shape, matrix + off_a, matrix + off_b);
+    return gemm_pipelined_pays({this->ctx().stream, &gpu}, shape, matrix + off_a, matrix + off_b);
   };
   const GemmShape large{.M = 12 * 128, .N = 11 * 128, .K = 36, .math = Math::kTf32};
   EXPECT_TRUE(pays(large));
@@ -182,6 +183,12 @@ TYPED_TEST(GemmPipelinedTest, TakesWhatItCanAndWhatPays) {
   EXPECT_TRUE(pays(with(&GemmShape::M, 12 * 128 + 1)));   // nobody's lines
   EXPECT_TRUE(pays(with(&GemmShape::transpose_b, true)));
   EXPECT_FALSE(pays({.M = 200 * 128, .N = 92, .K = 64, .math = Math::kTf32}));  // narrow
+  gpu.multiprocessors = 108;
+  EXPECT_TRUE(pays(with(&GemmShape::M, 11 * 128)));
+  gpu.multiprocessors = 144;
+  EXPECT_FALSE(pays(large));
+  gpu = {.multiprocessors = 108, .block_shared_bytes = 64 * 1024};
+  EXPECT_FALSE(pays(large));
 }
 
 TYPED_TEST(GemmPipelinedTest, RefusesWhatItCannotCompute) {

@@ -11,10 +11,11 @@
 
 namespace {
 
-std::atomic<std::int64_t> allocations{0};
+std::atomic<std::int64_t> allocations{0}, allocated_bytes{0};
 
 void* counted(std::size_t bytes, std::size_t alignment) {
   allocations.fetch_add(1, std::memory_order_relaxed);
+  allocated_bytes.fetch_add(static_cast<std::int64_t>(bytes), std::memory_order_relaxed);
   const std::size_t rounded = (bytes + alignment - 1) / alignment * alignment;
   void* memory = std::aligned_alloc(alignment, rounded == 0 ? alignment : rounded);
   if (memory == nullptr) throw std::bad_alloc();
@@ -46,6 +47,21 @@ TEST(AllocationTest, TrainingAllocatesNothingAfterTheFirstStep) {
   trainer.run(5);
   EXPECT_EQ(allocations.load(), before);
   EXPECT_GT(before, 0);  // the counter works
+}
+
+// Two shards are computed by two threads at most: more of them need no memory to compute in.
+TEST(AllocationTest, MoreThreadsThanShardsTakeNoMoreMemory) {
+  const LabelledImages source = tiny_domain(64, 1, 1);
+  TrainingOptions options;
+  const auto bytes = [&](int threads) {
+    const std::int64_t before = allocated_bytes.load();
+    const Trainer trainer(options, {&source, nullptr, {60.0F, 60.0F, 60.0F}}, 1,
+                          select_device("cpu"), threads);
+    return allocated_bytes.load() - before;
+  };
+  bytes(1);  // what is made once
+  EXPECT_LT(bytes(16) - bytes(2), 100'000);
+  EXPECT_GT(bytes(2), 1'000'000);
 }
 
 }  // namespace

@@ -112,6 +112,96 @@ TEST(RequireValidTest, NamesTheOptionThatIsOutOfRange) {
   }
 }
 
+// In range as written, and 0, 1 or infinite in f32.
+TEST(RequireValidTest, RefusesWhatF32CannotHold) {
+  const std::vector<BadValue> cases = {
+      {"--learning-rate", [](auto& o) { o.learning_rate = 1e-60; }},
+      {"--learning-rate", [](auto& o) { o.learning_rate = 1e-40; }},  // subnormal
+      {"--learning-rate", [](auto& o) { o.learning_rate = 1e39; }},
+      {"--lambda", [](auto& o) { o.lambda = 1e-60; }},
+      {"--lambda", [](auto& o) { o.lambda = 1e39; }},
+      {"--weight-decay", [](auto& o) { o.weight_decay = 1e-46; }},
+      {"--weight-decay", [](auto& o) { o.weight_decay = 3.5e38; }},
+      {"--domain-weight", [](auto& o) { o.domain_weight = 1e-60; }},
+      {"--domain-weight", [](auto& o) { o.domain_weight = 1e39; }},
+      {"--momentum", [](auto& o) { o.momentum = 0.99999999999; }},
+      {"--momentum", [](auto& o) { o.momentum = 1e-60; }},
+      {"--label-smoothing", [](auto& o) { o.label_smoothing = 0.99999999999; }},
+      {"--label-smoothing", [](auto& o) { o.label_smoothing = 1e-60; }},
+      // A half of it is too small, though it is not.
+      {"--domain-weight",
+       [](auto& o) {
+         o.domain_reduction = DomainReduction::kHalf;
+         o.domain_weight = 1.3e-38;
+       }},
+      // Schedules that leave nothing of what they are of.
+      {"--learning-rate-beta", [](auto& o) { o.learning_rate_beta = 1e308; }},
+      {"--learning-rate-alpha", [](auto& o) { o.learning_rate_alpha = 1e308; }},
+      {"--decay-power",
+       [](auto& o) {
+         o.learning_rate_schedule = LearningRateSchedule::kStep;
+         o.decay_gamma = 1.0;
+         o.decay_power = 1e6;
+       }},
+      {"--gamma", [](auto& o) { o.gamma = 1e-320; }},
+      // By the last step, which is known here.
+      {"--decay-power",
+       [](auto& o) {
+         o.learning_rate_schedule = LearningRateSchedule::kStep;
+         o.decay_gamma = 1.0;
+         o.decay_power = 30.0;
+         o.steps = 100;
+       }},
+      // A product of numbers that are each in range.
+      {"--domain-weight", [](auto& o) { o.lambda = o.domain_weight = 1e-30; }},
+  };
+  for (const BadValue& bad : cases) {
+    TrainingOptions options;
+    bad.set(options);
+    const std::string text = refusal([&] { require_valid(options); });
+    SCOPED_TRACE(text);
+    EXPECT_THAT(text, HasSubstr(bad.option));
+    EXPECT_EQ(text.find('\n'), std::string::npos);
+  }
+}
+
+TEST(RequireValidTest, TakesTheNumbersAtTheEdge) {
+  const std::vector<std::function<void(TrainingOptions&)>> cases = {
+      [](auto& o) { o.learning_rate = 1e-30; },
+      [](auto& o) { o.lambda = 3.4e38; },
+      [](auto& o) { o.momentum = o.weight_decay = o.label_smoothing = 0.0; },
+      [](auto& o) { o.lambda = o.domain_weight = 0.0; },
+      [](auto& o) { o.lambda = o.domain_weight = 1e30; },  // diverges, and says so
+      [](auto& o) { o.momentum = 0.9999999; },
+      [](auto& o) { o.gamma = 1e308; },  // a step
+      [](auto& o) { o.learning_rate_alpha = o.learning_rate_beta = 0.0; },
+      // Shapes of schedules that are not in use do no harm.
+      [](auto& o) { o.decay_gamma = o.decay_power = 1e308; },
+      [](auto& o) {
+        o.lambda_schedule = LambdaSchedule::kConstant;
+        o.gamma = 1e-320;
+      },
+  };
+  for (const auto& set : cases) {
+    TrainingOptions options;
+    set(options);
+    EXPECT_EQ(refusal([&] { require_valid(options); }), "");
+  }
+}
+
+TEST(RequireSchedulesTest, KnowsTheLengthOfTheRun) {
+  TrainingOptions options;
+  options.learning_rate_schedule = LearningRateSchedule::kStep;
+  options.decay_gamma = 1.0;
+  options.decay_power = 30.0;
+  EXPECT_EQ(refusal([&] { require_valid(options); }), "");
+  EXPECT_EQ(refusal([&] { require_schedules(options, 12); }), "");
+  EXPECT_THAT(refusal([&] { require_schedules(options, 100); }), HasSubstr("--decay-power"));
+  for (const std::string& name : preset_names()) {
+    EXPECT_EQ(refusal([&] { require_schedules(preset(name), kMaxSteps); }), "") << name;
+  }
+}
+
 TEST(ScheduleTest, RampFollowsThePapersFormula) {
   TrainingOptions options;
   options.lambda = 0.5;

@@ -152,7 +152,31 @@ TYPED_TEST(TrainerTest, DivergenceNamesStepAndQuantityAndKeepsTheLastFiniteWeigh
   const std::string text = divergence(trainer);
   EXPECT_NE(text.find("diverged at step"), std::string::npos) << text;
   EXPECT_NE(text.find("is not finite"), std::string::npos) << text;
+  EXPECT_NE(text.find("--domain-weight"), std::string::npos) << text;
   for (const float weight : trainer.weights()) ASSERT_TRUE(std::isfinite(weight));
+}
+
+TYPED_TEST(TrainerTest, DivergenceOfASourceOnlyRunNamesNoOptionOfADann) {
+  TrainingOptions options = this->short_run(20);
+  options.learning_rate = 1e-6;
+  options.weight_decay = 1e8;
+  Trainer trainer(options, this->source_only(), 3, this->device_, 1);
+  const std::string text = divergence(trainer);
+  EXPECT_NE(text.find("; try a smaller --learning-rate or --weight-decay"), std::string::npos)
+      << text;
+  EXPECT_EQ(text.find("domain"), std::string::npos) << text;
+}
+
+TYPED_TEST(TrainerTest, DivergenceOnTheFirstStepNamesWhatWasAtWork) {
+  TrainingOptions options = this->short_run(2);
+  options.domain_weight = 3e38;
+  options.lambda_schedule = LambdaSchedule::kConstant;
+  options.lambda = 1e3;
+  Trainer trainer(options, this->dann(), 3, this->device_, 1);
+  const std::string text = divergence(trainer);
+  EXPECT_EQ(text.find("training diverged at step 0: the gradient of feature_extractor."), 0U)
+      << text;
+  EXPECT_NE(text.find("try a smaller --domain-weight or --lambda"), std::string::npos) << text;
 }
 
 TYPED_TEST(TrainerTest, RefusesPicturesThatDoNotFit) {

@@ -1,5 +1,6 @@
 #include "runtime/atomic_file.h"
 
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <signal.h>
@@ -141,7 +142,7 @@ TEST(AtomicFileTest, RefusesWhatIsNotARegularFile) {
   const TemporaryFolder folder;
   fs::create_directory(folder / "folder");
   EXPECT_THAT(io_error([&] { write_text(folder / "folder", "x"); }),
-              AllOf(HasSubstr("not a regular file"), HasSubstr((folder / "folder").string())));
+              HasSubstr((folder / "folder").string() + ": it is a folder"));
   EXPECT_THAT(io_error([&] { write_text("/dev/null", "x"); }), HasSubstr("not a regular file"));
   fs::create_symlink("missing", folder / "dangling");
   EXPECT_THAT(io_error([&] { write_text(folder / "dangling", "x"); }), HasSubstr("link"));
@@ -160,6 +161,26 @@ TEST(AtomicFileTest, FullDiskKeepsTheOldFile) {
                              HasSubstr("File too large"), HasSubstr("ulimit -f")));
   EXPECT_THAT(message, Not(HasSubstr("\n")));
   EXPECT_EQ(read_text(folder / "file"), "old");
+  EXPECT_EQ(files_in(folder.path()), 1);
+}
+
+// SIGXFSZ, unless it is ignored, kills the process at its second write: the moment is exact.
+TEST(AtomicFileTest, AProcessKilledWhileWritingLeavesNothingBehind) {
+  const TemporaryFolder folder;
+  const int unnamed = ::open(folder.path().c_str(), O_WRONLY | O_TMPFILE, 0600);
+  if (unnamed < 0) GTEST_SKIP() << "this file system has no files without a name";
+  ::close(unnamed);
+  write_text(folder / "old", "old");
+  for (const char* name : {"old", "new"}) {
+    const auto write_too_much = [&] {
+      const rlimit limit{4096, 4096};
+      if (::setrlimit(RLIMIT_FSIZE, &limit) != 0) _exit(99);
+      write_text(folder / name, std::string(100000, 'x'));
+      _exit(0);
+    };
+    EXPECT_EXIT(write_too_much(), testing::KilledBySignal(SIGXFSZ), "");
+  }
+  EXPECT_EQ(read_text(folder / "old"), "old");
   EXPECT_EQ(files_in(folder.path()), 1);
 }
 
@@ -204,6 +225,43 @@ TEST(AtomicFileTest, ReadersSeeWholeFilesWhileWritersReplaceThem) {
   done = true;
   reader.join();
   EXPECT_EQ(files_in(folder.path()), 1);
+}
+
+TEST(RequireWritableTest, AcceptsNewAndExistingFilesAndLeavesNothingBehind) {
+  const TemporaryFolder folder;
+  write_text(folder / "old", "kept");
+  fs::create_symlink("old", folder / "link");
+  for (const char* name : {"old", "new", "link"}) EXPECT_NO_THROW(require_writable(folder / name));
+  EXPECT_FALSE(fs::exists(folder / "new"));
+  EXPECT_EQ(read_text(folder / "old"), "kept");
+  EXPECT_EQ(files_in(folder.path()), 2);
+}
+
+TEST(RequireWritableTest, RefusesWhatAWriteWouldRefuse) {
+  const TemporaryFolder folder;
+  write_text(folder / "file", "");
+  fs::create_symlink("missing", folder / "dangling");
+  ASSERT_EQ(::mkfifo((folder / "pipe").c_str(), 0600), 0);
+  for (const fs::path& path :
+       {folder.path(), folder / "missing/", folder / "missing/file", folder / "file/file",
+        folder / "dangling", folder / "pipe", folder / std::string(300, 'n'),
+        fs::path("/proc/gradflip"), fs::path("/dev/null")}) {
+    SCOPED_TRACE(path);
+    const std::string said = io_error([&] { require_writable(path); });
+    EXPECT_THAT(said, HasSubstr(path.string()));
+    EXPECT_EQ(said, io_error([&] { write_text(path, "x"); }));
+  }
+}
+
+// As in /tmp: everybody makes files there, and each replaces only what is theirs.
+TEST(RequireWritableTest, RefusesAnothersFileInASharedFolder) {
+  if (::geteuid() != 0) GTEST_SKIP() << "only root can make another's file";
+  const TemporaryFolder folder;
+  write_text(folder / "file", "old");
+  ASSERT_EQ(::chmod(folder.path().c_str(), 01777), 0);
+  const WithoutPrivileges user;
+  EXPECT_THAT(io_error([&] { require_writable(folder / "file"); }), HasSubstr("another user"));
+  EXPECT_NO_THROW(require_writable(folder / "new"));
 }
 
 TEST(ReadFileTest, LimitIsInclusive) {

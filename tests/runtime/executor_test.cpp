@@ -227,38 +227,43 @@ TYPED_TEST(ExecutorTest, BindingAnewReachesTheNextSteps) {
   EXPECT_EQ(seen[2 * 19], 12.0F);
 }
 
-// Counts what it sees of each node; all on one worker.
+// Counts what it sees of each node; all on one worker. Does the work twice, recorded and replayed,
+// where the context can record.
 class CountingObserver final : public LaunchObserver {
  public:
-  explicit CountingObserver(const Graph& graph) : launches(graph.nodes().size()) {}
+  CountingObserver(const Graph& graph, const Context& context)
+      : launches(graph.nodes().size()), context_(context) {}
 
-  void before(int worker, std::int32_t node) override {
+  void around(int worker, std::int32_t node, const std::function<void()>& work) override {
     EXPECT_EQ(worker, 0);
-    EXPECT_FALSE(open_);
-    open_ = true;
-    node_ = node;
-  }
-  void after(int /*worker*/, std::int32_t node) override {
-    EXPECT_TRUE(open_);
-    EXPECT_EQ(node, node_);
-    open_ = false;
     if (node != kReduction) ++launches[static_cast<std::size_t>(node)];
+    if (!can_record(context_)) {
+      work();
+      return;
+    }
+    const std::unique_ptr<Recording> recording = record(context_, work);
+    EXPECT_GE(recording->launches(), 1);
+    recording->replay();
+    recording->replay();
   }
 
   std::vector<int> launches;  // by node
 
  private:
-  bool open_ = false;
-  std::int32_t node_ = 0;
+  Context context_;
 };
 
 TYPED_TEST(ExecutorTest, TellsAnObserverOfEveryLaunchUntilItLeaves) {
   const TwoPhases t = two_phases();
   GraphRunner runner(t.graph, {5}, 1, t.parameters, this->ctx());
+  runner.set_weights(random_floats(9, 3));
   runner.bind(t.x, random_floats(5 * 3, 4));
-  CountingObserver observer(t.graph);
+  runner.run(1);
+  const std::vector<float> want = runner.read(t.sum);
+  CountingObserver observer(t.graph, this->ctx());
   runner.executor().observe(&observer);
   runner.run(3);
+  EXPECT_EQ(runner.read(t.sum), want);
   EXPECT_EQ(observer.launches, std::vector<int>(t.graph.nodes().size(), 3));
   runner.executor().observe(nullptr);
   runner.run(3);

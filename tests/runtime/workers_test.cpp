@@ -1,12 +1,19 @@
 #include "runtime/workers.h"
 
 #include <gtest/gtest.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include <atomic>
 #include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <fstream>
 #include <stdexcept>
 #include <thread>
 #include <vector>
+
+#include "runtime/errors.h"
 
 namespace gradflip {
 namespace {
@@ -81,6 +88,33 @@ TEST(WorkersTest, RethrowsTheFirstExceptionAndGoesOn) {
 TEST(WorkersTest, RefusesAnImpossibleCount) {
   EXPECT_THROW(Workers(0), std::invalid_argument);
   EXPECT_THROW(Workers(-3), std::invalid_argument);
+}
+
+rlim_t address_space() {
+  std::ifstream statm("/proc/self/statm");
+  rlim_t pages = 0;
+  statm >> pages;
+  return pages * static_cast<rlim_t>(sysconf(_SC_PAGESIZE));
+}
+
+// Starts threads where memory for no more than a few of their stacks is left.
+[[noreturn]] void start_more_threads_than_fit() {
+  const rlim_t bytes = address_space() + (rlim_t{256} << 20U);
+  const rlimit limit{bytes, bytes};
+  if (setrlimit(RLIMIT_AS, &limit) != 0) std::_Exit(1);
+  try {
+    const Workers workers(1024);
+  } catch (const IoError& error) {
+    std::fputs(error.what(), stderr);
+    std::_Exit(6);
+  }
+  std::_Exit(0);
+}
+
+TEST(WorkersDeathTest, ThreadsThatCannotBeStartedAreAnErrorThatNamesTheOption) {
+  if (address_space() > rlim_t{1} << 40U) GTEST_SKIP() << "sanitizers cannot do with so little";
+  EXPECT_EXIT(start_more_threads_than_fit(), testing::ExitedWithCode(6),
+              "cannot start thread [0-9]+ of 1024 .*; use fewer --threads");
 }
 
 }  // namespace

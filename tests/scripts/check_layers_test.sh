@@ -40,6 +40,7 @@ allowed kernels/relu.cpp '#include "kernels/relu.h"\n#include <vector>\n#include
 allowed kernels/context.h '#pragma once\n#if GRADFLIP_WITH_CUDA\n#endif'
 allowed kernels/cpu/rows.h '#if defined(GRADFLIP_KERNELS_CPU_ROWS_H) == defined(HWY_TARGET_TOGGLE)
 #ifdef GRADFLIP_KERNELS_CPU_ROWS_H\n#endif\n#endif'
+allowed kernels/cpu/rows.cpp '#include <bit>'
 allowed runtime/graph.cpp '#include "kernels/relu.h"\n#include <fmt/format.h>'
 allowed models/dann.cpp '#include "runtime/graph.h"\n#include "models/dann.h"'
 allowed apps/one/main.cpp '#include "models/dann.h"\n#include "apps/common/idx.h"'
@@ -55,6 +56,7 @@ breach tests/a.cpp '\n#include "benchmarks/timer.h"'
 breach runtime/arena.h '\n#include "arena.h"'
 breach kernels/gemm.cpp '\n#include <fmt/format.h>'
 breach kernels/gemm.cpp '\n#include <cuda_runtime.h>'
+breach kernels/philox.h '\n#include <bit>'
 breach kernels/gemm.cpp '\n#ifdef __AVX2__\n#endif'
 breach runtime/device.cpp '\n#if GRADFLIP_WITH_CUDA\n#endif'
 

@@ -20,28 +20,75 @@ exits() {
 
 exits 0 scripts/pack_for_gpu.sh --help
 exits 2 scripts/pack_for_gpu.sh --unknown
+exits 2 scripts/pack_for_gpu.sh ''
 exits 2 scripts/pack_for_gpu.sh "$folder/a" "$folder/b"
+
+# What is missing is named before anything is written, so that the next try finds nothing in its way.
+mkdir "$folder/tools"
+printf '#!/bin/sh\ncase $* in *librapidcheck-dev) exit 1 ;; esac\necho installed\n' >"$folder/tools/dpkg-query"
+chmod +x "$folder/tools/dpkg-query"
+code=0
+PATH=$folder/tools:$PATH scripts/pack_for_gpu.sh --no-install "$folder/away" >"$folder/output" 2>&1 || code=$?
+[ $code -eq 3 ] || fail "without a package it ended with $code"
+grep -q 'apt-get install librapidcheck-dev$' "$folder/output" || fail "the package is not named: $(cat "$folder/output")"
+GRADFLIP_DATA=$folder/nowhere exits 3 scripts/pack_for_gpu.sh --no-install "$folder/away"
+[ -z "$(find "$folder" -name 'away*')" ] || fail 'something was written'
+
+# The rest needs a checkout, and the packages themselves.
+git rev-parse --is-inside-work-tree >/dev/null 2>&1 || exit 0
+dpkg-query -W libbenchmark-dev libhwy-dev librapidcheck-dev >/dev/null 2>&1 || exit 0
+
 mkdir "$folder/mine"
 echo precious >"$folder/mine/file"
-exits 6 scripts/pack_for_gpu.sh "$folder/mine"
+exits 6 scripts/pack_for_gpu.sh --no-install "$folder/mine"
 [ "$(cat "$folder/mine/file")" = precious ] || fail 'a folder that it did not make was changed'
-
-# The rest needs the packages themselves.
-if ! dpkg-query -W libbenchmark-dev libhwy-dev >/dev/null 2>&1; then
-  exits 3 scripts/pack_for_gpu.sh "$folder/pack"
-  exit 0
-fi
 
 mkdir -p "$folder/data/mnist" "$folder/data/bsds500/train" "$folder/data/bsds500/test"
 for file in mnist/train-images-idx3-ubyte.gz bsds500/train/1.jpg bsds500/test/2.jpg; do
   echo "$file" >"$folder/data/$file"
 done
 export GRADFLIP_DATA="$folder/data"
-exits 0 scripts/pack_for_gpu.sh "$folder/pack"
-exits 0 scripts/pack_for_gpu.sh "$folder/pack" # again, over its own
-[ "$(cat "$folder/pack/data/bsds500/test/2.jpg")" = bsds500/test/2.jpg ] || fail 'the photographs are missing'
-[ "$(cat "$folder/pack/.gitignore")" = '*' ] || fail 'git would see the folder'
-[ -s "$folder/pack/commit" ] || fail 'no commit'
+
+# More than may travel: nothing is left of it.
+head -c 63000000 /dev/zero >"$folder/data/mnist/large"
+exits 6 scripts/pack_for_gpu.sh --no-install "$folder/away"
+grep -q 'MiB together$' "$folder/output" || fail "no sizes: $(cat "$folder/output")"
+[ -z "$(find "$folder" -name 'away*')" ] || fail 'what is too large was left'
+rm "$folder/data/mnist/large"
+
+exits 0 scripts/pack_for_gpu.sh --no-install "$folder/away"
+exits 0 scripts/pack_for_gpu.sh --no-install "$folder/away" # again, over its own
+grep -q "away/run.sh --parts build,tests,steps,peer --seconds 315 OUT" "$folder/output" || fail 'no command lines'
+mv "$folder/away" "$folder/further"
+exits 0 "$folder/further/run.sh" --help
+away=$folder/further
+[ "$(cat "$away/.gpu/data/bsds500/test/2.jpg")" = bsds500/test/2.jpg ] || fail 'the photographs are missing'
+[ "$(cat "$away/.gpu/.gitignore")" = '*' ] || fail 'git would see the folder'
+
+# The commit is the one that was packed, and changes since are told.
+commit=$(git describe --always --dirty --exclude='*')
+[ "$("$away/scripts/pack_for_gpu.sh" --commit "$away/.gpu")" = "$commit" ] || fail 'another commit'
+echo >>"$away/kernels/sgd.cu"
+[ "$("$away/scripts/pack_for_gpu.sh" --commit "$away/.gpu")" = "$commit-changed" ] || fail 'a change is not told'
+
+# Without a folder: the same, into the checkout itself.
+find "$away/.gpu" | sed "s,^$away/,," | LC_ALL=C sort >"$folder/packed"
+rm -rf "$away/.gpu" "$away/run.sh" "$away/.made_by_pack_for_gpu"
+git -C "$away" init -q
+exits 0 "$away/scripts/pack_for_gpu.sh" --no-install
+echo .gpu/.made_by_pack_for_gpu | LC_ALL=C sort - "$folder/packed" >"$folder/wanted"
+find "$away/.gpu" | sed "s,^$away/,," | LC_ALL=C sort | diff - "$folder/wanted" >"$folder/output" ||
+  fail "the pack inside a checkout differs: $(head -n 5 "$folder/output")"
+
+# A folder inside the checkout, named from elsewhere, does not go into itself.
+(cd "$folder" && GRADFLIP_DATA=data exits 0 "$away/scripts/pack_for_gpu.sh" --no-install further/inside)
+exits 0 "$away/scripts/pack_for_gpu.sh" --no-install "$away/inside"
+[ -e "$away/inside/run.sh" ] || fail 'nothing was packed inside the checkout'
+[ ! -e "$away/inside/inside" ] || fail 'a folder was packed into itself'
+[ -f "$away/inside/.gpu/data/bsds500/test/2.jpg" ] || fail 'data were not found from there'
+rm -rf "$away/inside"
+
+mv "$away/.gpu" "$folder/pack"
 broken=$(find "$folder/pack" -type l ! -exec test -e {} \; -print)
 [ -z "$broken" ] || fail "links that lead nowhere: $broken"
 [ -z "$(find "$folder/pack" -type l -lname '/*')" ] || fail 'links that lead out of the folder'
@@ -62,6 +109,3 @@ foreach(package hwy fmt CLI11 nlohmann_json GTest rapidcheck benchmark)
 endforeach()
 CMAKE
 exits 0 cmake -S "$folder" -B "$folder/build" -C "$folder/elsewhere/packages.cmake"
-
-export GRADFLIP_DATA="$folder/nowhere"
-exits 3 scripts/pack_for_gpu.sh "$folder/pack"

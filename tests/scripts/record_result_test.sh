@@ -32,8 +32,10 @@ field 'd["machine"]' | grep -q 'cores$' || fail 'no machine'
 field 'd["date"]' | grep -qE '^[0-9]{4}-[0-9]{2}-[0-9]{2}$' || fail 'no date'
 
 before=$(cksum "$file")
-! PROGRAM_EXIT=3 scripts/record_result.sh "$file" "$folder/program" --source x 2>/dev/null ||
-  fail 'a failed command is not an error'
+code=0
+written=$(PROGRAM_EXIT=3 scripts/record_result.sh "$file" "$folder/program" --source x 2>/dev/null) || code=$?
+[ "$code" -eq 3 ] || fail 'a failed command is not an error'
+echo "$written" | grep -q '"device": "cpu"' || fail 'what a failed command wrote is lost'
 [ "$(cksum "$file")" = "$before" ] || fail 'a failed command changed the file'
 [ "$(find "$folder" -type f | wc -l)" -eq 2 ] || fail 'files were left behind'
 

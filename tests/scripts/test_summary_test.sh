@@ -29,7 +29,13 @@ while [ $# -gt 0 ]; do
 done
 [ "$preset" != "${SILENT_PRESET:-none}" ] || exit 8
 mkdir -p "$(dirname "$file")"
-printf "<testsuite name=\"x\"\n\ttests=\"10\"\n\tfailures=\"%s\"\n\tdisabled=\"0\"\n\tskipped=\"2\"\n>" "${FAILURES:-0}" >"$file"
+{
+  printf "<testsuite name=\"x\"\n\ttests=\"10\"\n\tfailures=\"%s\"\n\tdisabled=\"0\"\n\tskipped=\"2\"\n>" "${FAILURES:-0}"
+  for test in 1 2 3 4 5 6 7 8; do
+    printf "\t<testcase name=\"Suite.$preset$test\" classname=\"c\" time=\"$test.5\" status=\"run\">\n\t</testcase>\n"
+  done
+  printf "</testsuite>\n"
+} >"$file"
 [ "${FAILURES:-0}" -eq 0 ]'
 }
 
@@ -53,3 +59,11 @@ expect '22 passed, 6 failed, 6 skipped' 1 FAILURES=2
 expect '27 passed, 1 failed, 6 skipped' 1 LAYERS_EXIT=1
 expect '27 passed, 1 failed, 6 skipped' 1 BROKEN_PRESET=asan
 expect '20 passed, 1 failed, 4 skipped' 1 SILENT_PRESET=tsan
+
+# Ten tests, the slowest first, and what every stage took.
+expect '28 passed, 0 failed, 6 skipped' 0 FAILURES=0
+sed -n '/^Slowest tests:$/,/^$/p' "$tree/log" >"$tree/slowest"
+[ "$(grep -c ' Suite[.]' "$tree/slowest")" -eq 10 ]
+[ "$(sed -n 2p "$tree/slowest" | tr -s ' ')" = ' 8.5 s tsan Suite.tsan8' ]
+[ "$(grep -c '^ *[0-9]* *[0-9]*  \(layers\|build: \(release\|asan\|tsan\)\|tests: \(release\|asan\|tsan\)\|all\)$' \
+  "$tree/log")" -eq 8 ]

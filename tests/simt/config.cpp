@@ -43,6 +43,13 @@ std::size_t block_shared_from_environment() {
   return kib * 1024;
 }
 
+int count_from_environment(const char* name, int otherwise) {
+  constexpr std::uint64_t kMost = 1024;
+  const std::uint64_t count = number_from_environment(name, static_cast<std::uint64_t>(otherwise));
+  if (count == 0 || count > kMost) reject(name, environment(name));
+  return static_cast<int>(count);
+}
+
 bool flag_from_environment(const char* name) {
   const std::string_view flag = environment(name);
   if (flag.empty() || flag == "0") return false;
@@ -57,7 +64,9 @@ Config& config() {
                        .seed = number_from_environment("SIMT_SEED", 1),
                        .asynchronous = flag_from_environment("SIMT_ASYNC"),
                        .protect = flag_from_environment("SIMT_PROTECT"),
-                       .block_shared_bytes = block_shared_from_environment()};
+                       .block_shared_bytes = block_shared_from_environment(),
+                       .multiprocessors = count_from_environment("SIMT_MULTIPROCESSORS", 132),
+                       .devices = count_from_environment("SIMT_DEVICES", 1)};
   return config;
 }
 

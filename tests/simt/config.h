@@ -21,10 +21,13 @@ struct Config {
   // Shared memory that a block may ask for, its static variables included: of sm_90; sm_80 has 163
   // KiB, sm_86 and sm_89 have 99.
   std::size_t block_shared_bytes = 227 * 1024;
+  int multiprocessors = 132;  // as the device describes itself; kernels run on one thread
+  int devices = 1;            // all alike
 };
 
 // Of this process; initially from the environment: SIMT_ORDER (ascending, descending, random),
-// SIMT_SEED, SIMT_ASYNC=1, SIMT_PROTECT=1, SIMT_SHARED_KIB. It may change between launches.
+// SIMT_SEED, SIMT_ASYNC=1, SIMT_PROTECT=1, SIMT_SHARED_KIB, SIMT_MULTIPROCESSORS, SIMT_DEVICES. It
+// may change between launches.
 Config& config();
 
 }  // namespace simt

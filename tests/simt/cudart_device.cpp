@@ -1,4 +1,5 @@
-// The one device: the limits of an H100, as far as a program can ask for them.
+// The devices, all alike: the limits of an H100, as far as a program can ask for them, or what
+// config() says.
 #include <algorithm>
 #include <array>
 #include <cstring>
@@ -12,9 +13,13 @@ namespace {
 using simt::api;
 using simt::Runtime;
 
-constexpr int kSharedDefault = 48 * 1024;
+using simt::current_device;
+
+constexpr int kSharedDefault = static_cast<int>(simt::kSharedWithoutAsking);
 constexpr int kRegisters = 65536;
 constexpr int kL2Bytes = 50 * 1024 * 1024;
+
+bool is_device(int device) { return device >= 0 && device < simt::config().devices; }
 
 int shared_opt_in() { return static_cast<int>(simt::config().block_shared_bytes); }
 
@@ -34,7 +39,6 @@ constexpr Attribute kAttributes[] = {
     {cudaDevAttrMaxSharedMemoryPerBlock, kSharedDefault},
     {cudaDevAttrWarpSize, 32},
     {cudaDevAttrMaxRegistersPerBlock, kRegisters},
-    {cudaDevAttrMultiProcessorCount, 132},
     {cudaDevAttrL2CacheSize, kL2Bytes},
     {cudaDevAttrMaxThreadsPerMultiProcessor, 2048},
     {cudaDevAttrComputeCapabilityMajor, 9},
@@ -57,7 +61,7 @@ cudaDeviceProp device_properties() {
   std::ranges::copy(std::array{0x7fffffff, 65535, 65535}, p.maxGridSize);
   p.major = 9;
   p.minor = 0;
-  p.multiProcessorCount = 132;
+  p.multiProcessorCount = simt::config().multiprocessors;
   p.concurrentKernels = 1;
   p.unifiedAddressing = 1;
   p.memoryBusWidth = 5120;
@@ -77,25 +81,29 @@ extern "C" {
 
 cudaError_t cudaGetDeviceCount(int* count) {
   return api([&](Runtime&) {
-    *count = 1;
+    *count = simt::config().devices;
     return cudaSuccess;
   });
 }
 
 cudaError_t cudaSetDevice(int device) {
-  return api([&](Runtime&) { return device == 0 ? cudaSuccess : cudaErrorInvalidDevice; });
+  return api([&](Runtime&) {
+    if (!is_device(device)) return cudaErrorInvalidDevice;
+    current_device() = device;
+    return cudaSuccess;
+  });
 }
 
 cudaError_t cudaGetDevice(int* device) {
   return api([&](Runtime&) {
-    *device = 0;
+    *device = current_device();
     return cudaSuccess;
   });
 }
 
 cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int device) {
   return api([&](Runtime&) {
-    if (device != 0) return cudaErrorInvalidDevice;
+    if (!is_device(device)) return cudaErrorInvalidDevice;
     *properties = device_properties();
     return cudaSuccess;
   });
@@ -103,9 +111,13 @@ cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int device) {
 
 cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr attribute, int device) {
   return api([&](Runtime&) {
-    if (device != 0) return cudaErrorInvalidDevice;
+    if (!is_device(device)) return cudaErrorInvalidDevice;
     if (attribute == cudaDevAttrMaxSharedMemoryPerBlockOptin) {
       *value = shared_opt_in();
+      return cudaSuccess;
+    }
+    if (attribute == cudaDevAttrMultiProcessorCount) {
+      *value = simt::config().multiprocessors;
       return cudaSuccess;
     }
     for (const Attribute& known : kAttributes) {
@@ -143,32 +155,41 @@ cudaError_t cudaDriverGetVersion(int* version) {
   return cudaSuccess;
 }
 
+// Of the current device.
 cudaError_t cudaFuncSetAttribute(const void* kernel, cudaFuncAttribute attribute, int value) {
   return api([&](Runtime& r) {
     if (kernel == nullptr) return cudaErrorInvalidDeviceFunction;
-    if (value < 0 && attribute == cudaFuncAttributeMaxDynamicSharedMemorySize) {
-      return cudaErrorInvalidValue;
+    Runtime::Kernel& known = r.kernel(current_device(), kernel);
+    switch (attribute) {
+      case cudaFuncAttributePreferredSharedMemoryCarveout:
+        if (value < -1 || value > 100) return cudaErrorInvalidValue;
+        known.carveout = value;
+        return cudaSuccess;
+      case cudaFuncAttributeMaxDynamicSharedMemorySize:
+        // Static variables count against what the device has.
+        if (value < 0 || value + static_cast<int>(known.static_bytes) > shared_opt_in()) {
+          return cudaErrorInvalidValue;
+        }
+        known.dynamic_limit = static_cast<std::size_t>(value);
+        return cudaSuccess;
     }
-    if (attribute == cudaFuncAttributePreferredSharedMemoryCarveout) return cudaSuccess;  // a hint
-    if (attribute != cudaFuncAttributeMaxDynamicSharedMemorySize || value > shared_opt_in()) {
-      return cudaErrorInvalidValue;
-    }
-    r.dynamic_limits[kernel] = value;
-    return cudaSuccess;
+    return cudaErrorInvalidValue;
   });
 }
 
-// Registers and static memory are the compiler's business: 0.
+// Registers are the compiler's business: 0. So is static memory: until a launch has shown it, 0.
 cudaError_t cudaFuncGetAttributes(cudaFuncAttributes* attributes, const void* kernel) {
   return api([&](Runtime& r) {
     if (kernel == nullptr) return cudaErrorInvalidDeviceFunction;
+    const Runtime::Kernel& known = r.kernel(current_device(), kernel);
     *attributes = {};
+    attributes->sharedSizeBytes = known.static_bytes;
     attributes->maxThreadsPerBlock = 1024;
     attributes->ptxVersion = 90;
     attributes->binaryVersion = 90;
-    const auto asked = r.dynamic_limits.find(kernel);
-    attributes->maxDynamicSharedSizeBytes =
-        asked == r.dynamic_limits.end() ? kSharedDefault : asked->second;
+    attributes->maxDynamicSharedSizeBytes = static_cast<int>(
+        known.dynamic_limit.value_or(simt::kSharedWithoutAsking - known.static_bytes));
+    attributes->preferredShmemCarveout = known.carveout;
     return cudaSuccess;
   });
 }

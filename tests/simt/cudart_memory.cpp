@@ -98,7 +98,7 @@ extern "C" {
 cudaError_t cudaMalloc(void** memory, std::size_t bytes) {
   return api([&](Runtime& r) {
     if (const cudaError_t error = r.may_call_unsafe(); error != cudaSuccess) return error;
-    *memory = bytes == 0 ? nullptr : device_memory().allocate(bytes);
+    *memory = bytes == 0 ? nullptr : device_memory().allocate(bytes, simt::current_device());
     return bytes > 0 && *memory == nullptr ? cudaErrorMemoryAllocation : cudaSuccess;
   });
 }

@@ -57,13 +57,13 @@ DeviceMemory& device_memory() {
 
 DeviceMemory::DeviceMemory() : heap_(reserve(kTotalBytes), kTotalBytes) {}
 
-void* DeviceMemory::allocate(std::size_t bytes) {
+void* DeviceMemory::allocate(std::size_t bytes, int device) {
   if (bytes > kTotalBytes) return nullptr;
   if (Observer* o = observer()) {
     if (void* memory = o->device_alloc(bytes)) {
       auto* begin = static_cast<std::byte*>(memory);
       std::memset(begin, kNanByte, bytes);
-      buffers_[begin] = {begin, bytes, /*of_observer=*/true};
+      buffers_[begin] = {begin, bytes, /*of_observer=*/true, device};
       allocated_ += footprint(bytes);
       return memory;
     }
@@ -78,7 +78,7 @@ void* DeviceMemory::allocate(std::size_t bytes) {
   fill_guard(begin + bytes);
   sanitizer::poison(block, kGuard);
   sanitizer::poison(begin + bytes, footprint(bytes) - kGuard - bytes);
-  buffers_[begin] = {begin, bytes, /*of_observer=*/false};
+  buffers_[begin] = {begin, bytes, /*of_observer=*/false, device};
   allocated_ += footprint(bytes);
   return begin;
 }

@@ -23,12 +23,13 @@ class DeviceMemory {
     std::byte* begin;
     std::size_t bytes;
     bool of_observer;
+    int device;
   };
 
   DeviceMemory();
 
-  // Null if there is not enough memory. bytes > 0.
-  void* allocate(std::size_t bytes);
+  // Null if there is not enough memory, of which all devices have a share. bytes > 0.
+  void* allocate(std::size_t bytes, int device = 0);
   enum class Freed { kDone, kUnknown, kDamaged };
   // kDamaged: freed, but something was written beside the buffer, and `damage` says what.
   Freed release(void* memory, std::string* damage);

@@ -11,6 +11,12 @@ struct Error : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
+// What a device refuses before a block runs: the call returns cudaErrorInvalidValue. The emulator
+// gets to know static shared memory only while it runs.
+struct LaunchRefused : Error {
+  using Error::Error;
+};
+
 // Where in a kernel a primitive is called. The functions of the CUDA language take it as a default
 // argument, so that it names the kernel's own line.
 struct Site {

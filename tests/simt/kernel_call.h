@@ -14,6 +14,8 @@ struct KernelCall {
   dim3 grid;
   dim3 block;
   std::size_t shared_bytes = 0;  // dynamic
+  std::size_t shared_limit = 0;  // of static and dynamic, when it was launched
+  int device = 0;                // of the stream
   std::shared_ptr<const void> arguments;
   std::size_t argument_bytes = 0;
   void (*run_thread)(const void* arguments) = nullptr;

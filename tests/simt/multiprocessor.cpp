@@ -38,7 +38,7 @@ void Multiprocessor::begin_kernel(const KernelCall& call) {
   launching_stack_.stack_bytes = 0;
   blockDim = call.block;
   gridDim = call.grid;
-  shared_memory_.begin_launch(call.shared_bytes);
+  shared_memory_.begin_launch(call.shared_bytes, call.shared_limit);
 }
 
 void Multiprocessor::run_block(uint3 index) {

@@ -9,6 +9,7 @@
 #include "tests/simt/kernel_name.h"
 #include "tests/simt/launch.h"
 #include "tests/simt/multiprocessor.h"
+#include "tests/simt/runtime.h"
 
 namespace simt {
 namespace {
@@ -84,6 +85,12 @@ void check_surroundings(const KernelCall& call) {
   }
 }
 
+// The next launch is refused before it runs.
+void remember_static_bytes(const KernelCall& call, Multiprocessor& sm) {
+  std::size_t& known = runtime().kernel(call.device, call.kernel).static_bytes;
+  known = std::max(known, sm.shared_memory().static_bytes());
+}
+
 }  // namespace
 
 void check_configuration(const KernelCall& call) {
@@ -96,7 +103,13 @@ void check_configuration(const KernelCall& call) {
 void check_pointers(const KernelCall& call) {
   for (int i = 0; i < call.num_arguments; ++i) {
     const void* pointer = call.pointers[i];
-    if (pointer == nullptr || device_memory().buffer_of(pointer, 0) != nullptr) continue;
+    if (pointer == nullptr) continue;
+    if (const auto* buffer = device_memory().buffer_of(pointer, 0); buffer != nullptr) {
+      if (buffer->device == call.device) continue;
+      throw Error("simt: argument " + std::to_string(i) + " of kernel " + kernel_name(call.kernel) +
+                  " is memory of device " + std::to_string(buffer->device) + ", which device " +
+                  std::to_string(call.device) + " has no access to");
+    }
     throw Error("simt: argument " + std::to_string(i) + " of kernel " + kernel_name(call.kernel) +
                 (device_memory().was_freed(pointer) ? " points to memory that was freed"
                                                     : " is not device memory"));
@@ -118,7 +131,9 @@ void run_kernel(const KernelCall& call) {
     sm.begin_kernel(call);
     run_blocks(call);
     check_surroundings(call);
+    remember_static_bytes(call, sm);
   } catch (...) {
+    remember_static_bytes(call, sm);
     if (checker != nullptr) checker->abandon_launch();
     throw;
   }

@@ -15,6 +15,11 @@ Runtime& runtime() {
   return *runtime;
 }
 
+int& current_device() {
+  thread_local int device = 0;
+  return device;
+}
+
 cudaError_t Runtime::note(cudaError_t error) {
   if (error != cudaSuccess) last_ = error;
   return error;
@@ -36,7 +41,7 @@ CUstream_st* Runtime::find(cudaStream_t handle) {
 }
 
 CUstream_st* Runtime::create_stream(bool blocking) {
-  streams_.push_back(std::make_unique<CUstream_st>(blocking));
+  streams_.push_back(std::make_unique<CUstream_st>(blocking, current_device()));
   return streams_.back().get();
 }
 
@@ -139,21 +144,48 @@ void Runtime::reset() {
   graphs.clear();
   executables.clear();
   host_buffers.clear();
-  dynamic_limits.clear();
+  kernels_.clear();
   device_memory().release_all();
   device_error_ = cudaSuccess;
   device_message_.clear();
   last_ = cudaSuccess;
 }
 
+namespace {
+
+// Sets the call's device and limit; what CUDA says of a launch that it refuses.
+cudaError_t prepare(Runtime& r, KernelCall& call, cudaStream_t handle) {
+  const CUstream_st* stream = r.find(handle);
+  if (stream == nullptr) return cudaErrorInvalidResourceHandle;
+  const bool is_default = stream == r.find(nullptr);
+  call.device = current_device();
+  if (!is_default && stream->device != call.device) return cudaErrorInvalidResourceHandle;
+  const Runtime::Kernel& kernel = r.kernel(call.device, call.kernel);
+  const bool asked = kernel.dynamic_limit.has_value();
+  call.shared_limit = asked ? config().block_shared_bytes : kSharedWithoutAsking;
+  if (asked && call.shared_bytes > *kernel.dynamic_limit) return cudaErrorInvalidValue;
+  const bool fits = kernel.static_bytes + call.shared_bytes <= call.shared_limit;
+  return fits ? cudaSuccess : cudaErrorInvalidValue;
+}
+
+}  // namespace
+
 cudaError_t enqueue(KernelCall call, cudaStream_t stream) {
   Runtime& r = runtime();
   const std::lock_guard lock(r.mutex);
   if (r.device_error() != cudaSuccess) return r.device_error();
   check_configuration(call);
+  if (const cudaError_t error = prepare(r, call, stream); error != cudaSuccess) {
+    return r.note(error);
+  }
   check_pointers(call);
-  return r.note(
-      r.enqueue(stream, {cudaGraphNodeTypeKernel, [call = std::move(call)] { run_kernel(call); }}));
+  try {
+    return r.note(r.enqueue(
+        stream, {cudaGraphNodeTypeKernel, [call = std::move(call)] { run_kernel(call); }}));
+  } catch (const LaunchRefused& refused) {
+    std::fprintf(stderr, "%s\n", refused.what());
+    return r.note(cudaErrorInvalidValue);
+  }
 }
 
 }  // namespace simt

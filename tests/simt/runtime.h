@@ -5,8 +5,10 @@
 #include <memory>
 #include <mutex>
 #include <new>
+#include <optional>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "cuda_runtime_api.h"
@@ -52,8 +54,15 @@ class Runtime {
   std::set<cudaEvent_t> events;
   std::set<cudaGraph_t> graphs;
   std::set<cudaGraphExec_t> executables;
-  std::set<void*> host_buffers;               // page-locked
-  std::map<const void*, int> dynamic_limits;  // of kernels that asked for more than 48 KiB
+  std::set<void*> host_buffers;  // page-locked
+
+  // What is known of a kernel on a device.
+  struct Kernel {
+    std::optional<std::size_t> dynamic_limit;  // that was asked for
+    int carveout = -1;             // of shared memory, in percent; -1: the driver's choice
+    std::size_t static_bytes = 0;  // as far as launches have shown
+  };
+  Kernel& kernel(int device, const void* address) { return kernels_[{device, address}]; }
 
  private:
   template <typename Predicate>
@@ -62,11 +71,17 @@ class Runtime {
   cudaError_t last_ = cudaSuccess;
   cudaError_t device_error_ = cudaSuccess;
   std::string device_message_;
-  CUstream_st default_stream_{/*waits_for_legacy=*/true};
+  std::map<std::pair<int, const void*>, Kernel> kernels_;
+  CUstream_st default_stream_{/*waits_for_legacy=*/true, /*of_device=*/0};
   std::vector<std::unique_ptr<CUstream_st>> streams_;  // the others, the oldest first
 };
 
 Runtime& runtime();
+
+// Of the calling thread: what cudaSetDevice set, at first device 0.
+int& current_device();
+// What a block gets without asking, static variables included.
+inline constexpr std::size_t kSharedWithoutAsking = 48 * 1024;
 
 // A call of the C API: no exception leaves it.
 template <typename F>

@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <cstring>
 
-#include "tests/simt/config.h"
 #include "tests/simt/error.h"
 #include "tests/simt/observer.h"
 #include "tests/simt/sanitizer.h"
@@ -28,7 +27,8 @@ SharedMemory::SharedMemory()
   if (arena_ == MAP_FAILED) throw Error("simt: no memory for shared memory");
 }
 
-void SharedMemory::begin_launch(std::size_t dynamic_bytes) {
+void SharedMemory::begin_launch(std::size_t dynamic_bytes, std::size_t limit) {
+  limit_ = limit;
   regions_.clear();
   static_bytes_ = 0;
   sanitizer::poison(arena_, kArenaBytes);
@@ -70,10 +70,10 @@ void* SharedMemory::variable(const void* key, std::size_t bytes, std::size_t ali
     throw Error("simt: more than 48 KiB of static shared memory (variable " + std::string(name) +
                 ")");
   }
-  const std::size_t most = config().block_shared_bytes;
-  if (static_bytes_ + regions_.front().bytes > most) {
-    throw Error("simt: more than " + std::to_string(most / 1024) +
-                " KiB of static and dynamic shared memory (variable " + std::string(name) + ")");
+  if (static_bytes_ + regions_.front().bytes > limit_) {
+    throw LaunchRefused("simt: more than " + std::to_string(limit_ / 1024) +
+                        " KiB of static and dynamic shared memory (variable " + std::string(name) +
+                        ")");
   }
   return arena_ + add_region(key, bytes, std::max<std::size_t>(alignment, 16), name).offset;
 }

@@ -67,12 +67,14 @@ struct Operation {
 }  // namespace simt
 
 struct CUstream_st {
-  explicit CUstream_st(bool waits_for_legacy) : blocking(waits_for_legacy) {}
+  CUstream_st(bool waits_for_legacy, int of_device)
+      : blocking(waits_for_legacy), device(of_device) {}
 
   simt::Marker mark() const { return {queue, queue->end()}; }
 
   const std::shared_ptr<simt::Queue> queue = std::make_shared<simt::Queue>();
   const bool blocking;                     // takes turns with the default stream
+  const int device;                        // of the default stream: that of whoever uses it
   std::shared_ptr<simt::Capture> capture;  // null if it does not capture
 };
 

@@ -1,6 +1,7 @@
 #include <cuda_runtime_api.h>
 
 #include "kernels/cuda/check.h"
+#include "kernels/cuda/gpu_traits.h"
 #include "tests/support/backend.h"
 
 namespace gradflip {
@@ -15,12 +16,13 @@ std::string Backend<Cuda>::unavailable() {
 // A stream that can be recorded, unlike the default stream. The copies below are on that one, and
 // wait for this.
 Cuda Backend<Cuda>::context() {
+  static const GpuTraits gpu = gpu_traits(0);
   static const cudaStream_t stream = [] {
     cudaStream_t created = nullptr;
     GRADFLIP_CUDA_CHECK(cudaStreamCreate(&created));
     return created;
   }();
-  return {stream};
+  return {stream, &gpu};
 }
 
 std::byte* Backend<Cuda>::allocate(std::size_t bytes) {

@@ -3,12 +3,15 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <optional>
 #include <system_error>
+#include <utility>
 #include <vector>
 
+#include "apps/common/data/digit_files.h"
+#include "apps/common/data/folder.h"
 #include "apps/common/data/idx.h"
 #include "apps/common/data/sha256.h"
+#include "runtime/atomic_file.h"
 #include "runtime/errors.h"
 
 namespace gradflip {
@@ -16,46 +19,38 @@ namespace {
 
 namespace fs = std::filesystem;
 
-const std::vector<std::string> kTrain = {"train"};
-const std::vector<std::string> kTest = {"t10k", "test"};
-const std::vector<std::string> kImages = {"images-idx3-ubyte", "images-idx4-ubyte"};
-const std::vector<std::string> kLabels = {"labels-idx1-ubyte"};
+bool has(const fs::path& folder, const std::vector<std::string>& parts,
+         const std::vector<std::string>& kinds) {
+  return is_folder(folder) && !digit_files_in(place_of_digits(folder), parts, kinds).empty();
+}
 
-// Every name that a file of this part and kind may have.
-std::vector<std::string> names_of(const std::vector<std::string>& parts,
-                                  const std::vector<std::string>& kinds) {
-  std::vector<std::string> names;
-  for (const std::string& part : parts) {
-    for (const std::string& kind : kinds) {
-      names.push_back(part + "-" + kind);
-      names.push_back(part + "-" + kind + ".gz");
+struct IdxFile {
+  fs::path path;
+  IdxArray array;
+};
+
+// A file may be there twice, say packed and unpacked, as long as both hold the same.
+IdxFile read_the_one_of(const fs::path& folder, const std::vector<std::string>& parts,
+                        const std::vector<std::string>& kinds) {
+  const fs::path place = place_of_digits(folder);
+  const std::vector<fs::path> paths = digit_files_in(place, parts, kinds);
+  if (paths.empty()) {
+    throw DataError(fmt::format("{}: holds no {}[.gz], but {}; {}", place.string(),
+                                digit_file_names(parts, kinds).front(),
+                                names_of(list_folder(place)),
+                                holds_digits(place) ? "fetch it, too, or name another folder"
+                                                    : "check that it is a folder of digits"));
+  }
+  IdxFile file = {paths.front(), read_idx(paths.front())};
+  for (std::size_t i = 1; i < paths.size(); ++i) {
+    const IdxArray other = read_idx(paths[i]);
+    if (other.sizes != file.array.sizes || other.values != file.array.values) {
+      throw DataError(fmt::format("{}: holds both {} and {}, which differ; remove one of them",
+                                  folder.string(), paths[0].lexically_relative(folder).string(),
+                                  paths[i].lexically_relative(folder).string()));
     }
   }
-  return names;
-}
-
-std::vector<fs::path> present(const fs::path& folder, const std::vector<std::string>& names) {
-  std::vector<fs::path> paths;
-  for (const std::string& name : names) {
-    if (fs::exists(folder / name)) paths.push_back(folder / name);
-  }
-  return paths;
-}
-
-fs::path the_one_of(const fs::path& folder, const std::vector<std::string>& names) {
-  if (!fs::is_directory(folder)) {
-    throw DataError(fmt::format("{}: no such folder; check its name", folder.string()));
-  }
-  const std::vector<fs::path> paths = present(folder, names);
-  if (paths.empty()) {
-    throw DataError(fmt::format("{}: holds no {}[.gz]; check that it is a folder of digits",
-                                folder.string(), names.front()));
-  }
-  if (paths.size() > 1) {
-    throw DataError(fmt::format("{}: holds both {} and {}; remove one of them", folder.string(),
-                                paths[0].filename().string(), paths[1].filename().string()));
-  }
-  return paths.front();
+  return file;
 }
 
 // The images and the file that they come from.
@@ -65,10 +60,10 @@ struct ImageFile {
 };
 
 ImageFile read_images(const fs::path& folder, const std::vector<std::string>& parts) {
-  const fs::path path = the_one_of(folder, names_of(parts, kImages));
-  IdxArray array = read_idx(path);
-  const std::string name = path.string();
-  const bool colour = name.find("idx4") != std::string::npos;
+  IdxFile file = read_the_one_of(folder, parts, kImages);
+  IdxArray& array = file.array;
+  const std::string name = file.path.string();
+  const bool colour = lower_case(file.path.filename().string()).find("idx4") != std::string::npos;
   const std::size_t rank = colour ? 4 : 3;
   if (array.sizes.size() != rank) {
     throw DataError(
@@ -88,32 +83,52 @@ ImageFile read_images(const fs::path& folder, const std::vector<std::string>& pa
   }
   Images images = {array.sizes[0], array.sizes[1], array.sizes[2], colour ? 3 : 1,
                    std::move(array.values)};
-  return {path, std::move(images)};
+  return {file.path, std::move(images)};
+}
+
+// What mends labels that are not 0 to 9, as far as they show whose they are.
+std::string remedy_for(const std::vector<std::uint8_t>& labels) {
+  constexpr std::uint8_t kUnknown = 255;
+  const auto all = [&](auto fits) { return std::all_of(labels.begin(), labels.end(), fits); };
+  if (all([](std::uint8_t label) { return label >= 1 && label <= 10; })) {
+    return "they run to 10, which stands for the digit 0 in SVHN: write 0 for it";
+  }
+  if (all([](std::uint8_t label) { return label >= '0' && label <= '9'; })) {
+    return "they are characters: take 48 off each";
+  }
+  if (all([](std::uint8_t label) { return label <= 9 || label == kUnknown; })) {
+    return fmt::format(
+        "{} of {} are 255, which stands for unknown: leave these pictures out, or all labels",
+        std::count(labels.begin(), labels.end(), kUnknown), labels.size());
+  }
+  const auto [least, most] = std::minmax_element(labels.begin(), labels.end());
+  return fmt::format("they run from {} to {}, as of letters or another task: take a set of digits",
+                     *least, *most);
 }
 
 LabelledImages read_labelled(const fs::path& folder, const std::vector<std::string>& parts) {
   LabelledImages data;
-  const fs::path labels_path = the_one_of(folder, names_of(parts, kLabels));
   ImageFile file = read_images(folder, parts);
-  IdxArray labels = read_idx(labels_path);
+  IdxFile label_file = read_the_one_of(folder, parts, kLabels);
+  const IdxArray& labels = label_file.array;
+  const std::string name = label_file.path.string();
   if (labels.sizes.size() != 1) {
-    throw DataError(fmt::format("{}: has {} dimensions, and labels have 1; fetch it again",
-                                labels_path.string(), labels.sizes.size()));
+    throw DataError(fmt::format("{}: has {} dimensions, and labels have 1; fetch it again", name,
+                                labels.sizes.size()));
   }
   if (labels.sizes[0] != file.images.count) {
-    throw DataError(fmt::format("{}: {} labels, but {} has {} pictures; fetch both again",
-                                labels_path.string(), labels.sizes[0],
-                                file.path.filename().string(), file.images.count));
+    throw DataError(fmt::format("{}: {} labels, but {} has {} pictures; fetch both again", name,
+                                labels.sizes[0], file.path.filename().string(), file.images.count));
   }
   const auto wrong = std::find_if(labels.values.begin(), labels.values.end(),
                                   [&](std::uint8_t label) { return label >= data.num_classes; });
   if (wrong != labels.values.end()) {
-    throw DataError(fmt::format("{}: label {} is {}, and digits end at {}; fetch it again",
-                                labels_path.string(), wrong - labels.values.begin(), *wrong,
-                                data.num_classes - 1));
+    throw DataError(fmt::format("{}: label {} is {}, and digits are 0 to {}; {}", name,
+                                wrong - labels.values.begin(), *wrong, data.num_classes - 1,
+                                remedy_for(labels.values)));
   }
   data.images = std::move(file.images);
-  data.labels = std::move(labels.values);
+  data.labels = std::move(label_file.array.values);
   return data;
 }
 
@@ -123,14 +138,15 @@ std::vector<std::int64_t> idx_sizes(const Images& images) {
   return sizes;
 }
 
-std::string name_for(const std::string& part, const Images& images) {
-  return part + "-" + kImages[images.channels == 1 ? 0 : 1];
+std::string name_for(const std::string& part, std::int64_t channels) {
+  return part + "-" + kImages[channels == 1 ? 0 : 1];
 }
 
 void require_no_other_form(const fs::path& folder, const std::vector<std::string>& parts,
                            const std::vector<std::string>& kinds, const std::string& written) {
-  for (const fs::path& path : present(folder, names_of(parts, kinds))) {
-    if (path.filename() == written) continue;
+  if (!is_folder(folder)) return;
+  for (const fs::path& path : digit_files_in(folder, parts, kinds)) {
+    if (path == folder / written) continue;
     throw DataError(
         fmt::format("{}: would stand beside the new {}; remove it or choose another "
                     "folder",
@@ -138,8 +154,34 @@ void require_no_other_form(const fs::path& folder, const std::vector<std::string
   }
 }
 
+// A folder stands for the set below it only while it holds none itself.
+void require_hides_no_set(const fs::path& folder) {
+  if (!is_folder(folder) || holds_digits(folder)) return;
+  const std::vector<fs::path> places = places_below(folder);
+  if (places.empty()) return;
+  throw DataError(
+      fmt::format("{}: the new files would hide the digits in {}, which this folder stands "
+                  "for; choose another folder",
+                  folder.string(), places.front().string()));
+}
+
+void require_no_other_forms(const fs::path& folder, const std::string& train_images,
+                            const std::string& test_images) {
+  require_hides_no_set(folder);
+  require_no_other_form(folder, kTrain, kImages, train_images);
+  require_no_other_form(folder, kTrain, kLabels, kTrain.front() + "-" + kLabels.front());
+  require_no_other_form(folder, kTest, kImages, test_images);
+  require_no_other_form(folder, kTest, kLabels, kTest.front() + "-" + kLabels.front());
+}
+
+bool is_there(const fs::path& path) {
+  std::error_code ignored;
+  return fs::exists(fs::symlink_status(path, ignored));
+}
+
 void write_part(const fs::path& folder, const std::string& part, const LabelledImages& data) {
-  write_idx(folder / name_for(part, data.images), idx_sizes(data.images), data.images.pixels);
+  write_idx(folder / name_for(part, data.images.channels), idx_sizes(data.images),
+            data.images.pixels);
   const std::vector<std::int64_t> count = {data.images.count};
   write_idx(folder / (part + "-" + kLabels.front()), count, data.labels);
 }
@@ -158,19 +200,47 @@ UnlabelledImages read_train_unlabelled(const fs::path& folder) {
   return {read_images(folder, kTrain).images};
 }
 
-bool has_test(const fs::path& folder) { return !present(folder, names_of(kTest, kImages)).empty(); }
+bool has_train_labels(const fs::path& folder) { return has(folder, kTrain, kLabels); }
+
+bool has_test_labels(const fs::path& folder) { return has(folder, kTest, kLabels); }
+
+bool has_test(const fs::path& folder) {
+  return has_test_labels(folder) || has(folder, kTest, kImages);
+}
 
 LabelledImages read_test(const fs::path& folder) { return read_labelled(folder, kTest); }
+
+void require_writable_digit_folder(const fs::path& folder, std::int64_t channels) {
+  const std::vector<std::string> images = {name_for(kTrain.front(), channels),
+                                           name_for(kTest.front(), channels)};
+  require_no_other_forms(folder, images[0], images[1]);
+  if (is_folder(folder)) {
+    for (const std::string& part : {kTrain.front(), kTest.front()}) {
+      require_writable(folder / name_for(part, channels));
+      require_writable(folder / (part + "-" + kLabels.front()));
+    }
+    return;
+  }
+  // The first of the folders to make: its place has to take new names, as it does for a file.
+  fs::path missing = folder.has_filename() ? folder : folder.parent_path();
+  while (missing.has_parent_path() && !is_there(missing.parent_path())) {
+    missing = missing.parent_path();
+  }
+  if (is_there(missing)) throw IoError(folder.string() + ": not a folder; choose another place");
+  try {
+    require_writable(missing);
+  } catch (const IoError& error) {
+    throw IoError(fmt::format("{}: cannot make the folder: {}", folder.string(), error.what()));
+  }
+}
 
 void write_digit_folder(const fs::path& folder, const LabelledImages& train,
                         const LabelledImages& test) {
   require_valid(train, "the training part");
   require_valid(test, "the test part");
   const std::string& test_part = kTest.front();
-  require_no_other_form(folder, kTrain, kImages, name_for("train", train.images));
-  require_no_other_form(folder, kTrain, kLabels, "train-" + kLabels.front());
-  require_no_other_form(folder, kTest, kImages, name_for(test_part, test.images));
-  require_no_other_form(folder, kTest, kLabels, test_part + "-" + kLabels.front());
+  require_no_other_forms(folder, name_for(kTrain.front(), train.images.channels),
+                         name_for(test_part, test.images.channels));
 
   std::error_code error;
   fs::create_directories(folder, error);
@@ -178,7 +248,7 @@ void write_digit_folder(const fs::path& folder, const LabelledImages& train,
     throw IoError(fmt::format("{}: cannot make the folder: {}; choose another place",
                               folder.string(), error.message()));
   }
-  write_part(folder, "train", train);
+  write_part(folder, kTrain.front(), train);
   write_part(folder, test_part, test);
 }
 

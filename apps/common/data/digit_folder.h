@@ -1,12 +1,17 @@
 // Folders of digits as MNIST is published: images and labels of a training and a test part.
 //
-//   train-images-idx3-ubyte[.gz]   grey pictures (count, height, width)
-//   train-images-idx4-ubyte[.gz]   or colour pictures (count, height, width, 3), R G B
-//   train-labels-idx1-ubyte[.gz]   digits 0 to 9
-//   t10k-*, or test-*              the test part, optional
+//   train-images-idx3-ubyte   grey pictures (count, height, width)
+//   train-images-idx4-ubyte   or colour pictures (count, height, width, 3), R G B
+//   train-labels-idx1-ubyte   digits 0 to 9
+//   t10k-*, or test-*         the test part, optional
 //
-// Readers throw DataError if a file is missing, malformed, there twice (say, plain and compressed)
-// or does not go with the others, and IoError if one cannot be read.
+// in any case, with or without .gz, with dots or underscores for dashes (train-images.idx3-ubyte),
+// or in a folder of the file's own name; in the folder itself, or below it in raw or NAME/raw. A
+// file may be there several times as long as all hold the same. Files are known by their own names,
+// whatever the folders above are called.
+//
+// Readers throw DataError if a file is missing, malformed, there twice with different contents or
+// does not go with the others, and IoError if one cannot be read.
 #pragma once
 
 #include <cstdint>
@@ -22,20 +27,35 @@ LabelledImages read_train(const std::filesystem::path& folder);
 // Does not open the label file, and needs none.
 UnlabelledImages read_train_unlabelled(const std::filesystem::path& folder);
 
-// Whether there are test images.
+// Whether there is anything of a test part: images, labels or both. One without the other is half a
+// download, which read_test names.
 bool has_test(const std::filesystem::path& folder);
 LabelledImages read_test(const std::filesystem::path& folder);
 
+// Neither opens a label file.
+bool has_train_labels(const std::filesystem::path& folder);
+bool has_test_labels(const std::filesystem::path& folder);
+
 // Writes the plain files train-* and t10k-* of both parts; makes the folder if need be. Each file
 // is complete or not there. Throws DataError, before anything is written, if the folder holds files
-// of another form, which would make it ambiguous; those of the same names are replaced.
+// of another form, which would make it ambiguous, or none but a set below it, which the new one
+// would hide; files of the same names are replaced.
 void write_digit_folder(const std::filesystem::path& folder, const LabelledImages& train,
                         const LabelledImages& test);
+
+// Throws what write_digit_folder would for pictures of so many channels, as far as it shows before
+// they are there: files of another form, a place that takes no folder or no files. Leaves nothing
+// behind.
+void require_writable_digit_folder(const std::filesystem::path& folder, std::int64_t channels);
 
 // The pictures at size x size: the same; 4 larger on each axis is cropped by 2 pixels a side (the
 // frame around digits stored as 32x32), smaller is enlarged bilinearly (half-pixel centres, integer
 // arithmetic). Other sizes are DataErrors that name `what` and both sizes.
 Images fit_to(Images images, std::int64_t size, const std::string& what);
+
+// What fit_to does to pictures of height x width.
+enum class Fit { kUnchanged, kCropped, kEnlarged, kRefused };
+Fit fit_of(std::int64_t height, std::int64_t width, std::int64_t size);
 
 // The SHA-256 of the image file followed by, for labelled ones, that of the labels, as plain IDX:
 // `cat train-images-idx3-ubyte train-labels-idx1-ubyte | sha256sum` of the same pictures.

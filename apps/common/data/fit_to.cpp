@@ -1,4 +1,4 @@
-// fit_to of digit_folder.h.
+// fit_to and fit_of of digit_folder.h.
 
 #include <fmt/format.h>
 
@@ -79,14 +79,25 @@ Images enlarge(const Images& images, std::int64_t size) {
 
 }  // namespace
 
+Fit fit_of(std::int64_t height, std::int64_t width, std::int64_t size) {
+  if (height == size && width == size) return Fit::kUnchanged;
+  if (height == size + 2 * kFrame && width == size + 2 * kFrame) return Fit::kCropped;
+  return height <= size && width <= size ? Fit::kEnlarged : Fit::kRefused;
+}
+
 Images fit_to(Images images, std::int64_t size, const std::string& what) {
   GRADFLIP_REQUIRE(size > 0, message("fit_to: the size is ", size));
   require_valid(images, what);
-  if (images.height == size && images.width == size) return images;
-  if (images.height == size + 2 * kFrame && images.width == size + 2 * kFrame) {
-    return crop_frame(images, size);
+  switch (fit_of(images.height, images.width, size)) {
+    case Fit::kUnchanged:
+      return images;
+    case Fit::kCropped:
+      return crop_frame(images, size);
+    case Fit::kEnlarged:
+      return enlarge(images, size);
+    case Fit::kRefused:
+      break;
   }
-  if (images.height <= size && images.width <= size) return enlarge(images, size);
   throw DataError(
       fmt::format("{}: pictures are {}x{}, and the network takes {}x{}; scale them to it", what,
                   images.height, images.width, size, size));

@@ -29,10 +29,17 @@ class InflateStream {
 
   z_stream* operator->() { return &stream_; }
   int inflate() { return ::inflate(&stream_, Z_NO_FLUSH); }
+  // Input and output go on where they are.
+  void next_member() { inflateReset(&stream_); }
 
  private:
   z_stream stream_{};
 };
+
+// What tapes and block devices fill the last block with.
+bool is_padding(std::span<const std::byte> rest) {
+  return std::all_of(rest.begin(), rest.end(), [](std::byte b) { return b == std::byte{0}; });
+}
 
 }  // namespace
 
@@ -52,31 +59,38 @@ std::vector<std::byte> gunzip(std::span<const std::byte> file, std::size_t limit
   stream->next_out = reinterpret_cast<Bytef*>(content.data());
   stream->avail_out = static_cast<uInt>(content.size());
 
-  const int status = stream.inflate();
-  const std::size_t have = content.size() - stream->avail_out;
-  if (have > limit) {
-    content.resize(limit);
-    return content;
+  for (;;) {
+    const int status = stream.inflate();
+    const std::size_t have = content.size() - stream->avail_out;
+    if (have > limit) {
+      content.resize(limit);
+      return content;
+    }
+    if (status == Z_MEM_ERROR) throw std::bad_alloc();
+    if (status == Z_OK || status == Z_BUF_ERROR) {
+      throw DataError(
+          fmt::format("{}: truncated: the compressed data ends at byte {} without its checksum; "
+                      "fetch it again",
+                      name, file.size()));
+    }
+    if (status != Z_STREAM_END) {
+      throw DataError(fmt::format("{}: damaged compressed data near byte {} ({}); fetch it again",
+                                  name, file.size() - stream->avail_in,
+                                  stream->msg != nullptr ? stream->msg : "no gzip stream"));
+    }
+    const std::span<const std::byte> rest = file.last(stream->avail_in);
+    if (is_padding(rest)) {
+      content.resize(have);
+      return content;
+    }
+    if (!is_gzip(rest)) {
+      throw DataError(fmt::format(
+          "{}: {} bytes follow the compressed data at byte {}, and are neither zeros nor more of "
+          "it; fetch it again",
+          name, rest.size(), file.size() - rest.size()));
+    }
+    stream.next_member();
   }
-  if (status == Z_MEM_ERROR) throw std::bad_alloc();
-  if (status == Z_OK || status == Z_BUF_ERROR) {
-    throw DataError(
-        fmt::format("{}: truncated: the compressed data ends at byte {} without its checksum; "
-                    "fetch it again",
-                    name, file.size()));
-  }
-  if (status != Z_STREAM_END) {
-    throw DataError(fmt::format("{}: damaged compressed data near byte {} ({}); fetch it again",
-                                name, file.size() - stream->avail_in,
-                                stream->msg != nullptr ? stream->msg : "no gzip stream"));
-  }
-  if (stream->avail_in != 0) {
-    throw DataError(
-        fmt::format("{}: {} bytes follow the compressed data at byte {}; fetch it again", name,
-                    stream->avail_in, file.size() - stream->avail_in));
-  }
-  content.resize(have);
-  return content;
 }
 
 }  // namespace gradflip

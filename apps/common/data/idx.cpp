@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <limits>
+#include <optional>
+#include <system_error>
 
 #include "apps/common/data/gzip.h"
 #include "kernels/require.h"
@@ -25,17 +27,51 @@ struct IdxHeader {
   std::vector<std::int64_t> sizes;
   std::uint64_t bytes = 0;   // of the header
   std::uint64_t values = 0;  // announced
+
+  std::uint64_t file_bytes() const { return bytes + values; }
 };
 
-// `start` holds the first kMaxHeaderBytes of the content, or all of it if that is shorter.
+// What `start` announces if its sizes are read little-endian, as some programs write them; nothing
+// if that is more than `max_values`. `start` holds the whole header.
+std::optional<std::uint64_t> little_endian_bytes(std::span<const std::byte> start, std::size_t rank,
+                                                 std::uint64_t max_values) {
+  std::uint64_t values = 1;
+  for (std::size_t d = 0; d < rank; ++d) {
+    std::uint64_t size = 0;
+    for (std::size_t i = 4; i-- > 0;) {
+      size = size << 8U | std::to_integer<std::uint64_t>(start[kPrefixBytes + 4 * d + i]);
+    }
+    values *= size;
+    if (values > max_values) return {};
+  }
+  return kPrefixBytes + 4 * rank + values;
+}
+
+DataError little_endian_error(const std::string& name) {
+  return DataError(
+      fmt::format("{}: its header is little-endian, and IDX is big-endian; write the four bytes "
+                  "of each number in the other order",
+                  name));
+}
+
+// The prefix as one little-endian number: rank, type, zero, zero.
+bool is_little_endian_prefix(std::span<const std::byte> start) {
+  return is_accepted_rank(std::to_integer<std::size_t>(start[0])) && start[1] == kUnsignedByte &&
+         start[2] == std::byte{0} && start[3] == std::byte{0};
+}
+
+// `start` holds the first kMaxHeaderBytes of the content, or all of it if that is shorter;
+// length_within(limit) is the length of the content, or some number from `limit` on.
+template <typename Length>
 IdxHeader parse_header(std::span<const std::byte> start, const std::string& name,
-                       std::uint64_t max_values) {
+                       std::uint64_t max_values, const Length& length_within) {
   const auto truncated = [&] {
     return DataError(
         fmt::format("{}: truncated: it ends at byte {}, inside the IDX header; fetch it again",
                     name, start.size()));
   };
   if (start.size() < kPrefixBytes) throw truncated();
+  if (is_little_endian_prefix(start)) throw little_endian_error(name);
   if (start[0] != std::byte{0} || start[1] != std::byte{0}) {
     throw DataError(
         fmt::format("{}: not an IDX file: it starts with bytes {:02x} {:02x} instead of 00 00; "
@@ -68,6 +104,8 @@ IdxHeader parse_header(std::span<const std::byte> start, const std::string& name
     // Both factors are below 2^32: the product of earlier sizes has passed the check below.
     header.values *= size;
     if (header.values > max_values) {
+      const auto other = little_endian_bytes(start, rank, max_values);
+      if (other && length_within(*other + 1) == *other) throw little_endian_error(name);
       throw DataError(
           fmt::format("{}: the header announces more than {} values (size {} at byte {}); the file "
                       "is damaged, fetch it again",
@@ -78,7 +116,13 @@ IdxHeader parse_header(std::span<const std::byte> start, const std::string& name
   return header;
 }
 
-void require_exact_length(std::uint64_t length, std::uint64_t announced, const std::string& name) {
+// `start` begins the content, which has `length` bytes or, if those are more than announced, more.
+void require_exact_length(std::span<const std::byte> start, std::uint64_t length,
+                          const IdxHeader& header, const std::string& name) {
+  const std::uint64_t announced = header.file_bytes();
+  if (length != announced && little_endian_bytes(start, header.sizes.size(), length) == length) {
+    throw little_endian_error(name);
+  }
   if (length < announced) {
     throw DataError(
         fmt::format("{}: truncated: it ends at byte {}, and its header announces {} bytes; fetch "
@@ -106,23 +150,26 @@ IdxArray parse_idx(std::span<const std::byte> file, const std::string& name,
   GRADFLIP_REQUIRE(max_values < std::numeric_limits<std::uint32_t>::max(),
                    message("parse_idx: the limit is ", max_values, " values"));
   if (!is_gzip(file)) {
-    IdxHeader header =
-        parse_header(file.first(std::min(file.size(), kMaxHeaderBytes)), name, max_values);
-    require_exact_length(file.size(), header.bytes + header.values, name);
+    IdxHeader header = parse_header(file.first(std::min(file.size(), kMaxHeaderBytes)), name,
+                                    max_values, [&](std::uint64_t) { return file.size(); });
+    require_exact_length(file, file.size(), header, name);
     const std::span<const std::byte> values = file.subspan(header.bytes);
     return with_values(std::move(header), values);
   }
   // The start is inflated twice: once to learn how much may come out at all.
-  IdxHeader header = parse_header(gunzip(file, kMaxHeaderBytes, name), name, max_values);
-  const std::uint64_t announced = header.bytes + header.values;
-  const std::vector<std::byte> content = gunzip(file, announced + 1, name);
-  require_exact_length(content.size(), announced, name + " (uncompressed)");
+  IdxHeader header =
+      parse_header(gunzip(file, kMaxHeaderBytes, name), name, max_values,
+                   [&](std::uint64_t limit) { return gunzip(file, limit, name).size(); });
+  const std::vector<std::byte> content = gunzip(file, header.file_bytes() + 1, name);
+  require_exact_length(content, content.size(), header, name + " (uncompressed)");
   const std::span<const std::byte> values = std::span(content).subspan(header.bytes);
   return with_values(std::move(header), values);
 }
 
 IdxArray read_idx(const std::filesystem::path& path) {
-  if (!std::filesystem::exists(path)) {
+  // Any other failure is read_file's to tell.
+  std::error_code ignored;
+  if (std::filesystem::status(path, ignored).type() == std::filesystem::file_type::not_found) {
     throw DataError(fmt::format("{}: no such file; check the folder's name", path.string()));
   }
   return parse_idx(read_file(path, kMaxIdxFileBytes), path.string());
@@ -147,7 +194,8 @@ std::vector<std::byte> idx_header(std::span<const std::int64_t> sizes) {
 void write_idx(const std::filesystem::path& path, std::span<const std::int64_t> sizes,
                std::span<const std::uint8_t> values) {
   std::vector<std::byte> file = idx_header(sizes);
-  const IdxHeader announced = parse_header(file, path.string(), kMaxIdxValues);
+  const IdxHeader announced =
+      parse_header(file, path.string(), kMaxIdxValues, [&](std::uint64_t) { return file.size(); });
   GRADFLIP_REQUIRE(announced.values == values.size(),
                    message("write_idx: the sizes make ", announced.values,
                            " values, but there are ", values.size()));

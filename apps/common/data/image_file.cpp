@@ -4,8 +4,10 @@
 
 #include <algorithm>
 #include <array>
+#include <system_error>
 
 #include "apps/common/data/jpeg_check.h"
+#include "apps/common/data/png_check.h"
 #include "apps/common/data/stb_decoder.h"
 #include "runtime/atomic_file.h"
 #include "runtime/errors.h"
@@ -42,8 +44,10 @@ Images decode_image(std::span<const std::byte> file, const std::string& name,
     throw DataError(fmt::format("{}: neither a PNG nor a JPEG file; convert or remove it", name));
   }
   try {
-    if (jpeg) check_jpeg(file);
-    const stb::PictureSize size = stb::read_size(file);
+    // What follows the picture's own end never reaches the decoder.
+    const auto picture = jpeg ? check_jpeg(file, limits.max_pixels)
+                              : check_png(file, static_cast<std::size_t>(limits.max_memory_bytes));
+    const stb::PictureSize size = stb::read_size(picture);
     if (size.height < 1 || size.width < 1) throw DataError("no pixels");
     // Before anything of that size is allocated. Both sides are below 2^31.
     if (size.height * size.width > limits.max_pixels) {
@@ -51,7 +55,7 @@ Images decode_image(std::span<const std::byte> file, const std::string& name,
                                   size.width, limits.max_pixels));
     }
     Images image = {1, size.height, size.width, 3,
-                    stb::decode_rgb(file, static_cast<std::size_t>(limits.max_memory_bytes))};
+                    stb::decode_rgb(picture, static_cast<std::size_t>(limits.max_memory_bytes))};
     require_valid(image, name);
     return image;
   } catch (const DataError& error) {
@@ -61,11 +65,16 @@ Images decode_image(std::span<const std::byte> file, const std::string& name,
 }
 
 Images read_image(const std::filesystem::path& path, const ImageLimits& limits) {
-  if (!std::filesystem::exists(path)) {
+  // Any other failure is read_file's to tell.
+  std::error_code failed;
+  const auto type = std::filesystem::status(path, failed).type();
+  if (type == std::filesystem::file_type::not_found) {
     throw DataError(fmt::format("{}: no such file; check its name", path.string()));
   }
   const auto max_bytes = static_cast<std::uint64_t>(limits.max_file_bytes);
-  if (std::filesystem::is_regular_file(path) && std::filesystem::file_size(path) > max_bytes) {
+  const std::uintmax_t size =
+      type == std::filesystem::file_type::regular ? std::filesystem::file_size(path, failed) : 0;
+  if (!failed && size > max_bytes) {
     throw DataError(fmt::format("{}: has more than {} bytes; make it smaller", path.string(),
                                 limits.max_file_bytes));
   }

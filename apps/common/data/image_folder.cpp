@@ -4,48 +4,43 @@
 
 #include <algorithm>
 #include <array>
-#include <string>
 #include <string_view>
 
-#include "apps/common/data/image_file.h"
+#include "apps/common/data/folder.h"
 #include "runtime/errors.h"
 
 namespace gradflip {
 namespace {
 
-constexpr std::array<std::string_view, 3> kExtensions = {".jpg", ".jpeg", ".png"};
+constexpr std::array<std::string_view, 5> kExtensions = {".jpg", ".jpeg", ".jpe", ".jfif", ".png"};
+constexpr std::string_view kExtensionsInWords = ".jpg, .jpeg, .jpe, .jfif or .png";
 
-bool is_image_name(const std::filesystem::path& path) {
-  std::string extension = path.extension().string();
-  for (char& letter : extension) {
-    if (letter >= 'A' && letter <= 'Z') letter = static_cast<char>(letter - 'A' + 'a');
-  }
-  return std::find(kExtensions.begin(), kExtensions.end(), extension) != kExtensions.end();
+bool is_image(const FolderEntry& entry) {
+  const std::string extension = lower_case(entry.path.extension().string());
+  return entry.kind == EntryKind::kFile && !entry.hidden() &&
+         std::find(kExtensions.begin(), kExtensions.end(), extension) != kExtensions.end();
 }
 
 }  // namespace
 
-std::vector<std::filesystem::path> list_images(const std::filesystem::path& folder) {
-  if (!std::filesystem::is_directory(folder)) {
-    throw DataError(fmt::format("{}: no such folder; check its name", folder.string()));
+ImageFolder list_images(const std::filesystem::path& folder) {
+  ImageFolder images;
+  std::vector<FolderEntry> skipped;
+  for (FolderEntry& entry : list_folder(folder)) {
+    if (is_image(entry)) {
+      images.paths.push_back(std::move(entry.path));
+    } else {
+      skipped.push_back(std::move(entry));
+    }
   }
-  std::vector<std::filesystem::path> paths;
-  for (const auto& entry : std::filesystem::directory_iterator(folder)) {
-    if (entry.is_regular_file() && is_image_name(entry.path())) paths.push_back(entry.path());
+  if (images.paths.empty()) {
+    throw DataError(fmt::format("{}: holds no {} file, but {}; check its name, or convert them",
+                                folder.string(), kExtensionsInWords, summary_of(skipped)));
   }
-  if (paths.empty()) {
-    throw DataError(
-        fmt::format("{}: holds no .jpg, .jpeg or .png file; check its name", folder.string()));
+  if (!skipped.empty()) {
+    images.note = fmt::format("{}: skipped {}; pictures are named {}", folder.string(),
+                              summary_of(skipped), kExtensionsInWords);
   }
-  std::sort(paths.begin(), paths.end(), [](const auto& a, const auto& b) {
-    return a.filename().string() < b.filename().string();
-  });
-  return paths;
-}
-
-std::vector<Images> read_images_in(const std::filesystem::path& folder) {
-  std::vector<Images> images;
-  for (const std::filesystem::path& path : list_images(folder)) images.push_back(read_image(path));
   return images;
 }
 

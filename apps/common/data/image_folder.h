@@ -2,18 +2,20 @@
 #pragma once
 
 #include <filesystem>
+#include <optional>
+#include <string>
 #include <vector>
-
-#include "models/domain_data.h"
 
 namespace gradflip {
 
-// The .jpg, .jpeg and .png files (any case) directly in `folder`, sorted by the bytes of their
-// names, so that the order is the same on every file system. Throws DataError if there is no such
-// folder or it holds none.
-std::vector<std::filesystem::path> list_images(const std::filesystem::path& folder);
+struct ImageFolder {
+  std::vector<std::filesystem::path> paths;  // sorted by the bytes of their names
+  std::optional<std::string> note;           // what else is in the folder and was skipped
+};
 
-// Each of them as one image of 3 channels; sizes may differ. Throws as read_image does.
-std::vector<Images> read_images_in(const std::filesystem::path& folder);
+// The .jpg, .jpeg, .jpe, .jfif and .png files (any case) directly in `folder`; hidden ones, which
+// macOS and others put beside pictures, are none. Throws DataError if there is no such folder or it
+// holds none, IoError if it cannot be read.
+ImageFolder list_images(const std::filesystem::path& folder);
 
 }  // namespace gradflip

@@ -3,7 +3,10 @@
 #include <fmt/format.h>
 
 #include <cstdlib>
+#include <functional>
 
+#include "apps/common/data/folder.h"
+#include "apps/common/data/image_file.h"
 #include "apps/common/data/image_folder.h"
 #include "kernels/philox.h"
 #include "kernels/require.h"
@@ -11,6 +14,8 @@
 
 namespace gradflip {
 namespace {
+
+namespace fs = std::filesystem;
 
 constexpr std::uint32_t kStream = 0x6D6E736DU;  // "mnsm"; apart from other uses of the same seed
 
@@ -22,22 +27,12 @@ std::int64_t below(std::uint32_t bits, std::int64_t bound) {
                                    32U);
 }
 
-struct Patch {
-  const Images* photograph;
-  std::int64_t top, left;
-};
-
-Patch patch_for(const std::vector<Images>& photographs, const Images& digits, std::uint64_t seed,
-                Part part, std::int64_t index) {
-  const auto n = static_cast<std::uint64_t>(index);
-  const PhiloxCounter bits =
-      philox4x32({static_cast<std::uint32_t>(n), static_cast<std::uint32_t>(n >> 32U),
-                  static_cast<std::uint32_t>(part), kStream},
-                 {static_cast<std::uint32_t>(seed), static_cast<std::uint32_t>(seed >> 32U)});
-  const Images& photograph =
-      photographs[static_cast<std::size_t>(below(bits[0], std::ssize(photographs)))];
-  return {&photograph, below(bits[1], photograph.height - digits.height + 1),
-          below(bits[2], photograph.width - digits.width + 1)};
+// The random words of one digit: which photograph, and where in it.
+PhiloxCounter bits_of(std::uint64_t seed, Part part, std::int64_t digit) {
+  const auto n = static_cast<std::uint64_t>(digit);
+  return philox4x32({static_cast<std::uint32_t>(n), static_cast<std::uint32_t>(n >> 32U),
+                     static_cast<std::uint32_t>(part), kStream},
+                    {static_cast<std::uint32_t>(seed), static_cast<std::uint32_t>(seed >> 32U)});
 }
 
 std::uint8_t blended(Blend blend, int photo, int ink) {
@@ -45,75 +40,118 @@ std::uint8_t blended(Blend blend, int photo, int ink) {
   return static_cast<std::uint8_t>(std::abs(photo - ink));
 }
 
-void require_fitting(const std::vector<Images>& photographs, const Images& digits) {
-  GRADFLIP_REQUIRE(!photographs.empty(), "build_mnist_m: there are no photographs");
-  if (digits.channels != 1) {
-    throw DataError(
-        "MNIST-M is made of grey digits, and these have 3 channels; pass another folder");
-  }
-  for (const Images& photograph : photographs) {
-    require_valid(photograph, "build_mnist_m: a photograph");
-    GRADFLIP_REQUIRE(photograph.count == 1 && photograph.channels == 3,
-                     "build_mnist_m: a photograph is not one colour picture");
-    if (photograph.height < digits.height || photograph.width < digits.width) {
-      throw DataError(
-          fmt::format("a photograph of {}x{} pixels is smaller than the digits of {}x{};"
-                      " remove it",
-                      photograph.height, photograph.width, digits.height, digits.width));
+// One part of the set while its photographs come by.
+class PartBuilder {
+ public:
+  PartBuilder(const LabelledImages& digits, std::int64_t photograph_count, Blend blend,
+              std::uint64_t seed, Part part)
+      : digits_(digits.images), blend_(blend), seed_(seed), part_(part) {
+    require_valid(digits, "build_mnist_m: the digits");
+    GRADFLIP_REQUIRE(photograph_count > 0, "build_mnist_m: there are no photographs");
+    GRADFLIP_REQUIRE(digits_.channels == 1, "build_mnist_m: the digits are not grey");
+    digits_over_.resize(static_cast<std::size_t>(photograph_count));
+    for (std::int64_t n = 0; n < digits_.count; ++n) {
+      const std::int64_t photograph = below(bits_of(seed, part, n)[0], photograph_count);
+      digits_over_[static_cast<std::size_t>(photograph)].push_back(n);
     }
+    built_.labels = digits.labels;
+    built_.num_classes = digits.num_classes;
+    built_.images = {digits_.count, digits_.height, digits_.width, 3, {}};
+    built_.images.pixels.resize(
+        static_cast<std::size_t>(digits_.count * built_.images.bytes_per_image()));
   }
-}
 
-LabelledImages blend_part(const LabelledImages& digits, const std::vector<Images>& photographs,
-                          Blend blend, std::uint64_t seed, Part part) {
-  require_valid(digits, "build_mnist_m: the digits");
-  const Images& from = digits.images;
-  require_fitting(photographs, from);
-  LabelledImages result;
-  result.labels = digits.labels;
-  result.num_classes = digits.num_classes;
-  result.images = {from.count, from.height, from.width, 3, {}};
-  result.images.pixels.reserve(
-      static_cast<std::size_t>(from.count * result.images.bytes_per_image()));
+  // Draws the digits that lie over photograph k; `name` stands for it in messages.
+  void add(std::size_t k, const Images& photograph, const std::string& name) {
+    if (photograph.height < digits_.height || photograph.width < digits_.width) {
+      throw DataError(fmt::format("{}: {}x{} pixels, smaller than the digits of {}x{}; remove it",
+                                  name, photograph.height, photograph.width, digits_.height,
+                                  digits_.width));
+    }
+    for (const std::int64_t n : digits_over_[k]) draw(n, photograph);
+  }
 
-  auto ink = from.pixels.begin();
-  for (std::int64_t n = 0; n < from.count; ++n) {
-    const Patch patch = patch_for(photographs, from, seed, part, n);
-    for (std::int64_t h = 0; h < from.height; ++h) {
-      auto photo = patch.photograph->pixels.begin() +
-                   ((patch.top + h) * patch.photograph->width + patch.left) * 3;
-      for (std::int64_t w = 0; w < from.width; ++w, ++ink) {
-        for (int c = 0; c < 3; ++c) {
-          result.images.pixels.push_back(blended(blend, *photo++, *ink));
-        }
+  LabelledImages take() { return std::move(built_); }
+
+ private:
+  void draw(std::int64_t n, const Images& photograph) {
+    const PhiloxCounter bits = bits_of(seed_, part_, n);
+    const std::int64_t top = below(bits[1], photograph.height - digits_.height + 1);
+    const std::int64_t left = below(bits[2], photograph.width - digits_.width + 1);
+    auto ink = digits_.pixels.begin() + n * digits_.bytes_per_image();
+    auto to = built_.images.pixels.begin() + n * built_.images.bytes_per_image();
+    for (std::int64_t h = 0; h < digits_.height; ++h) {
+      auto photo = photograph.pixels.begin() + ((top + h) * photograph.width + left) * 3;
+      for (std::int64_t w = 0; w < digits_.width; ++w, ++ink) {
+        for (int c = 0; c < 3; ++c) *to++ = blended(blend_, *photo++, *ink);
       }
     }
   }
-  return result;
+
+  const Images& digits_;
+  Blend blend_;
+  std::uint64_t seed_;
+  Part part_;
+  std::vector<std::vector<std::int64_t>> digits_over_;  // [photograph], ascending
+  LabelledImages built_;
+};
+
+// Reads each photograph once and shows it to all of the parts.
+void add_all(const std::vector<fs::path>& photographs, const std::vector<PartBuilder*>& parts,
+             const std::function<void()>& before_each) {
+  for (std::size_t k = 0; k < photographs.size(); ++k) {
+    before_each();
+    const Images photograph = read_image(photographs[k]);
+    for (PartBuilder* part : parts) part->add(k, photograph, photographs[k].string());
+  }
+}
+
+std::vector<fs::path> list_part(const fs::path& folder, std::vector<std::string>& notes) {
+  ImageFolder images = list_images(folder);
+  if (images.note) notes.push_back(*images.note);
+  return std::move(images.paths);
 }
 
 }  // namespace
 
-Photographs read_photographs(const std::filesystem::path& folder, Blend blend) {
-  namespace fs = std::filesystem;
-  if (!fs::is_directory(folder / "train") && !fs::is_directory(folder / "test")) {
-    Photographs all;
-    all.train = read_images_in(folder);
-    all.test = all.train;
-    all.note = fmt::format("{} has no folders train and test: all {} photographs serve both parts",
-                           folder.string(), all.train.size());
-    return all;
-  }
+Photographs list_photographs(const fs::path& folder, Blend blend) {
   Photographs photographs;
-  photographs.train = read_images_in(folder / "train");
-  photographs.test = blend == Blend::kInvert ? photographs.train : read_images_in(folder / "test");
+  std::vector<std::string>& notes = photographs.notes;
+  if (!is_folder(folder / "train") && !is_folder(folder / "test")) {
+    photographs.train = list_part(folder, notes);
+    photographs.test = photographs.train;
+    notes.push_back(
+        fmt::format("{} has no folders train and test: all {} photographs serve both"
+                    " parts",
+                    folder.string(), photographs.train.size()));
+    return photographs;
+  }
+  photographs.train = list_part(folder / "train", notes);
+  photographs.test =
+      blend == Blend::kInvert ? photographs.train : list_part(folder / "test", notes);
   return photographs;
 }
 
+void require_grey(const LabelledImages& digits, const std::string& name) {
+  if (digits.images.channels == 1) return;
+  throw DataError(
+      fmt::format("{}: its digits are in colour, and MNIST-M is made of grey ones; name "
+                  "another folder",
+                  name));
+}
+
 MnistM build_mnist_m(const LabelledImages& train_digits, const LabelledImages& test_digits,
-                     const Photographs& photographs, Blend blend, std::uint64_t seed) {
-  return {blend_part(train_digits, photographs.train, blend, seed, Part::kTrain),
-          blend_part(test_digits, photographs.test, blend, seed, Part::kTest)};
+                     const Photographs& photographs, Blend blend, std::uint64_t seed,
+                     const std::function<void()>& before_each_photograph) {
+  PartBuilder train(train_digits, std::ssize(photographs.train), blend, seed, Part::kTrain);
+  PartBuilder test(test_digits, std::ssize(photographs.test), blend, seed, Part::kTest);
+  if (photographs.train == photographs.test) {
+    add_all(photographs.train, {&train, &test}, before_each_photograph);
+  } else {
+    add_all(photographs.train, {&train}, before_each_photograph);
+    add_all(photographs.test, {&test}, before_each_photograph);
+  }
+  return {train.take(), test.take()};
 }
 
 }  // namespace gradflip

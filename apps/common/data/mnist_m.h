@@ -14,6 +14,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -23,22 +24,35 @@ namespace gradflip {
 
 enum class Blend { kDifference, kInvert };
 
+// The photographs that serve each part, in the order that patches count them.
 struct Photographs {
-  std::vector<Images> train, test;  // one picture of 3 channels each
-  std::string note;                 // what the user should know about their choice, or ""
+  std::vector<std::filesystem::path> train, test;
+  std::vector<std::string> notes;  // what the user should know about their choice
 };
 
-// Reads folder/train and folder/test as `blend` uses them. If `folder` has neither, its own
-// photographs serve for both parts, and the note says so. Throws DataError and IoError.
-Photographs read_photographs(const std::filesystem::path& folder, Blend blend);
+// Lists folder/train and folder/test as `blend` uses them. If `folder` has neither, its own
+// photographs serve for both parts, and a note says so. Throws DataError and IoError.
+Photographs list_photographs(const std::filesystem::path& folder, Blend blend);
+
+// Throws DataError that names the folder `name` if MNIST-M cannot be made of its digits because
+// they are in colour.
+void require_grey(const LabelledImages& digits, const std::string& name);
 
 struct MnistM {
   LabelledImages train, test;
 };
 
-// Colour pictures of the digits' size and order. Throws DataError if the digits are not grey or a
-// photograph is smaller than a digit, std::invalid_argument if there is no photograph.
-MnistM build_mnist_m(const LabelledImages& train_digits, const LabelledImages& test_digits,
-                     const Photographs& photographs, Blend blend, std::uint64_t seed);
+// Colour pictures of the digits' own size and order: whoever needs another size fits the result
+// (fit_to), never the digits, so that there is one MNIST-M of any digits and photographs.
+//
+// Photographs are read one at a time, whether any digit lies over them or not, so that what is
+// accepted does not depend on the seed; memory is the result and what decoding one photograph
+// takes. What `before_each_photograph` throws ends the building. Throws DataError if a photograph
+// is malformed or smaller than a digit, IoError if one cannot be read, std::invalid_argument if the
+// digits are not grey or a part has no photograph.
+MnistM build_mnist_m(
+    const LabelledImages& train_digits, const LabelledImages& test_digits,
+    const Photographs& photographs, Blend blend, std::uint64_t seed,
+    const std::function<void()>& before_each_photograph = [] {});
 
 }  // namespace gradflip

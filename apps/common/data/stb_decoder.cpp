@@ -7,6 +7,7 @@
 #include <cstring>
 #include <limits>
 #include <memory>
+#include <new>
 #include <string>
 #include <unordered_map>
 
@@ -29,7 +30,10 @@ class Arena {
     }
     std::unique_ptr<void, decltype(&std::free)> memory(
         std::calloc(std::max<std::size_t>(bytes, 1), 1), &std::free);
-    if (!memory) return nullptr;
+    if (!memory) {
+      exhausted_ = true;
+      return nullptr;
+    }
     void* address = memory.get();
     blocks_.emplace(address, Block{std::move(memory), bytes});
     free_bytes_ -= bytes;
@@ -45,8 +49,9 @@ class Arena {
     return grown;
   }
 
-  // Whether any allocation was beyond the limit.
+  // Whether any allocation was beyond the limit, or beyond what the machine has.
   bool refused() const { return refused_; }
+  bool exhausted() const { return exhausted_; }
 
   void release(void* address) {
     const auto block = blocks_.find(address);
@@ -62,7 +67,7 @@ class Arena {
   };
   std::unordered_map<void*, Block> blocks_;
   std::size_t free_bytes_;
-  bool refused_ = false;
+  bool refused_ = false, exhausted_ = false;
 };
 
 // stb_image has no parameter to carry the arena.
@@ -121,6 +126,7 @@ std::string printable(std::string text) {
 }
 
 [[noreturn]] void fail(const Arena& arena) {
+  if (arena.exhausted()) throw std::bad_alloc();
   if (arena.refused()) throw DataError("takes more memory than is allowed");
   const char* reason = stbi_failure_reason();
   throw DataError(reason != nullptr ? printable(reason) : "unknown reason");

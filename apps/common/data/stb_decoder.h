@@ -21,7 +21,7 @@ PictureSize read_size(std::span<const std::byte> file);
 
 // The pixels as height x width x 3 bytes: grey is replicated, 16 bits become 8, alpha is dropped.
 // Allocates at most max_bytes at a time, and keeps nothing when it throws DataError (the
-// reason only).
+// reason only) or std::bad_alloc.
 std::vector<std::uint8_t> decode_rgb(std::span<const std::byte> file, std::size_t max_bytes);
 
 }  // namespace gradflip::stb

@@ -16,17 +16,31 @@ Json wall_json(const WallTime& wall) {
           {"other", wall.share(wall.other())}};
 }
 
-Json epoch_json(const EpochResult& epoch) {
-  return {{"epoch", epoch.epoch},
-          {"steps", epoch.steps},
-          {"label_loss", epoch.label_loss},
-          {"domain_loss", number(epoch.domain_loss)},
-          {"domain_accuracy", number(epoch.domain_accuracy)},
-          {"lambda", number(epoch.lambda)},
-          {"learning_rate", epoch.learning_rate},
-          {"source_test_accuracy", epoch.source_test_accuracy},
-          {"target_test_accuracy", epoch.target_test_accuracy},
-          {"seconds", epoch.seconds}};
+Json error_json(const RunError& error) {
+  return {{"code", error.code}, {"message", error.message}};
+}
+
+// The accuracies of a run: none if it failed, and none on a target without labels.
+void add_accuracies(Json& json, const RunResult& run, const EpochResult* epoch) {
+  if (run.error) return;
+  json["source_test_accuracy"] =
+      epoch == nullptr ? Json(nullptr) : Json(epoch->source_test_accuracy);
+  if (!run.measures_target) return;
+  json["target_test_accuracy"] =
+      epoch == nullptr ? Json(nullptr) : number(epoch->target_test_accuracy);
+}
+
+Json epoch_json(const RunResult& run, const EpochResult& epoch) {
+  Json json = {{"epoch", epoch.epoch},
+               {"steps", epoch.steps},
+               {"label_loss", epoch.label_loss},
+               {"domain_loss", number(epoch.domain_loss)},
+               {"domain_accuracy", number(epoch.domain_accuracy)},
+               {"lambda", number(epoch.lambda)},
+               {"learning_rate", epoch.learning_rate}};
+  add_accuracies(json, run, &epoch);
+  json["seconds"] = epoch.seconds;
+  return json;
 }
 
 Json run_json(const RunResult& run) {
@@ -36,20 +50,27 @@ Json run_json(const RunResult& run) {
   };
   Json json = {{"mode", name_of(run.mode)},
                {"seed", run.seed},
+               {"completed", run.completed},
                {"steps", run.steps},
                {"seconds", run.seconds},
                {"evaluation_seconds", run.evaluation_seconds},
                {"images_per_second", run.images_per_second},
                {"seconds_per_source_epoch", run.seconds_per_source_epoch()},
-               {"wall", wall_json(run.wall_time())},
-               {"final_label_loss", of_last(&EpochResult::label_loss)},
-               {"final_domain_loss", of_last(&EpochResult::domain_loss)},
-               {"domain_accuracy", of_last(&EpochResult::domain_accuracy)},
-               {"source_test_accuracy", of_last(&EpochResult::source_test_accuracy)},
-               {"target_test_accuracy", of_last(&EpochResult::target_test_accuracy)},
-               {"oracle_target_test_accuracy", number(run.oracle_target_test_accuracy())},
-               {"history", Json::array()}};
-  for (const EpochResult& epoch : run.history) json["history"].push_back(epoch_json(epoch));
+               {"wall", wall_json(run.wall_time())}};
+  if (run.error) {
+    json["error"] = error_json(*run.error);
+  } else {
+    json["final_label_loss"] = of_last(&EpochResult::label_loss);
+    json["final_domain_loss"] = of_last(&EpochResult::domain_loss);
+    json["domain_accuracy"] = of_last(&EpochResult::domain_accuracy);
+  }
+  add_accuracies(json, run, last);
+  if (!run.error && run.measures_target) {
+    json["oracle_target_test_accuracy"] = number(run.oracle_target_test_accuracy());
+  }
+  if (run.save_error) json["save_error"] = error_json(*run.save_error);
+  json["history"] = Json::array();
+  for (const EpochResult& epoch : run.history) json["history"].push_back(epoch_json(run, epoch));
   return json;
 }
 
@@ -57,35 +78,48 @@ Json statistics_json(const Statistics& statistics) {
   return {{"mean", statistics.mean}, {"std", number(statistics.deviation)}};
 }
 
-Json summary_json(const Summary& summary) {
+Json summary_json(const Summary& summary, const Plan& plan) {
   Json json = Json::object();
   for (const ModeSummary& mode : summary.modes) {
-    json[name_of(mode.mode)] = {
-        {"runs", mode.runs},
-        {"source_test_accuracy", statistics_json(mode.source_test_accuracy)},
-        {"target_test_accuracy", statistics_json(mode.target_test_accuracy)},
-        {"oracle_target_test_accuracy", statistics_json(mode.oracle_target_test_accuracy)}};
+    Json& entry = json[name_of(mode.mode)];
+    entry = {{"runs", mode.runs},
+             {"planned", plan.seeds},
+             {"source_test_accuracy", statistics_json(mode.source_test_accuracy)}};
+    if (!mode.target_test_accuracy) continue;
+    entry["target_test_accuracy"] = statistics_json(*mode.target_test_accuracy);
+    entry["oracle_target_test_accuracy"] = statistics_json(*mode.oracle_target_test_accuracy);
   }
   json["gap_closed"] = number(summary.gap_closed);
   return json;
+}
+
+Json text_or_null(const std::optional<std::string>& text) {
+  return text ? Json(*text) : Json(nullptr);
 }
 
 }  // namespace
 
 Json report(const ReportContext& context, const std::vector<RunResult>& runs) {
   Json json = {{"version", context.version},
-               {"device", context.device},
-               {"device_reason", context.device_reason},
+               {"device", text_or_null(context.device)},
+               {"device_reason", text_or_null(context.device_reason)},
                {"precision", context.precision},
                {"threads", context.threads},
                {"preset", context.preset},
                {"config", context.config},
                {"data", context.data},
+               {"notes", context.notes},
                {"wall", wall_json(context.wall)},
-               {"runs", Json::array()}};
+               {"exit_code", context.exit_code}};
+  if (context.error) json["error"] = error_json(*context.error);
+  json["runs"] = Json::array();
   for (const RunResult& run : runs) json["runs"].push_back(run_json(run));
-  json["summary"] = summary_json(summarize(runs));
+  json["summary"] = summary_json(summarize(runs), context.plan);
   return json;
+}
+
+std::string text_of(const Json& document) {
+  return document.dump(2, ' ', /*ensure_ascii=*/false, Json::error_handler_t::replace) + "\n";
 }
 
 }  // namespace gradflip

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -11,17 +12,28 @@ namespace gradflip {
 
 using Json = nlohmann::ordered_json;
 
-// What surrounds the runs: how they were made and from what.
+// What surrounds the runs: how they were made and from what. What is not known yet, because the
+// program ended before it was, is empty or null.
 struct ReportContext {
-  std::string version, device, device_reason, precision, preset;
+  std::string version, precision, preset;
+  std::optional<std::string> device, device_reason;
   int threads = 1;
-  Json config;    // the effective options, by name
-  Json data;      // {"source": {...}, "target": {...}}
-  WallTime wall;  // of the whole program
+  Json config;                     // the effective options, by name
+  Json data;                       // {"source": {...}, "target": {...}}
+  std::vector<std::string> notes;  // what the user should know about data and runs
+  WallTime wall;                   // of the whole program
+  Plan plan;
+  int exit_code = 0;
+  std::optional<RunError> error;  // what ended the program outside of its runs
 };
 
-// {"version", "device", ..., "config", "data", "wall", "runs": [...], "summary": {...}}: accuracies
-// are fractions, times seconds, and a number that does not apply (or is not finite) is null.
+// The document of docs/json.md: accuracies are fractions, times seconds; a number that is not there
+// (yet), or is not finite, is null; what a failed run or a target without labels cannot have is
+// left out.
 Json report(const ReportContext& context, const std::vector<RunResult>& runs);
+
+// As text, with a line break at its end. Bytes that are not UTF-8, such as those of a folder's
+// name, become U+FFFD.
+std::string text_of(const Json& document);
 
 }  // namespace gradflip

@@ -8,20 +8,26 @@
 namespace gradflip {
 namespace {
 
-const ModeSummary* find(const std::vector<ModeSummary>& modes, Mode mode) {
-  const auto found = std::find_if(modes.begin(), modes.end(),
-                                  [&](const ModeSummary& other) { return other.mode == mode; });
-  return found == modes.end() ? nullptr : &*found;
+// The accuracies that were measured; runs of one experiment all have them or all lack them.
+std::optional<Statistics> measured(const std::vector<std::optional<double>>& values) {
+  std::vector<double> present;
+  for (const std::optional<double>& value : values) {
+    if (value) present.push_back(*value);
+  }
+  if (present.empty()) return {};
+  return statistics_of(present);
 }
 
-std::optional<double> gap_closed(const std::vector<ModeSummary>& modes) {
-  const ModeSummary* lower = find(modes, Mode::kSourceOnly);
-  const ModeSummary* dann = find(modes, Mode::kDann);
-  const ModeSummary* upper = find(modes, Mode::kTargetOnly);
-  if (lower == nullptr || dann == nullptr || upper == nullptr) return {};
-  const double gap = upper->target_test_accuracy.mean - lower->target_test_accuracy.mean;
-  if (!(gap > 0.0)) return {};
-  return (dann->target_test_accuracy.mean - lower->target_test_accuracy.mean) / gap;
+std::optional<double> gap_closed(const Summary& summary) {
+  const auto target = [&](Mode mode) -> std::optional<double> {
+    const ModeSummary* found = summary.find(mode);
+    if (found == nullptr || !found->target_test_accuracy) return {};
+    return found->target_test_accuracy->mean;
+  };
+  const std::optional<double> lower = target(Mode::kSourceOnly), dann = target(Mode::kDann),
+                              upper = target(Mode::kTargetOnly);
+  if (!lower || !dann || !upper || !(*upper - *lower > 0.0)) return {};
+  return (*dann - *lower) / (*upper - *lower);
 }
 
 }  // namespace
@@ -44,12 +50,9 @@ double RunResult::seconds_per_source_epoch() const {
 }
 
 std::optional<double> RunResult::oracle_target_test_accuracy() const {
-  if (history.empty()) return {};
-  return std::max_element(history.begin(), history.end(),
-                          [](const EpochResult& a, const EpochResult& b) {
-                            return a.target_test_accuracy < b.target_test_accuracy;
-                          })
-      ->target_test_accuracy;
+  std::optional<double> best;  // no value is less than any
+  for (const EpochResult& epoch : history) best = std::max(best, epoch.target_test_accuracy);
+  return best;
 }
 
 Statistics statistics_of(const std::vector<double>& values) {
@@ -66,21 +69,28 @@ Statistics statistics_of(const std::vector<double>& values) {
   return statistics;
 }
 
+const ModeSummary* Summary::find(Mode mode) const {
+  const auto found = std::find_if(modes.begin(), modes.end(),
+                                  [&](const ModeSummary& other) { return other.mode == mode; });
+  return found == modes.end() ? nullptr : &*found;
+}
+
 Summary summarize(const std::vector<RunResult>& runs) {
   Summary summary;
   for (const Mode mode : {Mode::kSourceOnly, Mode::kDann, Mode::kTargetOnly}) {
-    std::vector<double> source, target, oracle;
+    std::vector<double> source;
+    std::vector<std::optional<double>> target, oracle;
     for (const RunResult& run : runs) {
       if (run.mode != mode || !run.completed || run.history.empty()) continue;
       source.push_back(run.history.back().source_test_accuracy);
       target.push_back(run.history.back().target_test_accuracy);
-      oracle.push_back(*run.oracle_target_test_accuracy());
+      oracle.push_back(run.oracle_target_test_accuracy());
     }
-    if (target.empty()) continue;
-    summary.modes.push_back({mode, static_cast<std::int64_t>(target.size()), statistics_of(source),
-                             statistics_of(target), statistics_of(oracle)});
+    if (source.empty()) continue;
+    summary.modes.push_back(
+        {mode, std::ssize(source), statistics_of(source), measured(target), measured(oracle)});
   }
-  summary.gap_closed = gap_closed(summary.modes);
+  summary.gap_closed = gap_closed(summary);
   return summary;
 }
 

@@ -24,8 +24,15 @@ struct EpochResult {
   double label_loss = 0.0;
   std::optional<double> domain_loss, domain_accuracy, lambda;
   double learning_rate = 0.0;
-  double source_test_accuracy = 0.0, target_test_accuracy = 0.0;
+  double source_test_accuracy = 0.0;
+  std::optional<double> target_test_accuracy;  // empty: the target has no labels to measure with
   double seconds = 0.0;  // of training since the run's start, evaluation not counted
+};
+
+// What ended a run, or kept it from being saved.
+struct RunError {
+  int code = 1;  // of docs/exit-codes.md
+  std::string message;
 };
 
 struct RunResult {
@@ -34,19 +41,22 @@ struct RunResult {
   std::int64_t steps = 0;
   double seconds = 0.0;  // of training, wall clock
   double evaluation_seconds = 0.0;
-  double data_seconds = 0.0;         // until the pictures were where training reads them
-  double wall_seconds = 0.0;         // from the start of the run to its end
-  double images_per_second = 0.0;    // through the feature extractor, while training
-  std::int64_t steps_per_epoch = 0;  // of the source
-  std::vector<EpochResult> history;  // empty if a signal came before the first evaluation
-  bool completed = false;            // false: a signal ended it early
+  double data_seconds = 0.0;           // until the pictures were where training reads them
+  double wall_seconds = 0.0;           // from the start of the run to its end
+  double images_per_second = 0.0;      // through the feature extractor, while training
+  std::int64_t steps_per_epoch = 0;    // of the source
+  std::vector<EpochResult> history;    // empty if the run ended before the first evaluation
+  bool measures_target = true;         // false: the target has no labels to measure with
+  bool completed = false;              // false: an error or a signal ended it early
+  std::optional<RunError> error;       // what ended it
+  std::optional<RunError> save_error;  // its weights are not in a file; the figures hold
 
   // Of training, as if the run had been one epoch long or longer; 0 before the first step.
   double seconds_per_source_epoch() const;
   WallTime wall_time() const { return {wall_seconds, seconds, evaluation_seconds, data_seconds}; }
 
   // Best target test accuracy of any epoch. It takes target labels to know which epoch that was, so
-  // it may stand beside a result but never choose one. Empty without history.
+  // it may stand beside a result but never choose one. Empty where none was measured.
   std::optional<double> oracle_target_test_accuracy() const;
 };
 
@@ -58,18 +68,29 @@ struct Statistics {
 // `values` is not empty.
 Statistics statistics_of(const std::vector<double>& values);
 
+// What was asked for: each of the modes with so many seeds.
+struct Plan {
+  std::vector<Mode> modes;
+  std::int64_t seeds = 1;
+
+  std::int64_t runs() const { return static_cast<std::int64_t>(modes.size()) * seeds; }
+};
+
 // A mode's completed runs, over their seeds; last epochs and oracle.
 struct ModeSummary {
   Mode mode = Mode::kDann;
   std::int64_t runs = 0;
-  Statistics source_test_accuracy, target_test_accuracy, oracle_target_test_accuracy;
+  Statistics source_test_accuracy;
+  std::optional<Statistics> target_test_accuracy, oracle_target_test_accuracy;
 };
 
 struct Summary {
-  std::vector<ModeSummary> modes;  // in the order of the paper's table; only those that ran
+  std::vector<ModeSummary> modes;  // in the order of the paper's table; only those that completed
   // (DANN - source-only) / (target-only - source-only), of the means; empty unless all three modes
   // ran and there is a gap to close.
   std::optional<double> gap_closed;
+
+  const ModeSummary* find(Mode mode) const;  // null if no run of it completed
 };
 
 Summary summarize(const std::vector<RunResult>& runs);

@@ -1,43 +1,42 @@
 #include "apps/common/run/output_file.h"
 
-#include <stdlib.h>
+#include <fmt/format.h>
+#include <poll.h>
 #include <unistd.h>
 
 #include <cerrno>
+#include <iostream>
 #include <system_error>
 
 #include "runtime/errors.h"
 
 namespace gradflip {
-namespace {
-
-[[noreturn]] void refuse(const std::filesystem::path& path, const std::string& reason) {
-  throw IoError("cannot write " + path.string() + ": " + reason +
-                "; name a file in a folder that exists and may be written");
-}
-
-}  // namespace
-
-void require_writable(const std::filesystem::path& path) {
-  std::error_code ignored;
-  if (path.filename().empty() || std::filesystem::is_directory(path, ignored)) {
-    refuse(path, "it is a folder");
-  }
-  // Only a real file tells: permission bits do not know of read-only and full file systems.
-  std::filesystem::path folder = path.parent_path();
-  if (folder.empty()) folder = ".";
-  std::string probe = (folder / ".gradflip-probe-XXXXXX").string();
-  const int file = ::mkstemp(probe.data());
-  if (file < 0) refuse(path, std::generic_category().message(errno));
-  ::close(file);
-  ::unlink(probe.c_str());
-}
 
 std::filesystem::path with_suffix(const std::filesystem::path& path, const std::string& suffix) {
   std::filesystem::path name = path.stem();
   name += "-" + suffix;
   name += path.extension();
   return path.parent_path() / name;
+}
+
+void write_to_stdout(std::string_view text) {
+  std::cout.flush();  // keeps the order with what went through the stream
+  while (!text.empty()) {
+    const ssize_t written = ::write(STDOUT_FILENO, text.data(), text.size());
+    if (written < 0 && errno == EINTR) continue;
+    if (written < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) {
+      // Whoever shares the pipe or the terminal has made it non-blocking; it is merely full.
+      pollfd standard_output = {STDOUT_FILENO, POLLOUT, 0};
+      ::poll(&standard_output, 1, -1);
+      continue;
+    }
+    if (written <= 0) {
+      const int error = written < 0 ? errno : EIO;
+      throw IoError(fmt::format("cannot write to the standard output: {}; check where it goes",
+                                std::generic_category().message(error)));
+    }
+    text.remove_prefix(static_cast<std::size_t>(written));
+  }
 }
 
 }  // namespace gradflip

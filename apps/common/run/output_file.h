@@ -1,16 +1,17 @@
-// Files that a run will write at its end: named and tried at its start.
+// What a run writes at its end: names of files, and the standard output.
 #pragma once
 
 #include <filesystem>
 #include <string>
+#include <string_view>
 
 namespace gradflip {
 
-// Throws IoError, one line, if a file at `path` could not be written now: its folder is missing or
-// refuses new files, or the path is a folder. Leaves nothing behind.
-void require_writable(const std::filesystem::path& path);
-
 // "model.safetensors" and "dann-seed1" make "model-dann-seed1.safetensors".
 std::filesystem::path with_suffix(const std::filesystem::path& path, const std::string& suffix);
+
+// All of `text`, at once, waiting for room in a pipe or a terminal that is full. Throws IoError,
+// one line, if the standard output does not take it.
+void write_to_stdout(std::string_view text);
 
 }  // namespace gradflip

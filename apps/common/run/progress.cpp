@@ -10,6 +10,8 @@
 #include <string_view>
 #include <vector>
 
+#include "apps/common/shown.h"
+
 namespace gradflip {
 namespace {
 
@@ -92,10 +94,13 @@ std::string epoch_line(const ProgressState& state, const EpochResult& result) {
   if (result.domain_loss) line += fmt::format("  domain {:.4f}", *result.domain_loss);
   if (result.domain_accuracy) line += fmt::format("  domain acc {:.3f}", *result.domain_accuracy);
   if (result.lambda) line += fmt::format("  lambda {:.3f}", *result.lambda);
-  return line + fmt::format("  lr {:.2e}  source test {:.2f} %  target test {:.2f} %  {}  ETA {}",
-                            result.learning_rate, 100.0 * result.source_test_accuracy,
-                            100.0 * result.target_test_accuracy, rate(state.images_per_second),
-                            duration(state.seconds_left));
+  line += fmt::format("  lr {:.2e}  source test {:.2f} %", result.learning_rate,
+                      100.0 * result.source_test_accuracy);
+  if (result.target_test_accuracy) {
+    line += fmt::format("  target test {:.2f} %", 100.0 * *result.target_test_accuracy);
+  }
+  return line +
+         fmt::format("  {}  ETA {}", rate(state.images_per_second), duration(state.seconds_left));
 }
 
 std::string run_line(const ProgressState& state, const RunResult& result) {
@@ -126,8 +131,12 @@ void Progress::epoch_done(const ProgressState& state, const EpochResult& result)
 }
 
 void Progress::run_done(const ProgressState& state, const RunResult& result) {
+  say(run_line(state, result));
+}
+
+void Progress::say(const std::string& line) {
   finish_line();
-  out_ << run_line(state, result) << '\n' << std::flush;
+  out_ << without_controls(line) << '\n' << std::flush;
 }
 
 void Progress::finish_line() {

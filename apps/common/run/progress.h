@@ -54,6 +54,9 @@ class Progress {
   void run_done(const ProgressState& state, const RunResult& result);
   // Leaves the live line as it is and goes on below it.
   void finish_line();
+  // A line of its own, below a live line that may be open; names in it may hold line breaks and
+  // commands for the terminal, which are shown as \x0a.
+  void say(const std::string& line);
 
  private:
   void draw(const std::string& line);

@@ -7,7 +7,8 @@
 #include <type_traits>
 #include <variant>
 
-#include "kernels/require.h"
+#include "apps/common/number_option.h"
+#include "apps/common/usage_error.h"
 
 namespace gradflip {
 namespace {
@@ -121,16 +122,25 @@ std::string preset_values(const Number& number) {
   return fmt::format("[{}]", agree ? text(names.front()) : all);
 }
 
+bool is_steps(const Number& number) { return std::string(number.name) == "steps"; }
+
+// 0 steps mean "not given" inside TrainingOptions, so a user must not be able to say it.
+// require_valid() knows the other ranges.
+WholeRange range_of(const Number& number) {
+  return is_steps(number) ? WholeRange{.low = 1, .high = kMaxSteps} : WholeRange{};
+}
+
 std::string help_of(const Number& number) {
-  // No preset has a number of steps; 0 is how the option says so.
-  if (std::string(number.name) == "steps") return number.help;
+  if (is_steps(number)) return number.help;  // no preset has one
   return fmt::format("{} {}", number.help, preset_values(number));
 }
 
 }  // namespace
 
 void TrainingArguments::add_to(CLI::App& app) {
-  app.add_option("--preset", preset_, "recipe whose numbers the other options replace [paper]")
+  app.add_option("--preset", preset_,
+                 "recipe whose numbers the other options replace; given here, it replaces all "
+                 "numbers of the recipe in a --config file [paper]")
       ->type_name(fmt::format("{}", fmt::join(preset_names(), "|")))
       ->group("Recipe");
   add_recipe(app);
@@ -153,52 +163,58 @@ void TrainingArguments::add_recipe(CLI::App& app) {
                     help_of(number))
                 ->type_name(field.names);
           } else {
-            using Value = std::decay_t<decltype(TrainingOptions{}.*field)>;
-            return app.add_option_function<Value>(
-                name,
-                [this, field](const Value& value) {
-                  given_.push_back([field, value](TrainingOptions& o) { o.*field = value; });
-                },
-                help_of(number));
+            const auto store = [this, field](auto value) {
+              given_.push_back([field, value](TrainingOptions& o) { o.*field = value; });
+            };
+            if constexpr (std::is_same_v<Field, double TrainingOptions::*>) {
+              return add_real_number(app, name, store, help_of(number));
+            } else {
+              return add_whole_number(app, name, range_of(number), store, help_of(number));
+            }
           }
         },
         number.field);
     option->group(number.group);
   }
-  // 0 means "not given" inside TrainingOptions, so a user must not be able to say it.
-  app.get_option("--steps")
-      ->check(CLI::Range(std::int64_t{1}, std::int64_t{1'000'000'000'000}).description(""))
-      ->excludes("--epochs");
+  app.get_option("--steps")->excludes("--epochs");
 }
 
 void TrainingArguments::add_batch(CLI::App& app) {
-  app.add_option_function<std::int64_t>(
-         "--batch",
-         [this](const std::int64_t& images) {
-           given_.push_back([images](TrainingOptions& options) {
-             GRADFLIP_REQUIRE(images > 0 && images % 2 == 0,
-                              message("--batch: ", images,
-                                      " is no even number above 0; half of it comes from each "
-                                      "domain"));
-             options.source_batch = images / 2;
-             options.target_batch = images / 2;
-           });
-         },
-         "images of both domains per step of a DANN run, half from each")
+  const auto store = [this](std::int64_t images) {
+    if (images <= 0 || images % 2 != 0) {
+      throw CLI::ValidationError("--batch", fmt::format("{} is no even number above 0; half of it "
+                                                        "comes from each domain",
+                                                        images));
+    }
+    given_.push_back([half = images / 2](TrainingOptions& options) {
+      options.source_batch = half;
+      options.target_batch = half;
+    });
+  };
+  add_whole_number(app, "--batch", {}, store,
+                   "images of both domains per step of a DANN run, half from each")
       ->group(kLength)
       ->excludes("--source-batch")
       ->excludes("--target-batch");
 }
 
 TrainingOptions TrainingArguments::options() const {
-  TrainingOptions options = preset(preset_);
-  for (const auto& apply : given_) apply(options);
-  require_valid(options);
-  return options;
+  return as_usage([this] {
+    TrainingOptions options = preset(preset_);
+    for (const auto& apply : given_) apply(options);
+    require_valid(options);
+    return options;
+  });
 }
 
 std::vector<Alternatives> TrainingArguments::alternatives() {
   return {{"epochs", "steps"}, {"batch", "source-batch"}, {"batch", "target-batch"}};
+}
+
+std::vector<Replacement> TrainingArguments::replacements() {
+  Replacement by_preset = {"preset", {"batch"}};
+  for (const Number& number : numbers()) by_preset.in_file.emplace_back(number.name);
+  return {by_preset};
 }
 
 nlohmann::ordered_json config_of(const TrainingOptions& options) {

@@ -22,12 +22,14 @@ class TrainingArguments {
   // the number of every preset.
   void add_to(CLI::App& app);
 
-  // The preset with the options that were given, whatever their order. Throws
-  // std::invalid_argument, one line, naming the option, for a value out of range.
+  // The preset with the options that were given, whatever their order. Throws UsageError, one line,
+  // naming the option, for a value out of range.
   TrainingOptions options() const;
 
   // For add_config_option().
   static std::vector<Alternatives> alternatives();
+  // A preset means all of its numbers, not only its name beside those of a file.
+  static std::vector<Replacement> replacements();
 
  private:
   void add_recipe(CLI::App& app);

@@ -2,6 +2,7 @@
 #include <cstdint>
 #include <set>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "kernels/cuda/simt.h"
@@ -188,6 +189,43 @@ TEST_F(MemoryTest, TheDeviceDescribesItself) {
   EXPECT_EQ(
       cudaFuncSetAttribute(write_kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, shared + 1),
       cudaErrorInvalidValue);
+}
+
+TEST_F(MemoryTest, DevicesAreTheThreadsOwn) {
+  config().devices = 2;
+  config().multiprocessors = 20;
+  int count = 0, device = -1, multiprocessors = 0;
+  EXPECT_EQ(cudaGetDeviceCount(&count), cudaSuccess);
+  EXPECT_EQ(count, 2);
+  ASSERT_EQ(cudaDeviceGetAttribute(&multiprocessors, cudaDevAttrMultiProcessorCount, 1),
+            cudaSuccess);
+  EXPECT_EQ(multiprocessors, 20);
+  EXPECT_EQ(cudaSetDevice(2), cudaErrorInvalidDevice);
+  ASSERT_EQ(cudaSetDevice(1), cudaSuccess);
+  std::thread([&] { EXPECT_EQ(cudaGetDevice(&device), cudaSuccess); }).join();
+  EXPECT_EQ(device, 0);
+  EXPECT_EQ(cudaGetDevice(&device), cudaSuccess);
+  EXPECT_EQ(device, 1);
+  ASSERT_EQ(cudaSetDevice(0), cudaSuccess);
+}
+
+TEST_F(MemoryTest, KernelsRunOnTheCurrentDeviceWithItsStreamsAndMemory) {
+  config().devices = 2;
+  DeviceVector<float> x(4, 1.0F);
+  cudaStream_t stream = nullptr;
+  ASSERT_EQ(cudaStreamCreate(&stream), cudaSuccess);
+  const auto write = [&](cudaStream_t to) {
+    return launch(write_kernel, 1, 1, 0, to, std::int64_t{2}, x.data());
+  };
+  ASSERT_EQ(cudaSetDevice(1), cudaSuccess);
+  EXPECT_THROW(write(stream), gradflip::CudaError);
+  EXPECT_NE(
+      error_of([&] { write(nullptr); }).find("memory of device 0, which device 1 has no access"),
+      std::string::npos);
+  EXPECT_EQ(x.read()[2], 1.0F);  // copies go anywhere
+  ASSERT_EQ(cudaSetDevice(0), cudaSuccess);
+  write(stream);
+  EXPECT_EQ(cudaStreamDestroy(stream), cudaSuccess);
 }
 
 }  // namespace

@@ -73,10 +73,69 @@ TEST_P(SharedMemoryTest, LimitsOfStaticAndDynamic) {
               launch(static_kernel<48 * 1024 + 1>, 1, 1, 0, nullptr);
             }).find("more than 48 KiB of static shared memory (variable tile)"),
             std::string::npos);
-  EXPECT_NE(error_of([] {
-              launch(static_kernel<1024>, 1, 1, 227 * 1024, nullptr);
-            }).find("more than 227 KiB of static and dynamic shared memory (variable tile)"),
-            std::string::npos);
+  EXPECT_THROW(launch(static_kernel<1024>, 1, 1, 227 * 1024, nullptr), gradflip::CudaError);
+}
+
+// A launch as it is without kernels/cuda/simt.h, which asks for what the device has.
+template <int kStaticBytes>
+cudaError_t launch_unasked(std::size_t dynamic_bytes, cudaStream_t stream = nullptr) {
+  return simt::launch(static_kernel<kStaticBytes>, 1, 1, dynamic_bytes, stream);
+}
+
+template <int kStaticBytes>
+cudaFuncAttributes attributes_of() {
+  cudaFuncAttributes attributes{};
+  EXPECT_EQ(cudaFuncGetAttributes(&attributes, static_kernel<kStaticBytes>), cudaSuccess);
+  return attributes;
+}
+
+TEST_P(SharedMemoryTest, WithoutAskingABlockHas48KiBWithItsStaticVariables) {
+  EXPECT_EQ(launch_unasked<3200>(48 * 1024 - 3200), cudaSuccess);
+  // The first launch finds out while it runs, the next one before.
+  EXPECT_EQ(launch_unasked<3216>(48 * 1024 - 3200), cudaErrorInvalidValue);
+  EXPECT_EQ(cudaGetLastError(), cudaErrorInvalidValue);
+  EXPECT_EQ(launch_unasked<3216>(48 * 1024 - 3200), cudaErrorInvalidValue);
+  EXPECT_EQ(launch_unasked<16>(48 * 1024 + 1), cudaErrorInvalidValue);
+  EXPECT_EQ(attributes_of<3216>().sharedSizeBytes, 3216U);
+  EXPECT_EQ(attributes_of<3216>().maxDynamicSharedSizeBytes, 48 * 1024 - 3216);
+  EXPECT_EQ(attributes_of<3216>().preferredShmemCarveout, -1);
+}
+
+TEST_P(SharedMemoryTest, WhatWasAskedForIsRememberedAndCountsStaticVariables) {
+  const auto ask = [](int bytes) {
+    return cudaFuncSetAttribute(static_kernel<2048>, cudaFuncAttributeMaxDynamicSharedMemorySize,
+                                bytes);
+  };
+  EXPECT_EQ(launch_unasked<2048>(0), cudaSuccess);
+  EXPECT_EQ(ask(225 * 1024 + 1), cudaErrorInvalidValue);
+  EXPECT_EQ(ask(225 * 1024), cudaSuccess);
+  EXPECT_EQ(launch_unasked<2048>(225 * 1024), cudaSuccess);
+  EXPECT_EQ(ask(60 * 1024), cudaSuccess);  // for a launch of another size
+  EXPECT_EQ(launch_unasked<2048>(225 * 1024), cudaErrorInvalidValue);
+  EXPECT_EQ(launch_unasked<2048>(60 * 1024), cudaSuccess);
+}
+
+TEST_P(SharedMemoryTest, LaunchAsksForAllThatTheDeviceHas) {
+  launch(static_kernel<4096>, 1, 1, 0, nullptr);
+  EXPECT_EQ(attributes_of<4096>().maxDynamicSharedSizeBytes, 44 * 1024);  // nothing to ask for
+  for (const std::size_t kib : {1, 223, 45}) {
+    launch(static_kernel<4096>, 1, 1, kib * 1024, nullptr);
+    EXPECT_EQ(attributes_of<4096>().maxDynamicSharedSizeBytes, 223 * 1024);
+    EXPECT_EQ(attributes_of<4096>().preferredShmemCarveout, 100);
+  }
+  config().block_shared_bytes = 99 * 1024;
+  EXPECT_THROW(launch(static_kernel<4096>, 1, 1, 96 * 1024, nullptr), gradflip::CudaError);
+  launch(static_kernel<4096>, 1, 1, 95 * 1024, nullptr);
+}
+
+TEST_P(SharedMemoryTest, EveryDeviceIsAskedByItself) {
+  config().devices = 2;
+  launch(static_kernel<64>, 1, 1, 100 * 1024, nullptr);
+  ASSERT_EQ(cudaSetDevice(1), cudaSuccess);
+  EXPECT_EQ(launch_unasked<64>(100 * 1024), cudaErrorInvalidValue);
+  launch(static_kernel<64>, 1, 1, 100 * 1024, nullptr);
+  EXPECT_EQ(launch_unasked<64>(100 * 1024), cudaSuccess);
+  ASSERT_EQ(cudaSetDevice(0), cudaSuccess);
 }
 
 __global__ void beyond_kernel(int static_index, int dynamic_index) {

@@ -6,7 +6,10 @@
 #include <cstddef>
 #include <utility>
 
+#include "kernels/context.h"
 #include "kernels/cuda/check.h"
+#include "kernels/cuda/device_scope.h"
+#include "kernels/cuda/dynamic_shared_limit.h"
 #include "tests/simt/device.h"
 #include "tests/simt/launch.h"
 
@@ -25,13 +28,22 @@ __forceinline__ T* dynamic_shared() {
   return static_cast<T*>(::simt::dynamic_shared());
 }
 
-// Enqueues kernel(args...) on the stream. Throws CudaError if it cannot start, and simt::Error if
-// it is wrong; neither grid nor block may be empty.
+// Enqueues kernel(args...) on a stream of the current device. Throws CudaError if it cannot start,
+// and simt::Error if it is wrong; neither grid nor block may be empty.
 template <typename... Params, typename... Args>
 void launch(void (*kernel)(Params...), dim3 grid, dim3 block, std::size_t shared_bytes,
             cudaStream_t stream, Args&&... args) {
+  if (shared_bytes > 0) raise_dynamic_shared_limit(reinterpret_cast<const void*>(kernel));
   GRADFLIP_CUDA_CHECK(
       ::simt::launch(kernel, grid, block, shared_bytes, stream, static_cast<Params>(args)...));
+}
+
+// The same on a context, whichever device is the thread's current one.
+template <typename... Params, typename... Args>
+void launch(void (*kernel)(Params...), dim3 grid, dim3 block, std::size_t shared_bytes,
+            const Cuda& ctx, Args&&... args) {
+  const DeviceScope scope(ctx);
+  launch(kernel, grid, block, shared_bytes, ctx.stream, std::forward<Args>(args)...);
 }
 
 }  // namespace gradflip

@@ -1,0 +1,15 @@
+// Text from outside, fit for a message of one line.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+namespace gradflip {
+
+// Control characters as \x0d; everything else, UTF-8 included, as it is.
+std::string without_controls(std::string_view text);
+
+// `text` in quotes, without control characters and cut if it is long: "0x10", "a\x0d", "abc...".
+std::string shown(std::string_view text);
+
+}  // namespace gradflip

@@ -1,0 +1,70 @@
+#include "apps/dann_mnist/chance.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <vector>
+
+namespace gradflip {
+namespace {
+
+constexpr double kShareOfEntropy = 0.99;
+constexpr double kDeviations = 2.0;
+
+// Of each class, the share of the pictures that have it.
+std::vector<double> shares(const LabelledImages& data) {
+  std::vector<double> result(static_cast<std::size_t>(data.num_classes), 0.0);
+  for (const std::uint8_t label : data.labels) result[label] += 1.0;  // exact, so that all are 1
+  for (double& share : result) share /= static_cast<double>(data.labels.size());
+  return result;
+}
+
+// The label loss of a network that knows these shares and nothing else.
+double guessing_loss(const std::vector<double>& class_shares, double label_smoothing) {
+  double loss = 0.0;
+  for (const double share : class_shares) {
+    const double target = (1.0 - label_smoothing) * share +
+                          label_smoothing / static_cast<double>(class_shares.size());
+    if (target > 0.0) loss -= target * std::log(target);
+  }
+  return loss;
+}
+
+double largest(const std::vector<double>& class_shares) {
+  return *std::max_element(class_shares.begin(), class_shares.end());
+}
+
+}  // namespace
+
+std::optional<std::string> chance_note(const RunResult& run, const LabelledImages& learned_from,
+                                       const LabelledImages* test, double label_smoothing) {
+  if (!run.completed || run.history.empty()) return {};
+  const std::vector<double> learned_shares = shares(learned_from);
+  if (largest(learned_shares) >= 1.0) return {};
+  const EpochResult& last = run.history.back();
+  const auto note = [&](const std::string& what) {
+    return fmt::format(
+        "{} seed {} ends at chance: {}; train for longer, or with a lower "
+        "--learning-rate",
+        name_of(run.mode), run.seed, what);
+  };
+  const double guessing = guessing_loss(learned_shares, label_smoothing);
+  if (last.label_loss >= kShareOfEntropy * guessing) {
+    return note(fmt::format("its label loss is {:.3f}, and guessing gives {:.3f}", last.label_loss,
+                            guessing));
+  }
+  if (test == nullptr) return {};
+  const bool on_target = run.mode == Mode::kTargetOnly;
+  const double accuracy = on_target ? *last.target_test_accuracy : last.source_test_accuracy;
+  const double share = largest(shares(*test));
+  const double deviation =
+      std::sqrt(share * (1.0 - share) / static_cast<double>(test->labels.size()));
+  if (accuracy > share + kDeviations * deviation) return {};
+  return note(
+      fmt::format("its {} test accuracy is {:.2f} %, and always naming the most frequent "
+                  "class gives {:.2f} %",
+                  on_target ? "target" : "source", 100.0 * accuracy, 100.0 * share));
+}
+
+}  // namespace gradflip

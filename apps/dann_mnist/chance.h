@@ -1,0 +1,21 @@
+// Whether a network has learned anything.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "apps/common/report/run_result.h"
+#include "models/domain_data.h"
+
+namespace gradflip {
+
+// A line for the user if a completed run ends no better than guessing, measured on the domain whose
+// labels it learned from (a DANN's target has no say): the label loss of its last epoch is at least
+// 99 % of the entropy of `learned_from`'s classes, ln 10 where ten are equally frequent; or its
+// last accuracy on `test`, of that domain (null: there is none), is at most the share of the most
+// frequent class there and two standard deviations. Nothing for a set of one class, which leaves
+// nothing to guess.
+std::optional<std::string> chance_note(const RunResult& run, const LabelledImages& learned_from,
+                                       const LabelledImages* test, double label_smoothing);
+
+}  // namespace gradflip

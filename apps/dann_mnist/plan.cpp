@@ -1,0 +1,73 @@
+#include "apps/dann_mnist/plan.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "apps/common/usage_error.h"
+#include "models/options.h"
+#include "runtime/errors.h"
+
+namespace gradflip {
+namespace {
+
+void require_batch(Mode mode, const std::string& name, const Images& images, std::int64_t batch,
+                   const char* option) {
+  if (images.count >= batch) return;
+  throw DataError(fmt::format(
+      "{}: {} training picture{} {} fewer than the batch of {} that {} takes of them; use a "
+      "smaller --batch or {}",
+      name, images.count, images.count == 1 ? "" : "s", images.count == 1 ? "is" : "are", batch,
+      name_of(mode), option));
+}
+
+void require_batches(Mode mode, const TrainingOptions& options, const ExperimentData& data) {
+  if (mode == Mode::kTargetOnly) {
+    require_batch(mode, data.target_name, data.target_train.images, options.source_batch,
+                  "--source-batch");
+    return;
+  }
+  require_batch(mode, data.source_name, data.source_train.images, options.source_batch,
+                "--source-batch");
+  if (mode == Mode::kSourceOnly) return;
+  require_batch(mode, data.target_name, data.target_train.images, options.target_batch,
+                "--target-batch");
+}
+
+// A schedule over steps may come to nothing only by the end of a run whose length the data decide.
+void require_lasting_schedules(Mode mode, const TrainingOptions& options,
+                               const ExperimentData& data) {
+  const Images& images =
+      mode == Mode::kTargetOnly ? data.target_train.images : data.source_train.images;
+  const std::int64_t steps = options.epochs * (images.count / options.source_batch);
+  as_usage([&] { require_schedules(options, options.steps > 0 ? options.steps : steps); });
+}
+
+}  // namespace
+
+bool wants_target_labels(const Arguments& arguments) {
+  return std::count(arguments.modes.begin(), arguments.modes.end(), Mode::kTargetOnly) > 0;
+}
+
+Plan plan_of(const Arguments& arguments, LoadedData& loaded) {
+  Plan plan{arguments.modes, arguments.seeds};
+  ExperimentData& data = loaded.experiment;
+  if (wants_target_labels(arguments) && !loaded.labelled_target) {
+    if (plan.modes.size() == 1) {
+      throw DataError(
+          fmt::format("{}: has no training labels (train-labels-idx1-ubyte), which target-only "
+                      "learns from; use --mode dann",
+                      arguments.data.target->string()));
+    }
+    std::erase(plan.modes, Mode::kTargetOnly);
+    data.notes.push_back(fmt::format("{} has no training labels: target-only is left out",
+                                     arguments.data.target->string()));
+  }
+  for (const Mode mode : plan.modes) {
+    require_batches(mode, arguments.training, data);
+    require_lasting_schedules(mode, arguments.training, data);
+  }
+  return plan;
+}
+
+}  // namespace gradflip

@@ -1,0 +1,80 @@
+#include "apps/dann_mnist/chance.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+namespace gradflip {
+namespace {
+
+using ::testing::HasSubstr;
+
+// `each` pictures of every one of `classes` classes; only the labels count.
+LabelledImages set_of(int classes, int each) {
+  LabelledImages data;
+  for (int n = 0; n < classes * each; ++n) {
+    data.labels.push_back(static_cast<std::uint8_t>(n % classes));
+  }
+  return data;
+}
+
+RunResult run_with(double label_loss, double source, double target, Mode mode = Mode::kDann) {
+  RunResult run;
+  run.mode = mode;
+  run.completed = true;
+  EpochResult epoch;
+  epoch.label_loss = label_loss;
+  epoch.source_test_accuracy = source;
+  epoch.target_test_accuracy = target;
+  run.history = {epoch};
+  return run;
+}
+
+std::string said(const RunResult& run, const LabelledImages& learned, double smoothing = 0.0) {
+  return chance_note(run, learned, &learned, smoothing).value_or("");
+}
+
+TEST(ChanceNoteTest, ALossOfGuessingIsChance) {
+  const LabelledImages ten = set_of(10, 100), five = set_of(5, 100);
+  EXPECT_THAT(said(run_with(std::log(10.0), 0.5, 0.5), ten), HasSubstr("label loss is 2.303"));
+  EXPECT_THAT(said(run_with(2.34, 0.5, 0.5), ten), HasSubstr("at chance"));
+  EXPECT_EQ(said(run_with(2.2, 0.5, 0.5), ten), "");
+  EXPECT_THAT(said(run_with(1.61, 0.5, 0.5), five), HasSubstr("guessing gives 1.609"));
+  EXPECT_EQ(said(run_with(1.5, 0.5, 0.5), five), "");
+}
+
+// With smoothing even a network that is always right has a loss; guessing's is that of even shares.
+TEST(ChanceNoteTest, TheLossOfGuessingKnowsLabelSmoothing) {
+  LabelledImages skewed = set_of(10, 1);
+  skewed.labels.resize(1000, 3);
+  EXPECT_THAT(said(run_with(0.5, 0.999, 0.5), skewed), HasSubstr("label loss"));
+  EXPECT_EQ(said(run_with(0.5, 0.999, 0.5), skewed, 0.1), "");
+}
+
+TEST(ChanceNoteTest, TheShareOfTheLargestClassIsChance) {
+  const LabelledImages ten = set_of(10, 100);
+  EXPECT_THAT(said(run_with(0.5, 0.1, 0.9), ten), HasSubstr("source test accuracy is 10.00 %"));
+  EXPECT_THAT(said(run_with(0.5, 0.115, 0.9), ten), HasSubstr("gives 10.00 %"));
+  EXPECT_EQ(said(run_with(0.5, 0.15, 0.1), ten), "") << "the target has no say";
+  EXPECT_THAT(said(run_with(0.5, 0.9, 0.1, Mode::kTargetOnly), ten), HasSubstr("target test"));
+  EXPECT_EQ(said(run_with(0.5, 0.1, 0.9, Mode::kTargetOnly), ten), "");
+}
+
+// However 1 / count rounds.
+TEST(ChanceNoteTest, OneClassLeavesNothingToGuess) {
+  for (const int count : {1, 3, 10, 96, 7000, 10000, 60000}) {
+    EXPECT_EQ(said(run_with(0.0, 1.0, 1.0), set_of(1, count)), "") << count;
+  }
+}
+
+TEST(ChanceNoteTest, NothingIsSaidOfWhatWasNotMeasured) {
+  const LabelledImages ten = set_of(10, 100);
+  RunResult stopped = run_with(2.4, 0.1, 0.1);
+  stopped.completed = false;
+  EXPECT_EQ(said(stopped, ten), "");
+  EXPECT_FALSE(chance_note(run_with(0.5, 0.1, 0.1), ten, nullptr, 0.0));
+}
+
+}  // namespace
+}  // namespace gradflip

@@ -1,0 +1,60 @@
+#include "models/divergence.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace gradflip {
+namespace {
+
+using testing::EndsWith;
+using testing::HasSubstr;
+using testing::Not;
+
+constexpr bool kAlone = false, kDann = true;
+
+std::string text_of(const Divergence& divergence, bool has_domain_classifier,
+                    const TrainingOptions& options = {}) {
+  return message_of(divergence, options, has_domain_classifier);
+}
+
+TEST(DivergenceTest, IsOneLineWithStepQuantityAndRemedy) {
+  EXPECT_EQ(text_of({12, "gradient", "label_predictor.fc1.weight"}, kAlone),
+            "training diverged at step 12: the gradient of label_predictor.fc1.weight is not "
+            "finite; try a smaller --learning-rate");
+}
+
+TEST(DivergenceTest, NamesOnlyOptionsThatTheRunHas) {
+  EXPECT_THAT(text_of({3, "label loss", {}}, kAlone), EndsWith("try a smaller --learning-rate"));
+  EXPECT_THAT(text_of({3, "label loss", {}}, kDann),
+              EndsWith("try a smaller --learning-rate, --domain-weight or --lambda"));
+  TrainingOptions options;
+  options.lambda = 0.0;  // a smaller one there is not
+  EXPECT_THAT(text_of({3, "domain loss", {}}, kDann, options),
+              EndsWith("try a smaller --learning-rate or --domain-weight"));
+  options.weight_decay = 1e3;
+  EXPECT_THAT(text_of({3, "label loss", {}}, kAlone, options),
+              EndsWith("try a smaller --learning-rate or --weight-decay"));
+}
+
+TEST(DivergenceTest, OnTheFirstStepTheLearningRateHadNoPart) {
+  TrainingOptions options;
+  options.weight_decay = 1.0;
+  EXPECT_THAT(text_of({0, "gradient", "domain_classifier.fc1.weight"}, kDann, options),
+              EndsWith("try a smaller --domain-weight"));
+  EXPECT_THAT(text_of({0, "gradient", "feature_extractor.conv1.bias"}, kDann, options),
+              EndsWith("try a smaller --domain-weight or --lambda"));
+  options.lambda_applies_to = LambdaAppliesTo::kBoth;
+  EXPECT_THAT(text_of({0, "gradient", "domain_classifier.fc1.weight"}, kDann, options),
+              EndsWith("try a smaller --domain-weight or --lambda"));
+}
+
+TEST(DivergenceTest, WhereNoOptionCanBeTheCauseNoneIsNamed) {
+  for (const Divergence& divergence :
+       {Divergence{0, "label loss", {}}, Divergence{0, "gradient", "label_predictor.fc1.bias"}}) {
+    EXPECT_THAT(text_of(divergence, kDann), HasSubstr("check the weights"));
+    EXPECT_THAT(text_of(divergence, kDann), Not(HasSubstr("--")));
+  }
+}
+
+}  // namespace
+}  // namespace gradflip

@@ -1,0 +1,234 @@
+// Fusion of random networks: it never refuses what the unfused graph computes, and the results are
+// the same.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <map>
+#include <string>
+#include <type_traits>
+
+#include "kernels/gemm.h"
+#include "kernels/philox.h"
+#include "kernels/require.h"
+#include "runtime/autodiff.h"
+#include "runtime/fusion.h"
+#include "runtime/op.h"
+#include "runtime/ops/bce_with_logits.h"
+#include "runtime/ops/bias.h"
+#include "runtime/ops/concat_rows.h"
+#include "runtime/ops/constant_rows.h"
+#include "runtime/ops/conv2d.h"
+#include "runtime/ops/count_correct.h"
+#include "runtime/ops/grl.h"
+#include "runtime/ops/linear.h"
+#include "runtime/ops/max_pool2d.h"
+#include "runtime/ops/multiply.h"
+#include "runtime/ops/relu.h"
+#include "runtime/ops/slice_rows.h"
+#include "runtime/ops/softmax_cross_entropy.h"
+#include "runtime/ops/sum_loss.h"
+#include "runtime/sharding.h"
+#include "tests/support/backends.h"
+#include "tests/support/graph_runner.h"
+#include "tests/support/random_data.h"
+
+namespace gradflip {
+namespace {
+
+const Rows kBoth = segment_rows(0) | segment_rows(1);
+const std::vector<std::int64_t> kRows{5, 3};
+
+// Pictures of two domains, perhaps convolutions, then several branches on the features, which
+// differ in everything that a rewrite looks at.
+class RandomNetwork {
+ public:
+  explicit RandomNetwork(std::uint32_t seed) : seed_(seed) {
+    for (int domain = 0; domain < 2; ++domain) {
+      inputs_.push_back(graph.external("x", {Dtype::kF32, {7, 6, 2}, segment_rows(domain)}));
+    }
+    lambda_ = graph.external("lambda", {Dtype::kF32, {}, {}});
+    Value features = ops::concat_rows(graph, std::array{inputs_[0], inputs_[1]});
+    for (std::uint32_t block = below(3); block > 0; --block) features = convolution(features);
+    for (std::uint32_t branch = 1 + below(12); branch > 0; --branch) append_branch(features);
+  }
+
+  Graph graph;
+  Parameters parameters;
+  std::vector<Value> losses, counts;
+
+  void bind(GraphRunner& runner) const {
+    runner.set_weights(random_floats(parameters.flat_size(), seed_ + 1));
+    for (std::size_t domain = 0; domain < 2; ++domain) {
+      runner.bind(inputs_[domain], random_floats(kRows[domain] * 84, seed_ * 2 + domain));
+    }
+    runner.bind(lambda_, std::vector<float>{0.5F});
+  }
+
+ private:
+  std::uint32_t below(std::uint32_t bound) {
+    return philox4x32({next_++, 0, 0, 0}, {seed_, 0})[0] % bound;
+  }
+  template <std::size_t N>
+  std::int64_t one_of(const std::array<std::int64_t, N>& choices) {
+    return choices[below(N)];
+  }
+
+  Value parameter(const Shape& shape) {
+    const std::string name = message("p", parameters.list().size());
+    const std::int32_t index = parameters.add(name, shape, FileLayout::same(shape), 1.0F);
+    return graph.parameter(index, name, shape);
+  }
+
+  Value convolution(Value x) {
+    const Shape shape = graph.type(x).shape;
+    const std::int64_t R = 1 + below(2), S = 1 + below(2), K = 1 + below(4);
+    if (shape[0] < 4 || shape[1] < 4) return x;
+    const Value y = ops::conv2d(graph, x, parameter({R, S, shape[2], K}));
+    const Value activated = ops::relu(graph, ops::bias(graph, y, parameter({K})));
+    const std::int64_t window_h = 1 + below(3), window_w = 1 + below(3);
+    ops::Pool2dGeometry pool{window_h, window_w, window_h, window_w};
+    if (below(4) == 0) pool.stride_h = 1;
+    return below(6) == 0 ? activated : ops::max_pool2d(graph, activated, pool);
+  }
+
+  Value layer(Value x, std::int64_t out) {
+    const Value y = ops::linear(graph, x, parameter({out, graph.type(x).shape.size()}));
+    return ops::bias(graph, y, parameter({out}));
+  }
+
+  void append_branch(Value x) {
+    if (below(3) == 0) x = ops::slice_rows(graph, x, segment_rows(static_cast<int>(below(2))));
+    for (std::uint32_t reversals = below(6) == 0 ? 2 : below(2); reversals > 0; --reversals) {
+      x = ops::grl(graph, x, lambda_);
+    }
+    for (std::uint32_t hidden = below(6); hidden > 0; --hidden) {
+      x = ops::relu(graph, layer(x, one_of(std::array<std::int64_t, 5>{1, 3, 8, 8, 257})));
+    }
+    append_loss(x);
+  }
+
+  void append_loss(Value x) {
+    ops::LossOptions options;
+    options.weights[1] = 0.25F;
+    if (below(3) == 0) options.times = lambda_;
+    std::vector<ops::SegmentNumber> numbers;
+    const bool binary = below(2) == 0;
+    const Value logits = layer(x, binary ? 1 : one_of(std::array<std::int64_t, 3>{2, 10, 65}));
+    for (int segment = 0; segment < 2; ++segment) {
+      if (graph.type(logits).rows.contains_segment(segment)) numbers.push_back({segment, segment});
+    }
+    if (below(5) == 0) {
+      losses.push_back(ops::sum_loss(graph, ops::multiply(graph, logits, logits), 0.5F).loss);
+    } else if (binary) {
+      const Value labels = ops::constant_rows(graph, numbers);
+      losses.push_back(ops::bce_with_logits(graph, logits, labels, options));
+      if (below(2) == 0) counts.push_back(ops::count_correct_binary(graph, logits, labels));
+    } else {
+      const Value labels = ops::constant_labels(graph, numbers);
+      losses.push_back(ops::softmax_cross_entropy(graph, logits, labels, 0.1F, options));
+      if (below(2) == 0) counts.push_back(ops::count_correct(graph, logits, labels));
+    }
+  }
+
+  std::uint32_t seed_, next_ = 0;
+  std::vector<Value> inputs_;
+  Value lambda_;
+};
+
+template <typename Ctx>
+class FusionPropertyTest : public BackendTest<Ctx> {
+ protected:
+  static constexpr bool kOnCpu = std::is_same_v<Ctx, Cpu>;
+
+  // Losses, counts and gradients, one after the other.
+  std::vector<std::vector<float>> results(const RandomNetwork& network, bool fuse) {
+    Graph graph = network.graph;
+    std::vector<Value> values = network.losses;
+    values.insert(values.end(), network.counts.begin(), network.counts.end());
+    std::vector<Value> wrt;
+    const auto apply = [&](const auto& rewrite) {
+      if (!fuse) return;
+      const Rewritten rewritten = rewrite(graph, std::span<const Value>(values));
+      for (Value& value : values) value = rewritten(value);
+      graph = rewritten.graph;
+    };
+    apply(fuse_conv_blocks);
+    if (batch_cut(Context(this->ctx())).whole()) apply(fuse_heads);
+    for (std::int32_t id = 0; id < graph.num_values(); ++id) {
+      if (graph.info({id}).kind == ValueKind::kParameter) wrt.push_back({id});
+    }
+    const std::vector<Value> losses(values.begin(),
+                                    values.begin() + static_cast<long>(network.losses.size()));
+    for (const Value gradient : gradients(graph, losses, wrt)) values.push_back(gradient);
+    for (std::size_t i = 0; i < wrt.size(); ++i) {
+      graph.mark_gradient(values[values.size() - wrt.size() + i], graph.info(wrt[i]).parameter);
+    }
+    apply(fuse_linear_merges);
+    for (const char* op : {"conv_block", "heads", "linear_merge"}) fused_[op] += graph.count(op);
+    GraphRunner runner(graph, kRows, 1, network.parameters, this->ctx());
+    network.bind(runner);
+    runner.run();
+    std::vector<std::vector<float>> read;
+    for (const Value value : values) read.push_back(runner.read(value));
+    return read;
+  }
+
+  void expect_same(std::uint32_t seed) {
+    SCOPED_TRACE(seed);
+    const RandomNetwork network(seed);
+    std::vector<std::vector<float>> unfused, fused;
+    ASSERT_NO_THROW(unfused = results(network, false));
+    ASSERT_NO_THROW(fused = results(network, true));
+    ASSERT_EQ(fused.size(), unfused.size());
+    for (std::size_t i = 0; i < fused.size(); ++i) {
+      ASSERT_EQ(fused[i].size(), unfused[i].size()) << "result " << i;
+      double largest = 0.0, apart = 0.0;
+      for (std::size_t j = 0; j < unfused[i].size(); ++j) {
+        largest = std::max(largest, std::abs(static_cast<double>(unfused[i][j])));
+        const double difference = std::abs(static_cast<double>(fused[i][j]) - unfused[i][j]);
+        apart = difference > apart || std::isnan(difference) ? difference : apart;
+      }
+      EXPECT_LE(apart, 1e-4 * largest + 1e-6) << "result " << i;
+    }
+  }
+
+  // How many nodes of each kind fusion made, of all networks.
+  std::map<std::string, std::int64_t> fused_;
+};
+TYPED_TEST_SUITE(FusionPropertyTest, Backends, BackendNames);
+
+TYPED_TEST(FusionPropertyTest, RandomNetworksComputeTheSame) {
+  const std::uint32_t networks = this->kOnCpu ? 60 : 2;
+  for (std::uint32_t seed = 1; seed <= networks && !this->HasFailure(); ++seed) {
+    this->expect_same(seed);
+  }
+  EXPECT_GT(this->fused_["conv_block"], 0);
+  EXPECT_GT(this->fused_["linear_merge"], 0);
+  if (!this->kOnCpu) {
+    EXPECT_GT(this->fused_["heads"], 0);  // where batches stay whole
+  }
+}
+
+// As many linear layers on one value as one merge takes, one more, and many more.
+TEST(FusionPropertyTest, ALongSumOfLinearGradientsIsMergedAsFarAsAMergeTakes) {
+  constexpr auto kMost = static_cast<std::int64_t>(kMaxGemmTerms);
+  for (const std::int64_t layers : {kMost, kMost + 1, 2 * kMost + 3}) {
+    Graph graph;
+    const Value x = graph.external("x", {Dtype::kF32, {3}, segment_rows(0)});
+    const Value h = ops::relu(graph, x);
+    std::vector<Value> losses;
+    for (std::int32_t i = 0; i < layers; ++i) {
+      const Value weight = graph.parameter(i, message("w", i), {2, 3});
+      losses.push_back(ops::sum_loss(graph, ops::linear(graph, h, weight), 1.0F).loss);
+    }
+    const Value dx = gradients(graph, losses, std::span(&x, 1))[0];
+    const Rewritten fused = fuse_linear_merges(graph, std::span(&dx, 1));
+    EXPECT_EQ(fused.graph.count("linear_merge"), 1);
+    EXPECT_EQ(fused.graph.count("add"), layers - kMost);
+  }
+}
+
+}  // namespace
+}  // namespace gradflip
