@@ -50,7 +50,7 @@ def gpu():
 
 with open(result_file, encoding="utf-8") as text:
     result = json.load(text)
-on_gpu = str(result["device"]).startswith("cuda") and gpu()
+on_gpu = gpu() if result["device"] == gpu() else ""
 json.dump({
     "command": shlex.join(without_path(command)),
     "machine": on_gpu or cpu(),

@@ -41,7 +41,8 @@ class DataTest : public SmallDigitsTest {
     LabelledImages data;
     data.images = {count, height, width, 1, {}};
     for (std::int64_t i = 0; i < count * height * width; ++i) {
-      data.images.pixels.push_back(alike ? 7 : static_cast<std::uint8_t>(i * i % 251));
+      data.images.pixels.push_back(alike ? std::uint8_t{7}
+                                         : static_cast<std::uint8_t>(i * i % 251));
       if (i % (height * width) == 0) {
         data.labels.push_back(static_cast<std::uint8_t>(i / (height * width) % classes));
       }

@@ -14,7 +14,7 @@ fail() {
 
 cat >"$folder/program" <<'PROGRAM'
 #!/bin/sh
-printf '{"device": "cpu", "config": {"source": "%s"}, "options": "%s"}\n' "$2" "$*"
+printf '{"device": "%s", "config": {"source": "%s"}, "options": "%s"}\n' "${DEVICE:-cpu}" "$2" "$*"
 exit "${PROGRAM_EXIT:-0}"
 PROGRAM
 chmod +x "$folder/program"
@@ -30,6 +30,17 @@ GRADFLIP_DATA=/some/data/ scripts/record_result.sh "$file" "$folder/program" --s
 [ "$(field 'd["command"]')" = "$folder/program --source '\$GRADFLIP_DATA/a b' --json" ] || fail 'the command is wrong'
 field 'd["machine"]' | grep -q 'cores$' || fail 'no machine'
 field 'd["date"]' | grep -qE '^[0-9]{4}-[0-9]{2}-[0-9]{2}$' || fail 'no date'
+
+# The machine of a run on a GPU is the GPU.
+printf '#!/bin/sh\necho Some GPU\n' >"$folder/nvidia-smi"
+chmod +x "$folder/nvidia-smi"
+for device in cpu 'Some GPU'; do
+  DEVICE=$device PATH=$folder:$PATH scripts/record_result.sh "$file" "$folder/program" --source x 2>/dev/null
+  machine=$(field 'd["machine"]')
+  [ "$device" = cpu ] || [ "$machine" = "$device" ] || fail "the machine of a run on $device is $machine"
+  [ "$device" != cpu ] || [ "$machine" != 'Some GPU' ] || fail 'a run on the CPU has the GPU as its machine'
+done
+rm "$folder/nvidia-smi"
 
 before=$(cksum "$file")
 code=0
