@@ -121,16 +121,14 @@ tests() {
   fi
 }
 
-# What check_cuda_code.py reads of, whatever GPU is here and whatever was built before.
-architectures='80;90a-real'
-
 # configure_and_build PRESET CUDA MIB_PER_JOB TARGET...: the build also starts test programs, to list their tests.
 configure_and_build() {
   preset=$1
   with_cuda=$2
   mib_per_job=$3
   shift 3
-  configure "$preset" -DGRADFLIP_CUDA="$with_cuda" -DGRADFLIP_TESTS=ON "-DCMAKE_CUDA_ARCHITECTURES=$architectures" \
+  # The project's own architectures, though demo.sh may have built for this machine's GPU: each is checked.
+  configure "$preset" -UCMAKE_CUDA_ARCHITECTURES -DGRADFLIP_CUDA="$with_cuda" -DGRADFLIP_TESTS=ON \
     -DCMAKE_CUDA_COMPILER_LAUNCHER="$PWD/scripts/keep_cuda_reports.sh" || return 1
   # shellcheck disable=SC2086  # nothing or several words
   run $launcher cmake --build --preset "$preset" --parallel "$(build_jobs "$mib_per_job")" "$@"
@@ -145,7 +143,7 @@ check 'build: release' configure_and_build release $cuda $GRADFLIP_MIB_PER_JOB
 [ "$lint" -eq 0 ] || check 'clang-tidy' scripts/check_tidy.sh build/release '^(kernels|runtime|models|apps)/'
 if grep -q '^GRADFLIP_BUILT_WITH_CUDA:.*=1$' build/release/CMakeCache.txt; then
   check 'CUDA code' scripts/check_cuda_code.py --build build/release
-  check 'what a GPU would run' benchmarks/run_on_gpu.sh --build-only --architecture "$architectures" \
+  check 'what a GPU would run' benchmarks/run_on_gpu.sh --build-only --architecture default --pack none \
     --build build/release build/release/gpu-run
 fi
 tests release
@@ -161,7 +159,8 @@ fi
 check 'build: tsan' configure_and_build tsan OFF $((2 * GRADFLIP_MIB_PER_JOB)) \
   --target runtime_test --target models_test
 # Not how well it learns: that takes as many steps of the same threads as all other tests together.
-tests tsan --tests-regex '^(Workers|ShardSums|Executor|TrainerTest|EpochReport|AtomicFile)' --exclude-regex LearnsWhatTheSourceShows
+tests tsan --tests-regex '^(Workers|ShardSums|Executor|TrainerTest|EpochReport|AtomicFile)' \
+  --exclude-regex LearnsWhatTheSourceShows
 
 say ''
 say 'Slowest tests:'

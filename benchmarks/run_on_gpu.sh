@@ -6,7 +6,7 @@ cd "$(dirname "$0")/.." || exit 6
 
 # In the order in which they run: the most wanted first. Of each the most seconds that it gets, and the least that those
 # before it leave to it (if the whole has less: its share).
-all_parts='build:240:150 tests:90:35 steps:60:40 peer:110:70 paper:60:25 profile:60:30 kernels:110:50 sanitizers:90:30'
+all_parts='build:240:150 tests:90:35 steps:60:40 peer:150:75 paper:60:25 profile:60:30 kernels:110:50 sanitizers:90:30'
 
 usage() {
   cat <<TEXT
@@ -30,13 +30,14 @@ hold what was done, whenever the end comes.
 
   --parts LIST     some of the above, with commas (default: all); for the report earlier calls' other parts stay
   --seconds N      for all that run (default: 525; without limit where it is the build alone)
-  --pack FOLDER    what pack_for_gpu.sh made (default: .gpu if it is there, else this machine's own packages)
+  --pack FOLDER    what pack_for_gpu.sh made; "none": this machine's own packages (default: .gpu if it is there, else those)
   --build FOLDER   where to build (default: build/gpu); what is there is reused
-  --architecture A to build for, as in CMAKE_CUDA_ARCHITECTURES (default: this GPU's, else the project's)
+  --architecture A to build for, as in CMAKE_CUDA_ARCHITECTURES; "default": the project's (default: this GPU's, else those)
   --build-only     the same as --parts build, which needs no GPU
   --help           show this text
 
-Exit codes: 0 every part succeeded; 1 one did not, and the summary says which; 2 usage; 5 no GPU; 6 the disk.
+Exit codes: 0 every part succeeded, but for those that need something that is not here ("not run": PyTorch, the data, a
+tool); 1 one did not, and the summary says which; 2 usage; 5 no GPU; 6 the disk.
 TEXT
 }
 
@@ -94,7 +95,11 @@ fi
 absolute() {
   case $1 in '' | /*) echo "$1" ;; *) echo "$here/$1" ;; esac
 }
-pack=$(absolute "$pack")
+case $pack in
+  none) pack= ;;
+  '') [ ! -f .gpu/packages.cmake ] || pack=$PWD/.gpu ;;
+  *) pack=$(absolute "$pack") ;;
+esac
 out=$(absolute "$out")
 build=$(absolute "$build")
 build=${build:-$PWD/build/gpu}
@@ -102,7 +107,6 @@ seconds=${seconds:-525}
 case $seconds in
   *[!0-9]* | 0* | ???????*) usage_error "--seconds: \"$seconds\" is no number of seconds" ;;
 esac
-[ -n "$pack" ] || [ ! -f .gpu/packages.cmake ] || pack=.gpu
 [ -z "$pack" ] || [ -f "$pack/packages.cmake" ] || usage_error "$pack was not made by scripts/pack_for_gpu.sh"
 [ -z "$pack" ] || pack=$(cd "$pack" && pwd)
 mkdir -p "$build/run" || exit 6
@@ -131,6 +135,7 @@ out=$(cd "$out" && pwd)
 capability=$(echo "$gpu" | sed -n 's/.*, *\([0-9]*\)\.\([0-9]*\)$/\1\2/p')
 [ -n "$architecture" ] || architecture=${capability:+$capability-real}
 [ "$architecture" != 90-real ] || architecture=90a-real
+[ "$architecture" != default ] || architecture=
 
 commit=$(git describe --always --dirty --exclude='*' 2>/dev/null)
 [ -z "$pack" ] || commit=$(scripts/pack_for_gpu.sh --commit "$pack")
@@ -142,7 +147,7 @@ begin=$(date +%s)
 failures=0
 background=
 
-# state PART RESULT [WHY]: done, failed, cut, running or, where something is not installed, not run.
+# state PART RESULT [WHY]: done, failed, cut, running or not run, as what has none.
 state() {
   printf '{"part": "%s", "result": "%s", "why": "%s", "begin": %d, "end": %d, "commit": "%s"}\n' \
     "$1" "$2" "${3:-}" "$started" "$(date +%s)" "$commit" >"$work/$1/state.new"
@@ -188,65 +193,82 @@ part() {
   fi
   say "$name (at most $limit s)"
   state "$name" running
-  ( GPU_LIMIT=$limit benchmarks/gpu/limited.sh "$limit" benchmarks/gpu/part.sh "$name" >"$work/$name/log" 2>&1 </dev/null
-    echo $? >"$work/$name/code" ) &
+  GPU_LIMIT=$limit benchmarks/gpu/limited.sh "$limit" benchmarks/gpu/part.sh "$name" >"$work/$name/log" 2>&1 </dev/null &
   child=$!
-  # Not `wait`: the report goes on meanwhile. The bound is for a child that was killed itself.
+  # Not `wait` alone: the report goes on meanwhile, and limited.sh may hang where it reads of processes.
   reported=$started
-  while [ ! -s "$work/$name/code" ] && [ "$(date +%s)" -le $((started + limit + 20)) ]; do
+  while kill -0 "$child" 2>/dev/null && [ "$(date +%s)" -le $((started + limit + 20)) ]; do
     sleep "$poll"
     if [ "$(date +%s)" -ge $((reported + refresh)) ]; then
       report >/dev/null 2>&1
       reported=$(date +%s)
     fi
   done
-  code=$(cat "$work/$name/code" 2>/dev/null)
+  code=125
+  if ! kill -0 "$child" 2>/dev/null; then
+    code=0
+    wait "$child" || code=$?
+  fi
   child=
-  case ${code:-137} in
-    0) state "$name" "done" ;;
+  why=$(tr -d '"\\\n' 2>/dev/null <"$work/$name/why")
+  case $code in
+    0) state "$name" "done" "$why" ;;
+    77) state "$name" 'not run' "$why" ;;
     124) state "$name" cut 'time limit' ;;
     125) state "$name" cut 'left a process that cannot be ended' ;;
-    77) state "$name" 'not run' "$(tail -n 1 "$work/$name/log")" ;;
-    *) state "$name" failed "exit ${code:-137}" ;;
+    *) state "$name" failed "exit $code" ;;
   esac
-  case ${code:-137} in 0 | 77) ;; *) failures=$((failures + 1)) ;; esac
-  say "$name: exit ${code:-137} after $(($(date +%s) - started)) s"
+  case $code in 0 | 77) ;; *) failures=$((failures + 1)) ;; esac
+  say "$name: exit $code after $(($(date +%s) - started)) s"
 }
 poll=0.2
 refresh=${GPU_REFRESH:-10}
 
-# in_background LOG COMMAND...
+# in_background LOG COMMAND...: adds to the log, as the clocks of earlier calls' parts are in it.
 in_background() {
   log=$1
   shift
   benchmarks/gpu/limited.sh "$seconds" "$@" >>"$log" 2>&1 </dev/null &
 }
 
-# end PID...: of limited.sh, which takes a bounded time to end what it runs.
-end() {
-  for one in "$@"; do
-    kill "$one" 2>/dev/null
-    wait "$one" 2>/dev/null
+# gone PID...: waits until they are, and with them what they run: limited.sh sees a signal after half a second at most, and
+# is patient twice.
+gone() {
+  patience=$(($(date +%s) + 2 * ${LIMITED_GRACE:-3} + 4))
+  for one_of_them; do
+    while kill -0 "$one_of_them" 2>/dev/null && [ "$(date +%s)" -le "$patience" ]; do
+      sleep 0.1
+    done
   done
 }
 
+# end PID...: and all that runs under them.
+end() {
+  [ $# -gt 0 ] || return 0
+  kill "$@" 2>/dev/null
+  gone "$@"
+}
+
 end_background() {
-  [ -z "$background" ] || end "$background"
+  # shellcheck disable=SC2086  # nothing or a word
+  end $background
   background=
 }
 
 name=
 child=
+clocks=
 interrupted() {
-  # limited.sh sees that its caller is gone, and ends the rest.
-  [ -z "$child" ] || kill "$child" 2>/dev/null
-  end_background
-  [ -z "$clocks" ] || end "$clocks"
+  trap '' TERM INT HUP
+  # shellcheck disable=SC2086  # nothing or a word each
+  set -- $child $background $clocks
+  [ $# -eq 0 ] || kill "$@" 2>/dev/null
+  # Reported before the rest is waited for: who ends this may not wait long.
   [ -z "$child" ] || state "$name" cut 'the whole call was ended'
   report >/dev/null 2>&1
+  gone "$@"
   exit 143
 }
-clocks=
 trap interrupted TERM INT HUP
 
 for one in $all_parts; do
@@ -280,8 +302,8 @@ for one in $all_parts; do
     break
   fi
 done
-end_background
-[ -z "$clocks" ] || end "$clocks"
+# shellcheck disable=SC2086  # nothing or a word each
+end $background $clocks
 
 report || failures=$((failures + 1))
 say "$out: $(find "$out" -type f | wc -l) files, $failures parts did not succeed, $(($(date +%s) - begin)) s"

@@ -2,6 +2,7 @@
 # Ends dann_mnist with a signal at random moments and checks what it leaves: one valid document with every run that was
 # completed, the signal's exit code (or 0, if it was done), and no temporary file.
 # usage: scripts/kill_runs.sh [PROGRAM [TIMES [SIGNAL]]]     [build/release/bin/dann_mnist 20 TERM]
+# One that has not ended $KILL_RUNS_PATIENCE seconds (60) after its signal is killed, and counts as wrong.
 set -eu
 
 program=${1:-build/release/bin/dann_mnist}
@@ -15,6 +16,7 @@ import json, os, random, signal, struct, subprocess, sys, time
 
 program, times, name, folder = sys.argv[1], int(sys.argv[2]), sys.argv[3], sys.argv[4]
 number = getattr(signal, "SIG" + name)
+patience = float(os.environ.get("KILL_RUNS_PATIENCE", "60"))
 saved = os.path.join(folder, "saved")
 os.mkdir(saved)
 
@@ -57,13 +59,13 @@ good = 0
 for turn in range(times):
     moment = moments.uniform(0, seconds)
     child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    while child.poll() is None and not listens(child.pid):
-        time.sleep(0.001)
-    time.sleep(moment)
-    child.send_signal(number)
     err = ""
     try:
-        out, err = child.communicate(timeout=60)
+        while child.poll() is None and not listens(child.pid):
+            time.sleep(0.001)
+        time.sleep(moment)
+        child.send_signal(number)
+        out, err = child.communicate(timeout=patience)
         document = json.loads(out)
         finished = [run for run in document["runs"] if run["completed"]]
         assert child.returncode in ((0,) if len(finished) == 9 else (128 + number,)), child.returncode
@@ -77,9 +79,12 @@ for turn in range(times):
         hidden = [file for file in os.listdir(saved) if file.startswith(".")]
         assert not hidden, hidden
         good += 1
-    except (ValueError, KeyError, AssertionError, subprocess.TimeoutExpired) as error:
-        child.kill()
+    except (ValueError, LookupError, TypeError, AssertionError, subprocess.TimeoutExpired) as error:
         print(f"kill_runs: after {moment:.3f} s: {error!r}\n{err}", file=sys.stderr)
+    finally:
+        if child.poll() is None:
+            child.kill()
+            child.communicate()
     for file in os.listdir(saved):
         os.remove(os.path.join(saved, file))
 print(f"kill_runs: {good} of {times}")

@@ -18,11 +18,11 @@ line.g{stroke:#888;stroke-opacity:.25}
 
 
 def curves(result, mode):
-    """Per epoch, the accuracies of all seeds that came to their end; none of a target without labels."""
-    runs = [run["history"] for run in result["runs"] if run["mode"] == mode and run.get("completed", True)
-            and all("target_test_accuracy" in epoch for epoch in run["history"])]
-    epochs = min((len(history) for history in runs), default=0)
-    return [[history[e]["target_test_accuracy"] for history in runs] for e in range(epochs)]
+    """Per epoch, the accuracies of all seeds that came to their end; none of runs on a target without labels."""
+    runs = [[epoch.get("target_test_accuracy") for epoch in run["history"]] for run in result["runs"]
+            if run["mode"] == mode and run.get("completed", True)]
+    runs = [run for run in runs if None not in run]
+    return [list(seeds) for seeds in zip(*runs)]
 
 
 def main(source, output):
@@ -32,7 +32,7 @@ def main(source, output):
     data = {mode: curves(result, mode) for mode, _, _ in MODES}
     epochs = max(len(points) for points in data.values())
     if epochs < 2:
-        sys.exit(f"make_readme_figure: {source} has no run of two epochs or more")
+        sys.exit(f"make_readme_figure: {source} has no run of two epochs or more with accuracies on the target")
     lowest = min(min(values) for points in data.values() for values in points)
     floor = int(lowest * 10) / 10
 

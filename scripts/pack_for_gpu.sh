@@ -1,7 +1,7 @@
 #!/bin/sh
 # Packs what a machine without network needs to build and measure gradflip; see --help.
 set -eu
-here=$PWD
+here=$(pwd -P)
 cd "$(dirname "$0")/.."
 # shellcheck source=scripts/setup.sh
 . scripts/setup.sh
@@ -16,8 +16,8 @@ that it is taken to; its options are those of benchmarks/run_on_gpu.sh.
 
 .gpu holds the headers, libraries and package files of everything that the build and its tests use, as Debian's and
 Ubuntu's packages have them, and the real data of the recorded experiments from \$GRADFLIP_DATA, if that is set: MNIST,
-and the photographs of BSDS500. What an earlier call made is replaced, in one step. Tree and pack together must stay
-below 60 MiB.
+and the photographs of BSDS500. What an earlier call made is replaced once all of the new one is there. Tree and pack
+together must stay below 60 MiB.
 
 Pack from a clean clone: results name the commit, and whether anything was changed since.
 
@@ -36,16 +36,16 @@ fail() {
   exit "$code"
 }
 
-# Paths that were given count from where this was called.
-absolute() {
-  case $1 in '' | /*) echo "$1" ;; *) echo "$here/$1" ;; esac
-}
-
 # Of everything that decides what is built and run, in the folder that this runs in.
 digest() {
-  find CMakeLists.txt CMakePresets.json apps benchmarks kernels models runtime scripts tests -type f \
-    ! -path 'benchmarks/results/*' ! -path '*/__pycache__/*' -print | LC_ALL=C sort | xargs -d '\n' sha256sum |
-    sha256sum | cut -d ' ' -f 1
+  sums=$(find CMakeLists.txt CMakePresets.json apps benchmarks kernels models runtime scripts tests -type f \
+    ! -path 'benchmarks/results/*' ! -path '*/__pycache__/*' -exec sha256sum {} +) || fail 6 'the tree cannot be read'
+  echo "$sums" | LC_ALL=C sort -k 2 | sha256sum | cut -d ' ' -f 1
+}
+
+# absolute PATH: of one that counts from where this was called.
+absolute() {
+  case $1 in '' | /*) echo "$1" ;; *) echo "$here/$1" ;; esac
 }
 
 folder=
@@ -64,7 +64,7 @@ while [ $# -gt 0 ]; do
     '' | -*) fail 2 "unknown option \"$1\" (see $0 --help)" ;;
     *)
       [ -z "$folder" ] || fail 2 "too many arguments (see $0 --help)"
-      folder=$(absolute "$1")
+      folder=$1
       ;;
   esac
   shift
@@ -74,23 +74,20 @@ packages='libhwy-dev libcli11-dev libfmt-dev nlohmann-json3-dev zlib1g-dev libst
   librapidcheck-dev libbenchmark-dev'
 most_bytes=$((60 * 1024 * 1024))
 
+folder=$(absolute "$folder")
 GRADFLIP_DATA=$(absolute "${GRADFLIP_DATA:-}")
+target=${folder:-$(pwd -P)/.gpu}
 
 # What is missing is said, or got, before anything is written.
 command -v dpkg-query >/dev/null || fail 3 'packs Debian/Ubuntu packages, and there is no dpkg-query here'
 for part in mnist bsds500/train bsds500/test; do
-  [ -z "${GRADFLIP_DATA:-}" ] || [ -n "$(ls "$GRADFLIP_DATA/$part" 2>/dev/null)" ] ||
+  [ -z "$GRADFLIP_DATA" ] || [ -n "$(ls "$GRADFLIP_DATA/$part" 2>/dev/null)" ] ||
     fail 3 "$GRADFLIP_DATA/$part is missing; scripts/fetch_data.sh gets it"
 done
-target=${folder:-$PWD/.gpu}
-target=${target%/}
-# A folder in the checkout does not go into itself.
-case $target in
-  "$PWD"/*) itself=/${target#"$PWD"/} ;;
-  *) itself=/.gpu ;;
-esac
-files=$(git -c core.quotePath=off ls-files --cached --others --exclude-standard --exclude="$itself") ||
+files=$(git -c core.quotePath=off ls-files --cached --others --exclude-standard) ||
   fail 3 'packs a git checkout, and this is none'
+# Not what an earlier call made inside the checkout.
+files=$(echo "$files" | inside=${target#"$(pwd -P)"/}/ awk 'index($0, ENVIRON["inside"]) != 1')
 missing=
 for package in $packages; do
   is_installed "$package" || missing="$missing $package"
@@ -108,11 +105,12 @@ if [ -e "$target" ] && [ ! -f "$target/.made_by_pack_for_gpu" ]; then
   fi
 fi
 # Made beside its place: what is there stays until all of the new one is.
-stage=$(mktemp -d "$target.XXXXXX" 2>/dev/null) || fail 6 "$target: cannot be made"
-# However this ends, the folder is the old one or the new one.
+stage=$(mktemp -d "${target%/}.XXXXXX" 2>/dev/null) || fail 6 "$target: cannot be made"
+old=
+# Between the two moves that replace it, what was there has another name.
 clean_up() {
-  [ ! -e "$stage.old" ] || [ -e "$target" ] || mv "$stage.old" "$target"
-  rm -rf "$stage" "$stage.old"
+  [ -z "$old" ] || [ ! -e "$old" ] || [ -e "$target" ] || mv "$old" "$target"
+  rm -rf "$stage" ${old:+"$old"}
 }
 trap clean_up EXIT
 trap 'exit 130' INT TERM HUP
@@ -121,13 +119,6 @@ pack=$stage${folder:+/.gpu}
 mkdir -p "$pack"
 echo '*' >"$pack/.gitignore"
 echo 'scripts/pack_for_gpu.sh may replace this folder.' >"$stage/.made_by_pack_for_gpu"
-
-# copy FROM TO: the files whose names come from stdin. Not through a pipe, in which a failure to read would get lost.
-copy() {
-  tar -cf "$stage/tar" --no-recursion -C "$1" -T - || fail 6 "$2: not all files could be copied"
-  tar -xf "$stage/tar" --no-same-owner -C "$2"
-  rm "$stage/tar"
-}
 
 # chain FILE: the file, and what it points to if it is a link beside its target, as libfmt.so to libfmt.so.9 is.
 chain() {
@@ -143,8 +134,17 @@ chain() {
   done
 }
 
+# copy_files FROM LIST TO: not by a pipe, which tells nothing of what failed at its left end.
+copy_files() {
+  if ! tar -cf "$stage/tar" --no-recursion -C "$1" -T "$2" || ! tar -xf "$stage/tar" --no-same-owner -C "$3"; then
+    fail 6 "$3: files of $1 could not be copied"
+  fi
+  rm "$stage/tar" "$2"
+}
+
 # shellcheck disable=SC2086  # a list of words
-dpkg-query -L $packages | sort -u | while read -r file; do
+listed=$(dpkg-query -L $packages) || fail 3 'dpkg-query does not list what is in the packages'
+echo "$listed" | sort -u | while read -r file; do
   [ -f "$file" ] || continue
   case $file in
     # One of stb's many headers is used; zlib is linked statically.
@@ -153,9 +153,10 @@ dpkg-query -L $packages | sort -u | while read -r file; do
     *.so) chain "$file" ;;
     /usr/include/* | */cmake/* | *.a) echo "$file" ;;
   esac
-done >"$pack/files"
-sed 's,^/,,' "$pack/files" | copy / "$pack"
-rm "$pack/files"
+done >"$stage/absolute"
+sed 's,^/,,' "$stage/absolute" >"$stage/files"
+rm "$stage/absolute"
+copy_files / "$stage/files" "$pack"
 
 # What find_package() reads first: where each package lies in this folder, wherever that is.
 libraries=$(cd "$pack" && echo usr/lib/*-linux-gnu)
@@ -183,21 +184,21 @@ CMAKE
 git describe --always --dirty --exclude='*' >"$pack/commit" 2>/dev/null || echo unknown >"$pack/commit"
 digest >"$pack/digest"
 
-if [ -n "${GRADFLIP_DATA:-}" ]; then
+if [ -n "$GRADFLIP_DATA" ]; then
   for part in mnist bsds500/train bsds500/test; do
     mkdir -p "$pack/data/$part"
-    cp "$GRADFLIP_DATA/$part"/* "$pack/data/$part/"
+    cp "$GRADFLIP_DATA/$part"/* "$pack/data/$part/" || fail 6 "$GRADFLIP_DATA/$part: could not be copied"
   done
 fi
 
-# present: those of the tree's files that are there; git knows of deleted ones, too.
-present() {
-  echo "$files" | LC_ALL=C sort -u | while read -r file; do
-    [ ! -f "$file" ] || echo "$file"
-  done
-}
-tree_bytes=$(present | xargs -d '\n' du -cb | awk '$2 == "total" { sum += $1 } END { print sum }')
-pack_bytes=$(du -sb "$pack" | cut -f 1)
+# Those of the tree's files that are there; git knows of deleted ones, too.
+pack_sizes=$(du -sb "$pack") || fail 6 "$pack: cannot be read"
+echo "$files" | LC_ALL=C sort -u | while read -r file; do
+  [ ! -f "$file" ] || echo "$file"
+done >"$stage/tree"
+tree_sizes=$(xargs -d '\n' du -cb <"$stage/tree") || fail 6 'the tree cannot be read'
+tree_bytes=$(echo "$tree_sizes" | awk '$2 == "total" { sum += $1 } END { print sum }')
+pack_bytes=$(echo "$pack_sizes" | cut -f 1)
 mib() {
   echo "$((($1 + 1048575) / 1048576)) MiB"
 }
@@ -206,7 +207,7 @@ mib() {
 
 command=benchmarks/run_on_gpu.sh
 if [ -n "$folder" ]; then
-  present | copy . "$stage"
+  copy_files "$PWD" "$stage/tree" "$stage"
   cat >"$stage/run.sh" <<'RUN'
 #!/bin/sh
 # Builds and measures gradflip with this machine's GPU: run.sh [OPTION...] [OUT]; --help tells the rest.
@@ -214,17 +215,22 @@ exec "$(dirname "$0")/benchmarks/run_on_gpu.sh" "$@"
 RUN
   chmod +x "$stage/run.sh"
   command=$target/run.sh
+else
+  rm "$stage/tree"
 fi
-[ ! -e "$target" ] || mv "$target" "$stage.old"
+if [ -e "$target" ]; then
+  old=$stage.old
+  mv "$target" "$old"
+fi
 mv "$stage" "$target"
-rm -rf "$stage.old"
+[ -z "$old" ] || rm -rf "$old"
 
-say "${folder:-.gpu}: tree $(mib "$tree_bytes"), pack $(mib "$pack_bytes"), commit $(cat "$target${folder:+/.gpu}/commit")"
+say "$target: tree $(mib "$tree_bytes"), pack $(mib "$pack_bytes"), commit $(cat "$target${folder:+/.gpu}/commit")"
 case $(cat "$target${folder:+/.gpu}/commit") in
   *-dirty) say 'There are changes that no commit has; for results that are to be kept, pack from a clean clone.' ;;
 esac
-[ -n "${GRADFLIP_DATA:-}" ] || say 'GRADFLIP_DATA is not set: without data the part "paper" will not run.'
-say 'On the GPU machine, at once or, where minutes count, in two calls that share the build:'
+[ -n "$GRADFLIP_DATA" ] || say 'GRADFLIP_DATA is not set: without data the part "paper" will not run.'
+say 'On the GPU machine, at once or, where GPU time is short, in two calls that share the build:'
 say "  $command OUT"
 say "  $command --parts build,tests,steps,peer --seconds 315 OUT"
 say "  $command --parts paper,profile,kernels,sanitizers --seconds 235 OUT"

@@ -14,20 +14,23 @@ shift
 grace=${LIMITED_GRACE:-3}
 caller=${LIMITED_CALLER:-$PPID}
 
-# stat_of PID: sets `state` and `session`, after the name, which may hold blanks and brackets.
+# stat_of PID: sets `state`, `parent` and `session`, after the name, which may hold blanks and brackets.
 stat_of() {
   state=
   { read -r line <"/proc/$1/stat"; } 2>/dev/null || return 1
   # shellcheck disable=SC2086  # a list of words: state, parent, process group, session
   set -- ${line##*) }
-  state=$1 session=$4
+  state=$1 parent=$2 session=$4
 }
 
-# The living processes of the command's session.
+# The living processes of the command's session, and its leader, which may not have begun it yet.
 members() {
   for process in /proc/[0-9]*; do
     process=${process#/proc/}
-    ! stat_of "$process" || [ "$session" != "$leader" ] || [ "$state" = Z ] || echo "$process"
+    if ! stat_of "$process" || [ "$state" = Z ]; then continue; fi
+    if [ "$session" = "$leader" ] || { [ "$process" = "$leader" ] && [ "$parent" = $$ ]; }; then
+      echo "$process"
+    fi
   done
 }
 
@@ -35,8 +38,6 @@ members() {
 end_session() {
   for signal in TERM KILL; do
     patience=$(($(date +%s) + grace))
-    # Which may not have a session of its own yet.
-    [ -z "$leader" ] || kill -"$signal" "$leader" 2>/dev/null
     while left=$(members) && [ -n "$left" ]; do
       # shellcheck disable=SC2086  # a list of words
       kill -"$signal" $left 2>/dev/null
@@ -54,9 +55,10 @@ finish() {
   exit "$code"
 }
 
+# Before anything is started, so that a signal finds nothing half begun: the loop below sees it.
+ended=
+trap 'ended=1' TERM INT HUP
 code_file=$(mktemp) || exit 6
-leader=
-trap 'code=143; finish' TERM INT HUP
 # shellcheck disable=SC2016  # of the inner shell
 setsid sh -c 'file=$1; shift; "$@"; echo $? >"$file"' limited "$code_file" "$@" &
 leader=$!
@@ -70,8 +72,11 @@ while [ ! -s "$code_file" ] && stat_of "$leader" && [ "$state" != Z ]; do
     code=124
     break
   fi
-  # Nobody may have asked yet how a caller that was killed has ended.
-  { stat_of "$caller" && [ "$state" != Z ]; } || { code=143 && break; }
+  # A caller that is dead may stay in the list of processes until its own caller asks for it.
+  if [ -n "$ended" ] || ! stat_of "$caller" || [ "$state" = Z ]; then
+    code=143
+    break
+  fi
   sleep "$pause"
   polls=$((polls + 1))
   [ "$polls" -lt 30 ] || pause=0.5

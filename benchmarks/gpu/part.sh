@@ -3,7 +3,7 @@
 #   benchmarks/gpu/part.sh build|tests|steps|peer|verify|paper|profile|kernels|sanitizers
 # GPU_BUILD is the build folder, GPU_PACK what pack_for_gpu.sh made (or nothing), GPU_WORK where each part has a folder,
 # GPU_LIMIT how many seconds the part has. A row counts when it stands in its file: a part may end at any time.
-# Exit code 77: something that it needs is not installed, and the last line says what.
+# Exit code 77: something that the part needs is not on this machine; WORK/PART/why says what.
 set -u
 cd "$(dirname "$0")/../.." || exit 6
 build=$GPU_BUILD
@@ -14,6 +14,22 @@ limit=${GPU_LIMIT:-60}
 
 targets='kernels_test runtime_test models_test allocation_test step_bench kernel_bench dann_mnist
   cublas_cross_check_test cudnn_cross_check_test'
+
+# lacks PART TEXT: for the report, what this machine does not have.
+lacks() {
+  echo "$2"
+  echo "$2" >"$work/$1/why"
+}
+
+# not_run PART TEXT: returns how a part ends that cannot run without it.
+not_run() {
+  lacks "$@"
+  return 77
+}
+
+is_target() {
+  ninja -C "$build" -t query "$1" >/dev/null 2>&1
+}
 
 # Folders with cuBLAS or cuDNN that came with a Python package.
 vendor_roots() {
@@ -30,7 +46,11 @@ configure() {
     set -- -C "$pack/packages.cmake" "$@" "-DGRADFLIP_COMMIT=$GPU_COMMIT" -DCMAKE_CXX_FLAGS=-w \
       -DCMAKE_CUDA_FLAGS=-Xcompiler=-w -DGRADFLIP_CUDA_WARNINGS_ARE_ERRORS=OFF -DCMAKE_POLICY_VERSION_MINIMUM=3.5
   fi
-  [ -z "$GPU_ARCHITECTURE" ] || set -- "$@" "-DCMAKE_CUDA_ARCHITECTURES=$GPU_ARCHITECTURE"
+  if [ -n "$GPU_ARCHITECTURE" ]; then
+    set -- "$@" "-DCMAKE_CUDA_ARCHITECTURES=$GPU_ARCHITECTURE"
+  else
+    set -- "$@" -UCMAKE_CUDA_ARCHITECTURES  # the project's own, whatever the folder was built for before
+  fi
   ! command -v ccache >/dev/null || set -- "$@" -DCMAKE_CXX_COMPILER_LAUNCHER=ccache
   cmake "$@"
 }
@@ -39,7 +59,7 @@ configure() {
 compile() {
   known=
   for target in $targets; do
-    if ninja -C "$build" -t query "$target" >/dev/null 2>&1; then
+    if is_target "$target"; then
       known="$known $target"
     else
       echo "there is no target $target here"
@@ -87,7 +107,7 @@ steps() {
 paper() {
   data=${pack:+$pack/data}
   [ -d "${data:-}" ] || data=${GRADFLIP_DATA:-}
-  [ -d "${data:-}" ] || { echo 'no data; pack_for_gpu.sh takes it from GRADFLIP_DATA' && return 77; }
+  [ -d "${data:-}" ] || not_run paper "no data: pack_for_gpu.sh takes it from \$GRADFLIP_DATA" || return
   "$bin/dann_mnist" --source "$data/mnist" --photos "$data/bsds500" --blend difference --preset paper --seeds 3 \
     --device cuda --precision tf32 --json >"$work/paper/paper.json" || return
   [ -s "$work/paper/paper.json" ] || { echo 'wrote nothing' && return 1; }
@@ -101,8 +121,8 @@ profile() {
     row "$work/profile/rows.jsonl" timeout --kill-after=3 20 "$bin/step_bench" --device cuda --mode dann $options \
       --seconds 0.3 --profile --json || status=1
   done
-  profiler=$(command -v ncu || echo /usr/local/cuda/bin/ncu)
-  [ -x "$profiler" ] || { echo 'ncu is not installed' && return $status; }
+  profiler=$(command -v ncu || echo "${CUDA_HOME:-/usr/local/cuda}/bin/ncu")
+  [ -x "$profiler" ] || { lacks profile 'no counters: ncu is not installed' && return $status; }
   for batch in 128 4096; do
     timeout --kill-after=3 20 "$profiler" --clock-control none --cache-control none --graph-profiling node \
       --launch-skip 9 --launch-count 18 --section SpeedOfLight --section SchedulerStats --section WarpStateStats \
@@ -112,31 +132,40 @@ profile() {
   return $status
 }
 
-# In groups, the most wanted first, each row written when it is there; cuDNN's search takes longest.
+# In groups, the most wanted first, each row written when it is there; cuDNN's search takes longest, and at 4096 by far.
 kernels() {
   status=0
   index=0
-  for filter in '^(conv_block|sampled|heads|training).*gradflip' '^(linear|merge|grl)' \
-    '^(softmax|bce|sgd|gather|conv2d.*gradflip)' '^conv_block.*cuDNN'; do
+  while read -r batches filter; do
     index=$((index + 1))
-    "$bin/kernel_bench" --device cuda --batches 128,4096 --benchmark_min_time=0.02 "--benchmark_filter=$filter" \
-      --json "$work/kernels/rows-$index.json" || status=1
+    "$bin/kernel_bench" --device cuda --batches "$batches" --benchmark_min_time=0.02 "--benchmark_filter=$filter" \
+      --json "$work/kernels/rows-$index.json" </dev/null || status=1
     [ -s "$work/kernels/rows-$index.json" ] || { echo 'wrote nothing' && status=1; }
-  done
+  done <<'GROUPS'
+128,4096 ^(conv_block|sampled|heads|training).*gradflip
+128 ^(linear|merge|grl)
+128 ^conv_block.*cuDNN
+4096 ^(linear|merge|grl)
+128,4096 ^(softmax|bce|sgd|gather|conv2d.*gradflip)
+4096 ^conv_block.*cuDNN
+GROUPS
   return $status
 }
 
 has_torch() {
+  rm -f "$work/peer/why"
   python3 -c 'import torch; assert torch.cuda.is_available()' 2>/dev/null ||
-    { echo 'python3 has no PyTorch that sees a GPU' && return 77; }
+    not_run peer 'python3 has no PyTorch that sees a GPU'
 }
 
-# for_each_peer FUNCTION: calls it with a number and the options of each way in which PyTorch is run.
+# for_each_peer FUNCTION: calls it with a number and the options of each way in which PyTorch is run, the most wanted first:
+# each takes some 40 s with its check.
 for_each_peer() {
   result=0
   number=0
-  for options in '--batch 128 --precision tf32 --cuda-graph' '--batch 128 --precision tf32 --compile --cuda-graph' \
-    '--batch 128 --precision tf32' '--batch 4096 --precision bf16 --compile --cuda-graph --channels-last'; do
+  for options in '--batch 128 --precision tf32 --compile --cuda-graph' \
+    '--batch 4096 --precision bf16 --compile --cuda-graph --channels-last' \
+    '--batch 128 --precision tf32 --cuda-graph' '--batch 128 --precision tf32'; do
     number=$((number + 1))
     "$1" "$number" "$options" || result=1
   done

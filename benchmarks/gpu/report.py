@@ -20,25 +20,28 @@ PARTS = ["build", "tests", "steps", "peer", "paper", "profile", "kernels", "sani
 MOST_LOG_BYTES = 15_000_000  # of all that goes into one file: of each its end
 
 
-def read_json(path):
-    """An object; None where there is none, or only a part."""
+def parse(text):
+    """None of what is no JSON object: cut off by a time limit, or a program's odd output."""
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        document = json.loads(text)
+    except ValueError:
         return None
     return document if isinstance(document, dict) else None
 
 
+def read_json(path):
+    return parse(read_text(path))
+
+
 def read_lines(path):
-    """JSON objects, one a line; a line that a time limit cut off is left out."""
-    documents = []
-    if path.exists():
-        for line in path.read_text(encoding="utf-8").splitlines():
-            try:
-                documents.append(json.loads(line))
-            except ValueError:
-                continue
-    return [document for document in documents if isinstance(document, dict)]
+    """JSON objects, one a line; other lines are left out."""
+    return [document for document in map(parse, read_text(path).splitlines()) if document is not None]
+
+
+def objects_in(document, key):
+    """The list of objects that a document should have there, as far as it has."""
+    values = document.get(key)
+    return [value for value in values if isinstance(value, dict)] if isinstance(values, list) else []
 
 
 def command_output(*command):
@@ -80,7 +83,7 @@ def part_states(work):
     states = []
     for part in PARTS:
         state = read_json(work / part / "state.json") or {"part": part, "result": "not run", "why": ""}
-        if "begin" in state:
+        if "begin" in state and "end" in state:
             state["seconds"] = state["end"] - state["begin"]
             end = state["end"] if state["result"] != "running" else float("inf")
             during = [clock for moment, clock in clocks if state["begin"] <= moment <= end]
@@ -110,15 +113,24 @@ def kernel_document(work):
     merged = None
     for path in sorted((work / "kernels").glob("rows-*.json")):
         document = read_json(path)
-        if document is None or "rows" not in document or "peaks" not in document:
+        if document is None or "rows" not in document:
             continue
-        if merged is None:
-            merged = document
-            continue
-        merged["rows"] += document["rows"]
-        for name, value in document["peaks"].items():
-            merged["peaks"][name] = max(merged["peaks"].get(name) or 0, value or 0)
+        merged = merged or {**document, "peaks": {}, "rows": []}
+        merged["rows"] += objects_in(document, "rows")
+        peaks = document.get("peaks")
+        for name, value in peaks.items() if isinstance(peaks, dict) else ():
+            if isinstance(value, (int, float)):  # null is what could not be measured
+                merged["peaks"][name] = max(merged["peaks"].get(name, value), value)
     return merged
+
+
+def paper_accuracies(paper):
+    """By mode and seed, of the runs that came to their end."""
+    accuracies = {}
+    for run in objects_in(paper, "runs"):
+        if run.get("completed"):
+            accuracies.setdefault(str(run.get("mode")), {})[str(run.get("seed"))] = run.get("target_test_accuracy")
+    return accuracies
 
 
 def write(path, text):
@@ -153,8 +165,7 @@ def summary_of(work, steps, peers, profiles, kernels, paper):
         "steps": [{key: value for key, value in step.items() if key != "device"} for step in steps],
         "peers": peers,
         "profiles": profiles,
-        "paper": paper and [{key: run.get(key) for key in ("mode", "seed", "target_test_accuracy")}
-                            for run in paper.get("runs", []) if run.get("completed")],
+        "paper": paper and paper_accuracies(paper),
         "kernel_rows": len(kernels["rows"]) if kernels else 0,
         "kernel_errors": sum("error" in row for row in kernels["rows"]) if kernels else 0,
     }

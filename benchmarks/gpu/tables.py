@@ -85,13 +85,14 @@ def paper_lines(paper):
         return []
     rows = []
     for run in paper["runs"]:
-        mode = f"{run['mode']}, seed {run['seed']}"
+        name = f"{run['mode']}, seed {run['seed']}"
         if "error" in run:
-            rows.append([mode, run["error"]["message"], "", "", "", ""])
-        elif not run["completed"]:
-            rows.append([mode, f"ended after {run['steps']} steps", "", "", "", ""])
+            rows.append([name, run["error"]["message"], "", "", "", ""])
+        elif not run.get("completed"):
+            # Its accuracies are those of the last whole epoch, not of the experiment.
+            rows.append([name, f"ended after {run['steps']} steps", "", "", "", ""])
         else:
-            rows.append([mode, percent(run, "source_test_accuracy"), percent(run, "target_test_accuracy"),
+            rows.append([name, percent(run, "source_test_accuracy"), percent(run, "target_test_accuracy"),
                          run["steps"], f"{run['seconds']:.2f}", f"{run['images_per_second']:,.0f}"])
     header = ["run", "source test", "target test", "steps", "training s", "images/s"]
     return ["", f"## The paper's experiment, {paper['precision']}", ""] + table(header, rows)

@@ -140,9 +140,9 @@ int run(const CLI::App& app, Arguments& arguments) {
   keep();
   runner.run(std::cout, keep);
   if (runner.failures() > 0) {
-    std::cerr << fmt::format("{}: error: {} of {} benchmarks failed; see their rows\n",
-                             app.get_name(), runner.failures(), runner.rows().size());
-    return static_cast<int>(ExitCode::kInternal);
+    std::cerr << fmt::format("kernel_bench: {} of {} benchmarks failed; see their rows\n",
+                             runner.failures(), runner.rows().size());
+    return 1;
   }
   return 0;
 }

@@ -18,7 +18,8 @@ namespace gradflip {
 //
 // The multiprocessor's memory goes to shared memory as far as it can: kernels with dynamic shared
 // memory read little through L1, and the driver's own choice need not have room for as many blocks
-// as the registers allow (two of 95 KB each: conv_block_backward_data_resident.cu).
+// as the registers allow (two of 95 KB each: conv_block_backward_data_resident.cu). Others keep the
+// driver's choice: taking L1 from all of them cost 1.6 % of a step (an H200, benchmarks/README.md).
 inline void raise_dynamic_shared_limit(const void* kernel) {
   int device = 0;
   int of_block = 0;

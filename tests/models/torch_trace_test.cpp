@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "tests/support/reference_dann.h"
+#include "tests/support/test_data.h"
 #include "tests/support/trace_inputs.h"
 
 namespace gradflip {
@@ -75,7 +76,7 @@ class TorchTraceTest : public testing::Test {
     return difference(std::move(parameters), initial_parameters());
   }
 
-  const Trace trace_ = trace::read_torch_trace(GRADFLIP_TEST_DATA "/torch_dann_trace.json");
+  const Trace trace_ = trace::read_torch_trace(test_data("torch_dann_trace.json"));
   const std::vector<std::uint8_t> labels_ = trace::source_labels();
   const reference::DannBatch batch_ = {network_input(trace::source_images()),
                                        network_input(trace::target_images()),

@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <filesystem>
 #include <string>
 #include <type_traits>
 
@@ -14,6 +13,7 @@
 #include "tests/support/backends.h"
 #include "tests/support/math_modes.h"
 #include "tests/support/reference_dann.h"
+#include "tests/support/test_data.h"
 #include "tests/support/tiny_domains.h"
 #include "tests/support/torch_trace.h"
 #include "tests/support/trace_inputs.h"
@@ -224,8 +224,7 @@ TYPED_TEST(TrainerTorchTest, FollowsTheTraceOfPyTorch) {
   }
   trainer.set_parameters(weights);
 
-  const trace::Trace want =
-      trace::read_torch_trace(std::filesystem::path(GRADFLIP_TEST_DATA) / "torch_dann_trace.json");
+  const trace::Trace want = trace::read_torch_trace(test_data("torch_dann_trace.json"));
   ASSERT_EQ(want.steps.size(), static_cast<std::size_t>(trace::kSteps));
   for (const trace::Step& step : want.steps) {
     const StepReport got = trainer.run(1);

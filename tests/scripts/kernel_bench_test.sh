@@ -48,6 +48,7 @@ exits() {
   [ $code -eq "$wanted" ] || fail "$* ended with $code, not $wanted: $(cat "$folder/output")"
 }
 exits 2 --unknown
+exits 2 --device tpu
 exits 2 --batches 0
 exits 2 --precisions f16 --device cpu
 exits 0 --help

@@ -59,6 +59,30 @@ rm "$folder/data/mnist/large"
 exits 0 scripts/pack_for_gpu.sh --no-install "$folder/away"
 exits 0 scripts/pack_for_gpu.sh --no-install "$folder/away" # again, over its own
 grep -q "away/run.sh --parts build,tests,steps,peer --seconds 315 OUT" "$folder/output" || fail 'no command lines'
+
+# What was there stays if the new one cannot take its place, or is not whole.
+mkdir "$folder/wrong"
+echo earlier >"$folder/away/mark"
+stays() {
+  [ "$(cat "$folder/away/mark")" = earlier ] || fail "$1: what was there is gone"
+  [ "$(find "$folder" -maxdepth 1 -name 'away*' | wc -l)" -eq 1 ] || fail "$1: something was left beside it"
+}
+real=$(command -v mv)
+cat >"$folder/wrong/mv" <<PROGRAM
+#!/bin/sh
+case \$1 in *away.??????) kill -TERM \$PPID && exit 1 ;; esac
+exec "$real" "\$@"
+PROGRAM
+chmod +x "$folder/wrong/mv"
+PATH=$folder/wrong:$PATH exits 130 scripts/pack_for_gpu.sh --no-install "$folder/away"
+stays 'ended while it is replaced'
+rm "$folder/wrong/mv"
+# shellcheck disable=SC2016  # of the stand-in
+printf '#!/bin/sh\n%s "$@"\ncase $1 in -c*) exit 2 ;; esac\n' "$(command -v tar)" >"$folder/wrong/tar"
+chmod +x "$folder/wrong/tar"
+PATH=$folder/wrong:$PATH exits 6 scripts/pack_for_gpu.sh --no-install "$folder/away"
+stays 'files that cannot be read'
+
 mv "$folder/away" "$folder/further"
 exits 0 "$folder/further/run.sh" --help
 away=$folder/further
@@ -71,22 +95,22 @@ commit=$(git describe --always --dirty --exclude='*')
 echo >>"$away/kernels/sgd.cu"
 [ "$("$away/scripts/pack_for_gpu.sh" --commit "$away/.gpu")" = "$commit-changed" ] || fail 'a change is not told'
 
+# Paths count from where it is called. A folder inside the checkout does not come to hold itself.
+git -C "$away" init -q
+for try in first second; do
+  (cd "$folder" && GRADFLIP_DATA=data exits 0 further/scripts/pack_for_gpu.sh --no-install further/inner)
+  [ "$(cat "$away/inner/.gpu/data/bsds500/test/2.jpg")" = bsds500/test/2.jpg ] || fail "$try: the photographs are missing"
+done
+[ ! -e "$away/inner/inner" ] || fail 'the folder holds itself'
+rm -r "$away/inner"
+
 # Without a folder: the same, into the checkout itself.
 find "$away/.gpu" | sed "s,^$away/,," | LC_ALL=C sort >"$folder/packed"
 rm -rf "$away/.gpu" "$away/run.sh" "$away/.made_by_pack_for_gpu"
-git -C "$away" init -q
 exits 0 "$away/scripts/pack_for_gpu.sh" --no-install
 echo .gpu/.made_by_pack_for_gpu | LC_ALL=C sort - "$folder/packed" >"$folder/wanted"
 find "$away/.gpu" | sed "s,^$away/,," | LC_ALL=C sort | diff - "$folder/wanted" >"$folder/output" ||
   fail "the pack inside a checkout differs: $(head -n 5 "$folder/output")"
-
-# A folder inside the checkout, named from elsewhere, does not go into itself.
-(cd "$folder" && GRADFLIP_DATA=data exits 0 "$away/scripts/pack_for_gpu.sh" --no-install further/inside)
-exits 0 "$away/scripts/pack_for_gpu.sh" --no-install "$away/inside"
-[ -e "$away/inside/run.sh" ] || fail 'nothing was packed inside the checkout'
-[ ! -e "$away/inside/inside" ] || fail 'a folder was packed into itself'
-[ -f "$away/inside/.gpu/data/bsds500/test/2.jpg" ] || fail 'data were not found from there'
-rm -rf "$away/inside"
 
 mv "$away/.gpu" "$folder/pack"
 broken=$(find "$folder/pack" -type l ! -exec test -e {} \; -print)

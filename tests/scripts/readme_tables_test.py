@@ -9,6 +9,7 @@ import tempfile
 import unittest
 
 SCRIPT = pathlib.Path(__file__).resolve().parents[2] / "scripts" / "make_readme_tables.py"
+FIGURE = SCRIPT.with_name("make_readme_figure.py")
 README = ("# x\n<!-- accuracy:begin -->\nold\n<!-- accuracy:end -->\ny\n<!-- pytorch:begin -->\n<!-- pytorch:end -->\n"
           "<!-- speed:begin -->\n<!-- speed:end -->\nend\n")
 
@@ -24,6 +25,31 @@ def result(modes, seeds=(1, 2)):
     return {"version": "0", "device": "cpu", "precision": "f32", "threads": 2, "preset": "paper", "config": {},
             "data": {"source": {"name": "MNIST", "sha256": "ab"}, "target": {"name": "MNIST-M", "sha256": "cd"}},
             "runs": runs, "summary": summary}
+
+
+class ReadmeFigure(unittest.TestCase):
+    def draw(self, **histories):
+        """The figure of these runs: by mode, what the target's accuracy was, None where there was none to measure."""
+        runs = [{"mode": mode.replace("_", "-"), "history": [{} if value is None else {"target_test_accuracy": value}
+                                                             for value in values]}
+                for mode, values in histories.items()]
+        with tempfile.TemporaryDirectory() as folder:
+            source, output = pathlib.Path(folder) / "result.json", pathlib.Path(folder) / "figure.svg"
+            source.write_text(json.dumps({"runs": runs}), encoding="utf-8")
+            done = subprocess.run([sys.executable, FIGURE, source, output], capture_output=True, text=True)
+            return done, output.read_text(encoding="utf-8") if output.exists() else None
+
+    def test_a_target_without_labels_has_no_line(self):
+        done, figure = self.draw(dann=[0.5, 0.75], source_only=[None, None])
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn("DANN 75.0 %", figure)
+        self.assertNotIn("source only", figure)
+
+    def test_nothing_to_draw(self):
+        done, figure = self.draw(dann=[None, None])
+        self.assertEqual((done.returncode, figure), (1, None))
+        self.assertIn("has no run of two epochs or more with accuracies", done.stderr)
+        self.assertNotIn("Traceback", done.stderr)
 
 
 class ReadmeTables(unittest.TestCase):

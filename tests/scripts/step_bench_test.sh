@@ -66,3 +66,6 @@ exits 2 --batch 1
 exits 2 --precision f16
 exits 2 --device tpu
 exits 2 --unknown
+exits 2 --simd mmx
+exits 2 --cost h300
+exits 2 --mode infer --cost h200

@@ -18,7 +18,7 @@ stand_in() {
 # shellcheck disable=SC2016  # expanded by the stand-ins
 {
   stand_in scripts/check_layers.sh 'exit "${LAYERS_EXIT:-0}"'
-  stand_in bin/cmake 'case $* in *"--build --preset ${BROKEN_PRESET:-none} "*) exit 1 ;; esac'
+  stand_in bin/cmake 'echo "cmake $*"; case $* in *"--build --preset ${BROKEN_PRESET:-none} "*) exit 1 ;; esac'
   stand_in bin/ctest '
 while [ $# -gt 0 ]; do
   case $1 in
@@ -59,6 +59,18 @@ expect '22 passed, 6 failed, 6 skipped' 1 FAILURES=2
 expect '27 passed, 1 failed, 6 skipped' 1 LAYERS_EXIT=1
 expect '27 passed, 1 failed, 6 skipped' 1 BROKEN_PRESET=asan
 expect '20 passed, 1 failed, 4 skipped' 1 SILENT_PRESET=tsan
+
+# Where there is a CUDA toolkit, all of the project's architectures are built and checked, though demo.sh may have built
+# for the GPU of this machine before.
+mkdir -p "$tree/build/release" "$tree/benchmarks"
+echo GRADFLIP_BUILT_WITH_CUDA:INTERNAL=1 >"$tree/build/release/CMakeCache.txt"
+for script in scripts/check_cuda_code.py benchmarks/run_on_gpu.sh; do
+  stand_in $script "echo \"$script \$*\""
+done
+expect '30 passed, 0 failed, 6 skipped' 0 FAILURES=0
+grep -q '^cmake --preset release .*-UCMAKE_CUDA_ARCHITECTURES' "$tree/log"
+grep -q '^benchmarks/run_on_gpu.sh --build-only --architecture default --pack none' "$tree/log"
+rm -r "$tree/build/release/CMakeCache.txt"
 
 # Ten tests, the slowest first, and what every stage took.
 expect '28 passed, 0 failed, 6 skipped' 0 FAILURES=0
