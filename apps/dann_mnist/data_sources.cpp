@@ -6,6 +6,7 @@
 
 #include "apps/common/data/digit_folder.h"
 #include "apps/common/data/drawn_digits.h"
+#include "apps/common/data/fit_to.h"
 #include "apps/common/data/mnist_m.h"
 #include "apps/dann_mnist/data_notes.h"
 #include "models/dann.h"

@@ -5,7 +5,7 @@
 
 #include <vector>
 
-#include "apps/common/data/digit_folder.h"
+#include "apps/common/data/fit_to.h"
 #include "runtime/errors.h"
 
 namespace gradflip {

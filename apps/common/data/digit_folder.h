@@ -48,15 +48,6 @@ void write_digit_folder(const std::filesystem::path& folder, const LabelledImage
 // behind.
 void require_writable_digit_folder(const std::filesystem::path& folder, std::int64_t channels);
 
-// The pictures at size x size: the same; 4 larger on each axis is cropped by 2 pixels a side (the
-// frame around digits stored as 32x32), smaller is enlarged bilinearly (half-pixel centres, integer
-// arithmetic). Other sizes are DataErrors that name `what` and both sizes.
-Images fit_to(Images images, std::int64_t size, const std::string& what);
-
-// What fit_to does to pictures of height x width.
-enum class Fit { kUnchanged, kCropped, kEnlarged, kRefused };
-Fit fit_of(std::int64_t height, std::int64_t width, std::int64_t size);
-
 // The SHA-256 of the image file followed by, for labelled ones, that of the labels, as plain IDX:
 // `cat train-images-idx3-ubyte train-labels-idx1-ubyte | sha256sum` of the same pictures.
 std::string content_sha256(const Images& images);

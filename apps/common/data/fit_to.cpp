@@ -1,11 +1,10 @@
-// fit_to and fit_of of digit_folder.h.
+#include "apps/common/data/fit_to.h"
 
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <vector>
 
-#include "apps/common/data/digit_folder.h"
 #include "kernels/require.h"
 #include "runtime/errors.h"
 

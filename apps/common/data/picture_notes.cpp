@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <vector>
 
-#include "apps/common/data/digit_folder.h"
+#include "apps/common/data/fit_to.h"
 #include "kernels/require.h"
 
 namespace gradflip {

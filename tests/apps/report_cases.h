@@ -1,0 +1,70 @@
+// Runs that the tests of reports and tables show.
+#pragma once
+
+#include <cstdint>
+#include <utility>
+#include <vector>
+
+#include "apps/common/report/run_result.h"
+
+namespace gradflip {
+
+inline EpochResult epoch(std::int64_t number, double source, double target) {
+  EpochResult result;
+  result.epoch = number;
+  result.steps = 100 * number;
+  result.label_loss = 0.25 / static_cast<double>(number);
+  result.learning_rate = 0.01;
+  result.source_test_accuracy = source;
+  result.target_test_accuracy = target;
+  result.seconds = 2.0 * static_cast<double>(number);
+  return result;
+}
+
+inline RunResult run(Mode mode, std::uint64_t seed, std::vector<EpochResult> history) {
+  RunResult result;
+  result.mode = mode;
+  result.seed = seed;
+  result.steps = history.empty() ? 7 : history.back().steps;
+  result.seconds = 4.0;
+  result.evaluation_seconds = 0.5;
+  result.data_seconds = 0.25;
+  result.wall_seconds = 5.0;
+  result.steps_per_epoch = 50;
+  result.images_per_second = 1600.0;
+  result.history = std::move(history);
+  result.completed = true;
+  if (mode == Mode::kDann) {
+    for (EpochResult& entry : result.history) {
+      entry.domain_loss = 0.69;
+      entry.domain_accuracy = 0.5;
+      entry.lambda = 0.9;
+    }
+  }
+  return result;
+}
+
+inline std::vector<RunResult> three_modes() {
+  return {run(Mode::kSourceOnly, 1, {epoch(1, 0.90, 0.50), epoch(2, 0.98, 0.40)}),
+          run(Mode::kDann, 1, {epoch(1, 0.91, 0.75), epoch(2, 0.97, 0.70)}),
+          run(Mode::kTargetOnly, 1, {epoch(1, 0.60, 0.85), epoch(2, 0.62, 0.90)})};
+}
+
+inline Plan all_modes(std::int64_t seeds = 1) {
+  return {{Mode::kSourceOnly, Mode::kDann, Mode::kTargetOnly}, seeds};
+}
+
+// As it is on a target without labels.
+inline RunResult unmeasured(RunResult run) {
+  run.measures_target = false;
+  for (EpochResult& epoch : run.history) epoch.target_test_accuracy.reset();
+  return run;
+}
+
+inline RunResult failed(RunResult run) {
+  run.completed = false;
+  run.error = RunError{7, "training diverged at step 7"};
+  return run;
+}
+
+}  // namespace gradflip
