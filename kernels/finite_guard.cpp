@@ -13,8 +13,9 @@
 namespace gradflip {
 namespace {
 
-constexpr std::int64_t kBlock = 4096;  // 16 KiB: a search rereads it from the first-level cache
-constexpr std::int64_t kLanes = 16;    // four SSE registers: hides the loop's own instructions
+constexpr std::int64_t kFiniteBlock =
+    4096;                            // 16 KiB: a search rereads it from the first-level cache
+constexpr std::int64_t kLanes = 16;  // four SSE registers: hides the loop's own instructions
 
 bool all_finite(const float* values, std::int64_t size) {
   // x - x is +0, all bits clear, for every finite x; for an infinity or a NaN it is a NaN.
@@ -36,9 +37,9 @@ void check_finite(Cpu /*ctx*/, std::int64_t size, const float* values, std::int3
                   const std::int64_t* step, FiniteGuard* guard) {
   GRADFLIP_REQUIRE(size >= 0, message("check_finite: size is ", size, ", must be >= 0"));
   if (guard->frozen != 0) return;
-  for (std::int64_t begin = 0; begin < size; begin += kBlock) {
+  for (std::int64_t begin = 0; begin < size; begin += kFiniteBlock) {
     const float* block = values + begin;
-    const std::int64_t block_size = std::min(kBlock, size - begin);
+    const std::int64_t block_size = std::min(kFiniteBlock, size - begin);
     if (all_finite(block, block_size)) continue;
     const float* offender =
         std::find_if(block, block + block_size, [](float value) { return !std::isfinite(value); });

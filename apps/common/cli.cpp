@@ -97,7 +97,7 @@ bool is_out_of_host_memory(const std::exception& error) {
          dynamic_cast<const std::length_error*>(&error) != nullptr;
 }
 
-std::string text_of(const std::filesystem::filesystem_error& error) {
+std::string message_of(const std::filesystem::filesystem_error& error) {
   return fmt::format("cannot use {}: {}; check that it is there and that you may read or write it",
                      error.path1().string(), error.code().message());
 }
@@ -124,7 +124,7 @@ std::string error_text(const std::exception& error) {
     return "out of memory; use less data, smaller pictures or a smaller batch";
   }
   if (const auto* refused = dynamic_cast<const std::filesystem::filesystem_error*>(&error)) {
-    return on_one_line(text_of(*refused));
+    return on_one_line(message_of(*refused));
   }
   if (exit_code_of(error) == ExitCode::kInternal) {
     return fmt::format("internal error: {}; please report it with the command that you gave",
