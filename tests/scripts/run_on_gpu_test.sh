@@ -230,7 +230,7 @@ case $* in *racecheck*) while :; do sleep 0.1; done ;; esac
 PROGRAM
 run 0 --parts sanitizers --seconds 12 "$folder/out"
 summary 'r("sanitizers")' 'done'
-grep -q 'racecheck-kernels_test: exit 137, 1 tests passed before the time limit' "$folder/out/parts.log" ||
+grep -q 'racecheck-kernels_test-0: exit 137, 1 tests passed before the time limit' "$folder/out/parts.log" ||
   fail 'the log does not tell what was killed'
 cp "$folder/good_sanitizer" "$folder/tools/compute-sanitizer"
 
