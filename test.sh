@@ -129,6 +129,7 @@ configure_and_build() {
   shift 3
   # The project's own architectures, though demo.sh may have built for this machine's GPU: each is checked.
   configure "$preset" -UCMAKE_CUDA_ARCHITECTURES -DGRADFLIP_CUDA="$with_cuda" -DGRADFLIP_TESTS=ON \
+    -DGRADFLIP_COMPILE_TOGETHER=ON \
     -DCMAKE_CUDA_COMPILER_LAUNCHER="$PWD/scripts/keep_cuda_reports.sh" || return 1
   # shellcheck disable=SC2086  # nothing or several words
   run $launcher cmake --build --preset "$preset" --parallel "$(build_jobs "$mib_per_job")" "$@"

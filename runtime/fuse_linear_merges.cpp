@@ -19,9 +19,9 @@ struct Match {
   std::optional<Math> math;                    // of every term
 };
 
-class Matcher {
+class MergeMatcher {
  public:
-  explicit Matcher(const GraphRewrite& rewrite) : rewrite_(rewrite) {}
+  explicit MergeMatcher(const GraphRewrite& rewrite) : rewrite_(rewrite) {}
 
   // Reads the expression that makes `value`; false if it is no such sum. `reversal` is the lambda
   // met on the way.
@@ -58,7 +58,7 @@ class Matcher {
 
 Rewritten fuse_linear_merges(const Graph& graph, std::span<const Value> keep) {
   GraphRewrite rewrite(graph, keep);
-  const Matcher matcher(rewrite);
+  const MergeMatcher matcher(rewrite);
   const auto nodes = graph.nodes();
   for (auto index = static_cast<std::int32_t>(nodes.size()) - 1; index >= 0; --index) {
     const Node& node = nodes[static_cast<std::size_t>(index)];

@@ -1,7 +1,9 @@
 # Decides whether the CUDA backend is built: sets GRADFLIP_WITH_CUDA (0 or 1) and GRADFLIP_CUDA_SUMMARY, and enables
-# the language. The backend needs a toolkit of CUDA 12 or later; an older one counts as none.
+# the language; GRADFLIP_CUDA_MORE_CODE is for gradflip_cuda_settings(). The backend needs a toolkit of CUDA 12 or later;
+# an older one counts as none.
 
 set(GRADFLIP_WITH_CUDA 0)
+set(GRADFLIP_CUDA_MORE_CODE)
 set(GRADFLIP_CUDA_SUMMARY "off (GRADFLIP_CUDA=OFF)")
 
 # What may be missing goes into the summary, or ends the configuration if CUDA was asked for.
@@ -23,10 +25,11 @@ if(NOT GRADFLIP_CUDA STREQUAL "OFF")
     endif()
   endif()
   if(NOT DEFINED CMAKE_CUDA_ARCHITECTURES)
-    # Ampere and Ada run the first, Hopper the second, and toolkits from 12.0 to 13 know both. The driver compiles the
-    # first's PTX for whatever is newer: PTX for another architecture would be a third pass of the compiler, which takes
-    # most of its time.
-    set(CMAKE_CUDA_ARCHITECTURES 80 90a-real)
+    # Ampere and Ada run the first, and the driver compiles its PTX for whatever is newer. Hopper has code of its own from
+    # the same PTX: byte for byte what it gets from PTX for itself, without another pass of the compiler's slower half.
+    # Toolkits from 12.0 to 13 know both.
+    set(CMAKE_CUDA_ARCHITECTURES 80)
+    set(GRADFLIP_CUDA_MORE_CODE --generate-code=arch=compute_80,code=sm_90a)
   endif()
   if(NOT CMAKE_CUDA_COMPILER)
     check_language(CUDA)
@@ -50,6 +53,9 @@ if(NOT GRADFLIP_CUDA STREQUAL "OFF")
       find_package(CUDAToolkit REQUIRED)
       set(GRADFLIP_WITH_CUDA 1)
       list(JOIN CMAKE_CUDA_ARCHITECTURES " " architectures)
+      if(GRADFLIP_CUDA_MORE_CODE)
+        string(APPEND architectures " 90a-real")
+      endif()
       set(GRADFLIP_CUDA_SUMMARY "on (CUDA ${CMAKE_CUDA_COMPILER_VERSION}; ${architectures})")
     endif()
   endif()

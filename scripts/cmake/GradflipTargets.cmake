@@ -46,12 +46,13 @@ function(gradflip_cuda_settings target)
   set(strict $<$<BOOL:${GRADFLIP_CUDA_WARNINGS_ARE_ERRORS}>:-Werror=all-warnings>)
   # By hand: CMake 3.25 does not know the standard of newer toolkits.
   target_compile_options(${target} PRIVATE $<$<COMPILE_LANGUAGE:CUDA>:-std=c++20
-    --expt-relaxed-constexpr -Xptxas=-warn-spills,-warn-lmem-usage ${strict} -Xcompiler=-Wall,-Wextra>)
+    --expt-relaxed-constexpr ${GRADFLIP_CUDA_MORE_CODE} -Xptxas=-warn-spills,-warn-lmem-usage ${strict} -Xcompiler=-Wall,-Wextra>)
 endfunction()
 
 # gradflip_precompile(<target> <header>... | REUSE_FROM <target>): headers that most of a target's files include, parsed
-# once for it, or for all targets with its options. For tests: at -O3 g++ 12 sees faults in std::string behind such headers
-# that are not there. With g++ only, and not with ccache, which cannot keep what depends on them. The preset debug and scripts/coverage.sh compile every file by itself, so an include that is missing shows there.
+# once for it, or for all targets with its options. For what is compiled with -O1: at -O3 g++ 12 sees faults in
+# std::string behind such headers that are not there. With g++ only, and not with ccache, which cannot keep what depends
+# on them. The preset debug and scripts/coverage.sh compile every file by itself, so an include that is missing shows.
 function(gradflip_precompile target)
   if(GRADFLIP_PRECOMPILED_HEADERS AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU"
       AND NOT CMAKE_CXX_COMPILER_LAUNCHER MATCHES "ccache")
@@ -60,6 +61,15 @@ function(gradflip_precompile target)
     else()
       target_precompile_headers(${target} PRIVATE ${ARGN})
     endif()
+  endif()
+endfunction()
+
+# gradflip_together(<target> [SANITIZED]): where GRADFLIP_COMPILE_TOGETHER is on (test.sh), eight files are one translation
+# unit, which parses their headers, and compiles what these define, once. SANITIZED: for what users run, in builds with
+# sanitizers only. Files that define the same name in unnamed namespaces do not go together.
+function(gradflip_together target)
+  if(GRADFLIP_COMPILE_TOGETHER AND (GRADFLIP_SANITIZE OR NOT "SANITIZED" IN_LIST ARGN))
+    set_target_properties(${target} PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE 8)
   endif()
 endfunction()
 
@@ -73,4 +83,5 @@ function(gradflip_library layer)
     $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}> $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}/gradflip>)
   target_link_libraries(gradflip_${layer} PUBLIC ${ARG_DEPENDS})
   gradflip_settings(gradflip_${layer})
+  gradflip_together(gradflip_${layer} SANITIZED)
 endfunction()

@@ -38,7 +38,7 @@ namespace gradflip {
 namespace {
 
 const Rows kBoth = segment_rows(0) | segment_rows(1);
-const std::vector<std::int64_t> kRows{5, 3};
+const std::vector<std::int64_t> kPictures{5, 3};
 
 // Pictures of two domains, perhaps convolutions, then several branches on the features, which
 // differ in everything that a rewrite looks at.
@@ -61,7 +61,7 @@ class RandomNetwork {
   void bind(GraphRunner& runner) const {
     runner.set_weights(random_floats(parameters.flat_size(), seed_ + 1));
     for (std::size_t domain = 0; domain < 2; ++domain) {
-      runner.bind(inputs_[domain], random_floats(kRows[domain] * 84, seed_ * 2 + domain));
+      runner.bind(inputs_[domain], random_floats(kPictures[domain] * 84, seed_ * 2 + domain));
     }
     runner.bind(lambda_, std::vector<float>{0.5F});
   }
@@ -167,7 +167,7 @@ class FusionPropertyTest : public BackendTest<Ctx> {
     }
     apply(fuse_linear_merges);
     for (const char* op : {"conv_block", "heads", "linear_merge"}) fused_[op] += graph.count(op);
-    GraphRunner runner(graph, kRows, 1, network.parameters, this->ctx());
+    GraphRunner runner(graph, kPictures, 1, network.parameters, this->ctx());
     network.bind(runner);
     runner.run();
     std::vector<std::vector<float>> read;
