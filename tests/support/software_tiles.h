@@ -3,11 +3,13 @@
 // fault on, or would get wrong without a word.
 #pragma once
 
+#include <array>
 #include <bit>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <limits>
 #include <stdexcept>
 #include <string>
 
@@ -67,16 +69,19 @@ class SoftwareTiles {
     require(shapes[kB].row_bytes == shapes[kSum].row_bytes, "B's columns are not the sum's");
     require(shapes[kA].row_bytes == 4 * shapes[kB].rows, "A's pairs are not B's rows");
     require(at(kA).filled && at(kB).filled && at(kSum).filled, "a tile that nothing was loaded to");
+    const Values A = values_of(at(kA));
+    const Values B = values_of(at(kB));
+    Tile& sums = at(kSum);
     for (std::int64_t m = 0; m < shapes[kSum].rows; ++m) {
       for (std::int64_t n = 0; n < shapes[kSum].row_bytes / 4; ++n) {
         float even = 0.0F;
         float odd = 0.0F;
         for (std::int64_t j = 0; j < shapes[kB].rows; ++j) {
-          even = flushed(std::fma(bf16(kA, m, 2 * j), bf16(kB, j, 2 * n), even));
-          odd = flushed(std::fma(bf16(kA, m, 2 * j + 1), bf16(kB, j, 2 * n + 1), odd));
+          even = flushed(std::fma(A.rows[m][2 * j], B.rows[j][2 * n], even));
+          odd = flushed(std::fma(A.rows[m][2 * j + 1], B.rows[j][2 * n + 1], odd));
         }
         float sum = 0.0F;
-        std::byte* const place = at(kSum).rows[m] + 4 * n;
+        std::byte* const place = sums.rows[m] + 4 * n;
         std::memcpy(&sum, place, sizeof(sum));
         sum = flushed(flushed(sum) + flushed(even + odd));
         std::memcpy(place, &sum, sizeof(sum));
@@ -107,12 +112,23 @@ class SoftwareTiles {
     if (!condition) throw std::logic_error(std::string("tile unit: ") + what);
   }
   static float flushed(float value) {
-    return std::fpclassify(value) == FP_SUBNORMAL ? std::copysign(0.0F, value) : value;
+    const bool is_small = std::abs(value) < std::numeric_limits<float>::min();
+    return is_small ? std::copysign(0.0F, value) : value;
   }
-  static float bf16(std::size_t tile, std::int64_t row, std::int64_t column) {
-    std::uint16_t bits = 0;
-    std::memcpy(&bits, at(tile).rows[row] + 2 * column, sizeof(bits));
-    return flushed(std::bit_cast<float>(std::uint32_t{bits} << 16U));
+
+  struct Values {
+    float rows[kTileRows][kTileRowBytes / 2];
+  };
+  static Values values_of(const Tile& tile) {
+    Values values{};
+    for (std::int64_t row = 0; row < kTileRows; ++row) {
+      for (std::int64_t column = 0; column < kTileRowBytes / 2; ++column) {
+        std::uint16_t bits = 0;
+        std::memcpy(&bits, tile.rows[row] + 2 * column, sizeof(bits));
+        values.rows[row][column] = flushed(std::bit_cast<float>(std::uint32_t{bits} << 16U));
+      }
+    }
+    return values;
   }
 };
 
