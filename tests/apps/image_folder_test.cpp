@@ -69,6 +69,11 @@ TEST(ImageFolder, FoldersWithoutPicturesAreRejectedWithWhatTheyHold) {
   EXPECT_THAT([&] { list_images(folder.path()); },
               ThrowsMessage<DataError>(
                   HasSubstr("holds no .jpg, .jpeg, .jpe, .jfif or .png file, but nothing")));
+  std::filesystem::create_symlink("nowhere", folder / "dangling");
+  EXPECT_THAT(
+      [&] { list_images(folder / "dangling"); },
+      ThrowsMessage<DataError>(HasSubstr("dangling: a link to a folder that is not there")));
+  std::filesystem::remove(folder / "dangling");
   write(folder / "a.webp", {});
   std::filesystem::create_directory(folder / "class_a");
   EXPECT_THAT([&] { list_images(folder.path()); },
@@ -83,7 +88,9 @@ TEST(ImageFolder, FoldersThatCannotBeReadAreIoErrorsThatNameThem) {
   std::filesystem::create_symlink("loop", folder / "loop");
   EXPECT_THAT([&] { list_images(folder / "loop"); },
               ThrowsMessage<IoError>(AllOf(HasSubstr("cannot read " + (folder / "loop").string()),
-                                           HasSubstr("check"))));
+                                           HasSubstr("mend them"))));
+  EXPECT_THAT([&] { list_images(folder / std::string(300, 'n')); },
+              ThrowsMessage<IoError>(HasSubstr("choose a shorter name")));
 }
 
 }  // namespace
