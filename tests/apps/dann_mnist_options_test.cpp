@@ -236,18 +236,6 @@ TEST_F(MemoryTest, WhatDoesNotFitIsAnErrorOfItsOwn) {
   EXPECT_THAT(result.err, HasSubstr("out of memory; use less data"));
 }
 
-// Whichever call it is that finds no memory: a file that is read, a folder that is listed.
-TEST_F(MemoryTest, WantOfMemoryIsNothingElse) {
-  const Words words = on_folders({"--mode", "dann", "--steps", "1", "--threads", "1"});
-  int kilobytes = 0;
-  while (in_memory(kilobytes += 1000, {"--version"}).exit_code != 0) {
-  }
-  for (int more = 0; more < 1000; more += 40) {
-    const ProgramResult result = in_memory(kilobytes + more, words);
-    EXPECT_THAT(result.exit_code, ::testing::AnyOf(0, 9)) << result.err;
-  }
-}
-
 TEST(EmptyWordTest, IsRefusedWhereverItStands) {
   expect_refused({""}, "the first argument is empty");
   expect_refused({"--json", ""}, "the argument behind \"--json\" is empty");

@@ -18,8 +18,8 @@
 #include "apps/gradflip/commands.h"
 #include "tests/apps/bytes.h"
 #include "tests/apps/program.h"
+#include "tests/support/refused_opens.h"
 #include "tests/support/temporary_folder.h"
-#include "tests/support/unnamed_files.h"
 
 namespace gradflip {
 namespace {

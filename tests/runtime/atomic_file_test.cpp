@@ -16,8 +16,8 @@
 #include <thread>
 
 #include "runtime/errors.h"
+#include "tests/support/refused_opens.h"
 #include "tests/support/temporary_folder.h"
-#include "tests/support/unnamed_files.h"
 
 namespace gradflip {
 namespace {
