@@ -14,6 +14,8 @@ std::vector<std::string> suspects(const Divergence& divergence, const TrainingOp
   // Until a step has been taken the weights are those that the run began with.
   const bool updated = divergence.step > 0;
   if (updated) names.emplace_back("--learning-rate");
+  // The first update has no earlier one to go on with.
+  if (divergence.step > 1 && options.momentum > 0.0) names.emplace_back("--momentum");
   if (updated && options.weight_decay > 0.0) names.emplace_back("--weight-decay");
   // The domain loss is shown without its weights, and reaches the label predictor by way of the
   // features alone: only through earlier updates.

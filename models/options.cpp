@@ -72,16 +72,17 @@ void require_positive(const char* option, double value) {
                    fmt::format("{}: {} is not a finite number above 0", option, value));
 }
 
-// Neither 0 nor infinite in f32.
+// Neither infinite in f32 nor so small that it loses digits, or is 0.
 bool is_normal_in_f32(double value) {
   return value >= std::numeric_limits<float>::min() && value <= std::numeric_limits<float>::max();
 }
 
 void require_fits_f32(const char* option, double value) {
-  GRADFLIP_REQUIRE(value == 0.0 || is_normal_in_f32(value),
-                   fmt::format("{}: {} is {} in f32, in which training computes; its numbers go "
-                               "from 1.2e-38 to 3.4e38",
-                               option, value, value < 1.0 ? "0" : "infinite"));
+  GRADFLIP_REQUIRE(
+      value == 0.0 || is_normal_in_f32(value),
+      fmt::format("{}: {} is {} number of f32, in which training computes: they go "
+                  "from 1.2e-38 to 3.4e38",
+                  option, value, value < 1.0 ? "below the smallest normal" : "above the largest"));
 }
 
 void require_below_one(const char* option, double value) {
@@ -94,21 +95,23 @@ void require_below_one(const char* option, double value) {
 
 // `end` is what a quantity that starts from `start` comes to where `options` have done their work.
 void require_schedule(const char* options, const char* quantity, double start, double end) {
-  GRADFLIP_REQUIRE(start == 0.0 || is_normal_in_f32(end),
-                   fmt::format("{}: with these values the {} comes to {}, which is 0 in f32, in "
-                               "which training computes",
-                               options, quantity, end));
+  GRADFLIP_REQUIRE(
+      start == 0.0 || is_normal_in_f32(end),
+      fmt::format("{}: with these values the {} comes to {}, below the smallest normal "
+                  "number of f32, in which training computes, 1.2e-38",
+                  options, quantity, end));
 }
 
 void require_domain_weight(const TrainingOptions& options) {
   require_at_least_zero("--domain-weight", options.domain_weight);
   require_fits_f32("--domain-weight", options.domain_weight);
   const DomainWeights weights = domain_weights(options);
-  GRADFLIP_REQUIRE(options.domain_weight == 0.0 ||
-                       (is_normal_in_f32(weights.source) && is_normal_in_f32(weights.target)),
-                   fmt::format("--domain-weight: a domain's part of {} is 0 in f32, in which "
-                               "training computes",
-                               options.domain_weight));
+  GRADFLIP_REQUIRE(
+      options.domain_weight == 0.0 ||
+          (is_normal_in_f32(weights.source) && is_normal_in_f32(weights.target)),
+      fmt::format("--domain-weight: a domain's part of {} is below the smallest normal "
+                  "number of f32, in which training computes, 1.2e-38",
+                  options.domain_weight));
 }
 
 TrainingOptions deepda() {
@@ -164,7 +167,8 @@ void require_schedules(const TrainingOptions& options, std::int64_t total_steps)
   const double reversed = lambda * std::min(weights.source, weights.target);
   GRADFLIP_REQUIRE(reversed == 0.0 || reversed >= std::numeric_limits<float>::min(),
                    fmt::format("--lambda, --domain-weight: with these values their product comes "
-                               "to {}, which is 0 in f32, in which training computes",
+                               "to {}, below the smallest normal number of f32, in which training "
+                               "computes, 1.2e-38",
                                reversed));
 }
 

@@ -11,35 +11,12 @@
 #include <system_error>
 
 #include "runtime/errors.h"
+#include "runtime/io_failure.h"
 
 namespace gradflip {
 namespace {
 
 namespace fs = std::filesystem;
-
-const char* remedy(int error) {
-  switch (error) {
-    case ENOSPC:
-    case EDQUOT:
-      return "; free some space or choose another folder";
-    case EACCES:
-    case EPERM:
-    case EROFS:
-      return "; check its permissions or choose another place";
-    case ENOENT:
-    case ENOTDIR:
-      return "; check the path, and create the folder if it is missing";
-    case EFBIG:
-      return "; raise the limit on file sizes (ulimit -f)";
-    default:
-      return "";
-  }
-}
-
-[[noreturn]] void fail(const char* what, const fs::path& path, int error) {
-  throw IoError(fmt::format("{} {}: {}{}", what, path.string(),
-                            std::generic_category().message(error), remedy(error)));
-}
 
 template <typename Call>
 auto retry_on_eintr(Call call) {
@@ -77,7 +54,7 @@ fs::path follow_link(const fs::path& path) {
   std::error_code error;
   if (!fs::is_symlink(fs::symlink_status(path, error))) return path;
   fs::path target = fs::canonical(path, error);
-  if (error) fail("cannot follow the link", path, error.value());
+  if (error) throw_io_failure("cannot follow the link", path, error.value());
   return target;
 }
 
@@ -155,7 +132,7 @@ void write_all(int number, std::span<const std::byte> bytes, const fs::path& pat
   while (!bytes.empty()) {
     const auto written =
         retry_on_eintr([&] { return ::write(number, bytes.data(), bytes.size()); });
-    if (written <= 0) fail("cannot write", path, written < 0 ? errno : EIO);
+    if (written <= 0) throw_io_failure("cannot write", path, written < 0 ? errno : EIO);
     bytes = bytes.subspan(static_cast<std::size_t>(written));
   }
 }
@@ -163,10 +140,10 @@ void write_all(int number, std::span<const std::byte> bytes, const fs::path& pat
 void sync_folder(const fs::path& folder, const fs::path& path) {
   const Descriptor descriptor(
       retry_on_eintr([&] { return ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC); }));
-  if (descriptor.number() < 0) fail("cannot open the folder of", path, errno);
+  if (descriptor.number() < 0) throw_io_failure("cannot open the folder of", path, errno);
   // EINVAL: a file system that has no sync for folders; there is nothing more to do on it.
   if (retry_on_eintr([&] { return ::fsync(descriptor.number()); }) != 0 && errno != EINVAL) {
-    fail("cannot sync the folder of", path, errno);
+    throw_io_failure("cannot sync the folder of", path, errno);
   }
 }
 
@@ -186,7 +163,7 @@ Target target_of(const fs::path& path) {
   target.file = follow_link(path);
   target.folder = target.file.has_parent_path() ? target.file.parent_path() : fs::path(".");
   target.exists = ::stat(target.file.c_str(), &target.old) == 0;
-  if (!target.exists && errno != ENOENT) fail("cannot write", path, errno);
+  if (!target.exists && errno != ENOENT) throw_io_failure("cannot write", path, errno);
   if (target.file.filename().empty() || (target.exists && S_ISDIR(target.old.st_mode))) {
     refuse("it is a folder; name a file in it");
   }
@@ -209,21 +186,21 @@ Target target_of(const fs::path& path) {
 
 void require_writable(const fs::path& path) {
   const NewFile file(target_of(path).folder);
-  if (file.number() < 0) fail("cannot create a file for", path, errno);
+  if (file.number() < 0) throw_io_failure("cannot create a file for", path, errno);
 }
 
 void write_file_atomically(const fs::path& path, std::span<const std::byte> bytes) {
   const Target target = target_of(path);
   NewFile file(target.folder);
-  if (file.number() < 0) fail("cannot create a file for", path, errno);
+  if (file.number() < 0) throw_io_failure("cannot create a file for", path, errno);
   write_all(file.number(), bytes, path);
   if (target.exists && ::fchmod(file.number(), target.old.st_mode & 07777) != 0) {
-    fail("cannot set the mode of", path, errno);
+    throw_io_failure("cannot set the mode of", path, errno);
   }
   if (retry_on_eintr([&] { return ::fsync(file.number()); }) != 0) {
-    fail("cannot sync", path, errno);
+    throw_io_failure("cannot sync", path, errno);
   }
-  if (file.move_to(target.file) != 0) fail("cannot replace", path, errno);
+  if (file.move_to(target.file) != 0) throw_io_failure("cannot replace", path, errno);
   sync_folder(target.folder, path);
 }
 
@@ -231,17 +208,19 @@ std::vector<std::byte> read_file(const fs::path& path, std::uint64_t max_bytes) 
   // O_NONBLOCK: opening a pipe that nobody writes would wait for ever; regular files ignore it.
   const Descriptor descriptor(
       retry_on_eintr([&] { return ::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC); }));
-  if (descriptor.number() < 0) fail("cannot read", path, errno);
+  if (descriptor.number() < 0) throw_io_failure("cannot read", path, errno);
 
   struct stat status {};
-  if (::fstat(descriptor.number(), &status) != 0) fail("cannot read", path, errno);
+  if (::fstat(descriptor.number(), &status) != 0) throw_io_failure("cannot read", path, errno);
   if (!S_ISREG(status.st_mode)) {
-    throw IoError(fmt::format("cannot read {}: it is not a regular file", path.string()));
+    throw IoError(fmt::format(
+        "cannot read {}: it is not a regular file; put what it holds into one", path.string()));
   }
   const auto size = static_cast<std::uint64_t>(status.st_size);
   if (size > max_bytes) {
-    throw IoError(fmt::format("cannot read {}: it has {} bytes, and at most {} are accepted",
-                              path.string(), size, max_bytes));
+    throw IoError(
+        fmt::format("cannot read {}: it has {} bytes, and at most {} are accepted; make it smaller",
+                    path.string(), size, max_bytes));
   }
 
   // One byte more than the size: a file that has grown since shows it.
@@ -250,7 +229,7 @@ std::vector<std::byte> read_file(const fs::path& path, std::uint64_t max_bytes) 
   while (have < bytes.size()) {
     const auto got = retry_on_eintr(
         [&] { return ::read(descriptor.number(), bytes.data() + have, bytes.size() - have); });
-    if (got < 0) fail("cannot read", path, errno);
+    if (got < 0) throw_io_failure("cannot read", path, errno);
     if (got == 0) break;
     have += static_cast<std::size_t>(got);
   }

@@ -20,7 +20,7 @@ namespace gradflip {
 //
 // Throws IoError (one line: what, path, reason, how to mend). The temporary file is then gone and
 // the old file is as it was; only if the final sync of the folder is what failed, the new file is
-// already in place.
+// already in place. Throws std::bad_alloc if the machine has too little memory, as all here do.
 void write_file_atomically(const std::filesystem::path& path, std::span<const std::byte> bytes);
 
 // Throws what write_file_atomically would throw for `path`, as far as it shows before there are

@@ -30,4 +30,10 @@ struct DivergedError : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
+// 9: out of memory over one thing that is too large, which the message names; std::bad_alloc is the
+// same where nothing is to be named.
+struct MemoryError : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+
 }  // namespace gradflip

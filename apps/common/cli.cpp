@@ -92,6 +92,8 @@ int parse_and_run(CLI::App& app, std::vector<std::string> words, const std::func
 }
 
 bool is_out_of_host_memory(const std::exception& error) {
+  const auto* refused = dynamic_cast<const std::filesystem::filesystem_error*>(&error);
+  if (refused != nullptr) return refused->code() == std::errc::not_enough_memory;
   // A length_error is a container that was to hold more than any machine can address.
   return dynamic_cast<const std::bad_alloc*>(&error) != nullptr ||
          dynamic_cast<const std::length_error*>(&error) != nullptr;
@@ -108,7 +110,10 @@ ExitCode exit_code_of(const std::exception& error) {
   if (dynamic_cast<const UsageError*>(&error) != nullptr) return ExitCode::kUsage;
   if (dynamic_cast<const DataError*>(&error) != nullptr) return ExitCode::kData;
   if (dynamic_cast<const ModelFileError*>(&error) != nullptr) return ExitCode::kModelFile;
-  if (dynamic_cast<const DeviceMemoryError*>(&error) != nullptr) return ExitCode::kOutOfMemory;
+  if (dynamic_cast<const DeviceMemoryError*>(&error) != nullptr ||
+      dynamic_cast<const MemoryError*>(&error) != nullptr) {
+    return ExitCode::kOutOfMemory;
+  }
   if (dynamic_cast<const DeviceError*>(&error) != nullptr) return ExitCode::kDevice;
   if (dynamic_cast<const IoError*>(&error) != nullptr) return ExitCode::kIo;
   if (dynamic_cast<const DivergedError*>(&error) != nullptr) return ExitCode::kDiverged;

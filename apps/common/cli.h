@@ -41,8 +41,8 @@ int run_app(CLI::App& app, int argc, const char* const* argv, const std::functio
 void parse(CLI::App& app, std::vector<std::string> words);
 
 // The exit code that stands for `error`: the types of runtime/errors.h, UsageError, std::bad_alloc
-// and DeviceMemoryError (out of memory), std::filesystem::filesystem_error (I/O). Any other is
-// internal, std::invalid_argument too: it is a contract that this program broke.
+// and DeviceMemoryError (out of memory), std::filesystem::filesystem_error (I/O, or out of memory).
+// Any other is internal, std::invalid_argument too: it is a contract that this program broke.
 ExitCode exit_code_of(const std::exception& error);
 
 // `error` for the user, on one line: what(), or more words where that alone would not help.

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <set>
+
 #include "apps/common/shown.h"
 
 namespace gradflip {
@@ -44,6 +46,13 @@ void require_value_at(const std::vector<std::string>& words, std::size_t positio
   }
 }
 
+[[noreturn]] void refuse_blank_word(const std::vector<std::string>& words, std::size_t position) {
+  const std::string place =
+      position == 0 ? "the first argument is empty"
+                    : fmt::format("the argument behind {} is empty", shown(words[position - 1]));
+  throw CLI::ParseError(place + " (an unset variable?); leave it out", CLI::ExitCodes::ExtrasError);
+}
+
 }  // namespace
 
 void require_flag_value(const std::string& option, const std::string& value) {
@@ -51,16 +60,14 @@ void require_flag_value(const std::string& option, const std::string& value) {
   refuse(option, shown(value) + " is neither true nor false");
 }
 
-bool is_blank(std::string_view text) { return text.find_first_not_of(" \t\r\n") == text.npos; }
+bool is_blank(std::string_view text) { return text.find_first_not_of(" \t\r\n\v\f") == text.npos; }
 
 void require_values(const CLI::App& app, const std::vector<std::string>& words) {
   const CLI::App* command = &app;
+  std::set<const CLI::Option*> given;
   for (std::size_t i = 0; i < words.size(); ++i) {
     const std::string& word = words[i];
-    if (is_blank(word) && i > 0) refuse(words[i - 1], "an empty argument follows");
-    if (is_blank(word)) {
-      throw CLI::ParseError("the first argument is empty", CLI::ExitCodes::ExtrasError);
-    }
+    if (is_blank(word)) refuse_blank_word(words, i);
     if (word[0] != '-') {
       const CLI::App* subcommand = subcommand_called(*command, word);
       if (subcommand != nullptr) command = subcommand;
@@ -70,11 +77,15 @@ void require_values(const CLI::App& app, const std::vector<std::string>& words) 
     const std::string name = word.substr(0, equals);
     const CLI::Option* option = option_called(command, name);
     if (option == nullptr) return;  // CLI11 refuses the line for it, and misspelt words come first
+    const bool takes_value = option->get_items_expected_min() > 0;
+    if (takes_value && !given.insert(option).second) {
+      refuse(name, "it is given twice; leave one of the two out");
+    }
     if (equals != std::string::npos) {
       const std::string value = word.substr(equals + 1);
       require_not_blank(name, value);
-      if (option->get_items_expected_min() == 0) require_flag_value(name, value);
-    } else if (option->get_items_expected_min() > 0) {
+      if (!takes_value) require_flag_value(name, value);
+    } else if (takes_value) {
       require_value_at(words, ++i, command, name);
     }
   }

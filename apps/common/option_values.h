@@ -1,4 +1,5 @@
-// What CLI11 lets through: an option without a value, or with an empty one.
+// What CLI11 lets through, or refuses in words of its own: an option without a value, with an empty
+// one, or with two.
 #pragma once
 
 #include <CLI/CLI.hpp>
@@ -21,6 +22,7 @@ void require_flag_value(const std::string& option, const std::string& value);
 //   an option has none                  --save --json, where CLI11 would name a file --json
 //   a flag is set to neither of two     --json=5
 //   an empty word stands anywhere else  --json ""
+//   an option with a value comes twice  --seed 1 --seed 2
 // Options take one value or none. A value that begins with two dashes is written --save=--json.
 void require_values(const CLI::App& app, const std::vector<std::string>& words);
 

@@ -6,7 +6,8 @@
 
 namespace gradflip {
 
-// Control characters as \x0d; everything else, UTF-8 included, as it is.
+// Control characters as \x0d, and what of UTF-8 nobody sees, a byte-order mark say, as \ufeff;
+// everything else as it is.
 std::string without_controls(std::string_view text);
 
 // `text` in quotes, without control characters and cut if it is long: "0x10", "a\x0d", "abc...".

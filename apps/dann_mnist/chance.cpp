@@ -60,7 +60,9 @@ std::optional<std::string> chance_note(const RunResult& run, const LabelledImage
   const double share = largest(shares(*test));
   const double deviation =
       std::sqrt(share * (1.0 - share) / static_cast<double>(test->labels.size()));
-  if (accuracy > share + kDeviations * deviation) return {};
+  const double chance = share + kDeviations * deviation;
+  // Of one class or a handful of pictures even a network that is always right does no better.
+  if (chance >= 1.0 || accuracy > chance) return {};
   return note(
       fmt::format("its {} test accuracy is {:.2f} %, and always naming the most frequent "
                   "class gives {:.2f} %",

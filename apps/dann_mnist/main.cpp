@@ -5,8 +5,9 @@
 
 int main(int argc, char** argv) {
   gradflip::let_writes_fail();
-  const gradflip::StopRequest stop;  // first, so that no signal finds the program without it
   gradflip::CommandLine command_line;
-  return gradflip::run_app(command_line.app(), argc, argv,
-                           [&] { return gradflip::run_program(command_line.arguments(), stop); });
+  return gradflip::run_app(command_line.app(), argc, argv, [&] {
+    const gradflip::StopRequest stop;
+    return gradflip::run_program(command_line.arguments(), stop);
+  });
 }

@@ -103,6 +103,7 @@ void require_apart(const Arguments& arguments, const std::vector<Output>& output
   const std::map<fs::path, std::string> inputs = inputs_of(arguments);
   std::map<fs::path, std::string> written;
   for (const Output& output : outputs) {
+    require_apart_from_streams(output.option, output.path);
     const fs::path file = the_file(output.path);
     const auto read = inputs.find(file);
     if (read != inputs.end()) {
@@ -126,6 +127,7 @@ fs::path weights_file(const Arguments& arguments, Mode mode, std::uint64_t seed)
 
 void require_outputs(const Arguments& arguments) {
   const std::vector<Output> outputs = outputs_of(arguments);
+  if (arguments.save) require_apart_from_streams("--save", *arguments.save);
   require_apart(arguments, outputs);
   // The name as it was given comes first: a folder there is a slip, also where names are made of
   // it.

@@ -14,8 +14,9 @@ namespace gradflip {
 std::filesystem::path weights_file(const Arguments& arguments, Mode mode, std::uint64_t seed);
 
 // Before anything else is done: refuses, as a usage error, two outputs that would be one file, an
-// output that would replace a file which this experiment reads, and options that --save-config
-// cannot write; tries every file that will be written (IoError). Changes nothing.
+// output that would replace a file which this experiment reads or one that its standard output or
+// error goes to, and options that --save-config cannot write; tries every file that will be written
+// (IoError). Changes nothing.
 void require_outputs(const Arguments& arguments);
 
 // Writes --save-config, if it was given. Called when nothing is left to refuse: a command line that

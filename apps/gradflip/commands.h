@@ -5,9 +5,13 @@
 #include <CLI/CLI.hpp>
 #include <functional>
 
+#include "apps/common/run/signals.h"
+
 namespace gradflip {
 
-using Command = std::function<int()>;  // returns the exit code
+// Returns the exit code. Asked to stop, it ends soon and leaves no part of its output: 128 + the
+// signal's number if it is not done by then.
+using Command = std::function<int(const StopRequest&)>;
 
 // gradflip data mnist-m: builds MNIST-M from digits and photographs.
 void add_data_command(CLI::App& app, Command* chosen);

@@ -9,6 +9,7 @@
 #include "apps/common/data/digit_folder.h"
 #include "apps/common/data/mnist_m.h"
 #include "apps/common/number_option.h"
+#include "apps/common/run/output_file.h"
 #include "apps/common/shown.h"
 #include "apps/gradflip/commands.h"
 
@@ -24,10 +25,24 @@ struct MnistMOptions {
 const std::map<std::string, Blend> kBlends = {{"difference", Blend::kDifference},
                                               {"invert", Blend::kInvert}};
 
-int build(const MnistMOptions& options) {
+// A signal came before there was anything to write.
+struct Interrupted {};
+
+constexpr std::int64_t kChannels = 3;
+
+MnistM made(const MnistMOptions& options, const StopRequest& stop) {
+  const auto end_if_asked = [&] {
+    if (stop.signal() != 0) throw Interrupted{};
+  };
   const Blend blend = kBlends.at(options.blend);
-  require_writable_digit_folder(options.out, /*channels=*/3);
+  require_apart_from_streams("--out", options.out);
+  for (const auto& file : digit_folder_files(options.out, kChannels)) {
+    require_apart_from_streams("--out", file);
+  }
+  require_writable_digit_folder(options.out, kChannels);
+  end_if_asked();
   const LabelledImages train_digits = read_train(options.digits);
+  end_if_asked();
   const LabelledImages test_digits = read_test(options.digits);
   require_grey(train_digits, options.digits);
   require_grey(test_digits, options.digits);
@@ -35,14 +50,27 @@ int build(const MnistMOptions& options) {
   for (const std::string& note : photographs.notes) {
     std::cerr << "note: " << without_controls(note) << "\n";
   }
-  const MnistM built = build_mnist_m(train_digits, test_digits, photographs, blend, options.seed);
-  write_digit_folder(options.out, built.train, built.test);
-  for (const auto& [part, data] : {std::pair{"train", &built.train}, {"test", &built.test}}) {
-    std::cout << fmt::format("{:<5}  {} pictures of {}x{}  sha256 {}  with labels {}\n", part,
-                             data->images.count, data->images.height, data->images.width,
-                             content_sha256(data->images), content_sha256(*data));
+  MnistM built =
+      build_mnist_m(train_digits, test_digits, photographs, blend, options.seed, end_if_asked);
+  end_if_asked();
+  return built;
+}
+
+// All four files or none: once the first is begun, a signal waits for the last.
+int build(const MnistMOptions& options, const StopRequest& stop) {
+  try {
+    const MnistM built = made(options, stop);
+    write_digit_folder(options.out, built.train, built.test);
+    for (const auto& [part, data] : {std::pair{"train", &built.train}, {"test", &built.test}}) {
+      std::cout << fmt::format("{:<5}  {} pictures of {}x{}  sha256 {}  with labels {}\n", part,
+                               data->images.count, data->images.height, data->images.width,
+                               content_sha256(data->images), content_sha256(*data));
+    }
+    return 0;
+  } catch (const Interrupted&) {
+    std::cerr << "stopped before anything was written\n";
+    return 128 + stop.signal();
   }
-  return 0;
 }
 
 }  // namespace
@@ -69,7 +97,9 @@ void add_data_command(CLI::App& app, Command* chosen) {
   mnist_m->add_option("--out", options->out, "folder to write; made if missing")->required();
   constexpr WholeRange kSeeds{.low = 0};
   add_whole_number(*mnist_m, "--seed", kSeeds, options->seed, "chooses the patches [0]");
-  mnist_m->callback([options, chosen] { *chosen = [options] { return build(*options); }; });
+  mnist_m->callback([options, chosen] {
+    *chosen = [options](const StopRequest& stop) { return build(*options, stop); };
+  });
 }
 
 }  // namespace gradflip

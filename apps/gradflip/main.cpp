@@ -8,5 +8,8 @@ int main(int argc, char** argv) {
   app.require_subcommand(1);
   gradflip::Command chosen;
   gradflip::add_data_command(app, &chosen);
-  return gradflip::run_app(app, argc, argv, [&] { return chosen(); });
+  return gradflip::run_app(app, argc, argv, [&] {
+    const gradflip::StopRequest stop;
+    return chosen(stop);
+  });
 }

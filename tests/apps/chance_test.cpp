@@ -68,6 +68,19 @@ TEST(ChanceNoteTest, OneClassLeavesNothingToGuess) {
   }
 }
 
+// However well it does on them, nothing is known of a network that has seen so few.
+TEST(ChanceNoteTest, ATestThatNobodyCanPassSaysNothing) {
+  const LabelledImages ten = set_of(10, 100);
+  for (const LabelledImages& test : {set_of(1, 1), set_of(1, 500), set_of(2, 2)}) {
+    for (const double accuracy : {0.0, 0.5, 1.0}) {
+      EXPECT_FALSE(chance_note(run_with(0.5, accuracy, 0.5), ten, &test, 0.0));
+    }
+  }
+  const LabelledImages enough = set_of(2, 20);
+  EXPECT_TRUE(chance_note(run_with(0.5, 0.5, 0.5), ten, &enough, 0.0));
+  EXPECT_FALSE(chance_note(run_with(0.5, 1.0, 0.5), ten, &enough, 0.0));
+}
+
 TEST(ChanceNoteTest, NothingIsSaidOfWhatWasNotMeasured) {
   const LabelledImages ten = set_of(10, 100);
   RunResult stopped = run_with(2.4, 0.1, 0.1);

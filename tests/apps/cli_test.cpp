@@ -95,7 +95,9 @@ TEST(RunApp, UsageErrorsAreOneLineWithASuggestion) {
       {{"build", "--photos", "x", "y"}, "unknown argument y; --help lists what there is"},
       {{"build"}, "--photos is required; --help shows the usage"},
       {{"build", "--photos"}, "--help shows the usage"},
-      {{"--device", "a", "--device", "b"}, "--help shows the usage"},
+      {{"--device", "a", "--device", "b"}, "--device: it is given twice; leave one of the two out"},
+      {{"build", "--photos=x", "--photos", "y"}, "--photos: it is given twice"},
+      {{"--device", "a", ""}, "the argument behind \"a\" is empty"},
   };
   for (const auto& [words, message] : cases) {
     const Outcome outcome = run(words);
@@ -119,6 +121,7 @@ TEST(RunApp, EachKindOfErrorHasItsExitCode) {
   EXPECT_EQ(run_throwing(IoError("x")).exit_code, 6);
   EXPECT_EQ(run_throwing(std::filesystem::filesystem_error("x", {})).exit_code, 6);
   EXPECT_EQ(run_throwing(DivergedError("x")).exit_code, 7);
+  EXPECT_EQ(run_throwing(MemoryError("x")).exit_code, 9);
   EXPECT_EQ(run_throwing(std::bad_alloc()).exit_code, 9);
   EXPECT_EQ(run_throwing(std::length_error("x")).exit_code, 9);
   EXPECT_EQ(run_throwing(DeviceMemoryError("x")).exit_code, 9);
@@ -134,6 +137,11 @@ TEST(RunApp, ABrokenContractInsideIsNoUsageError) {
 TEST(RunApp, OutOfMemorySaysSoWhereverItWas) {
   EXPECT_THAT(run_throwing(std::bad_alloc()).err, HasSubstr("out of memory"));
   EXPECT_THAT(run_throwing(std::length_error("vector::reserve")).err, HasSubstr("out of memory"));
+  const auto refused = std::make_error_code(std::errc::not_enough_memory);
+  EXPECT_THAT(run_throwing(std::filesystem::filesystem_error("opendir", "a/folder", refused)).err,
+              StartsWith("prog: error: out of memory; "));
+  EXPECT_EQ(run_throwing(MemoryError("a.png: out of memory")).err,
+            "prog: error: a.png: out of memory\n");
   // More than any machine has, asked for as a program would.
   const Outcome outcome = run({}, [] {
     std::vector<double> all;

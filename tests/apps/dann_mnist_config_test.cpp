@@ -91,10 +91,24 @@ TEST_F(ConfigFileTest, ALineBreakInAValueCannotBeWritten) {
   EXPECT_THROW(config_text({{"source", "a\nb"}}), UsageError);
 }
 
+// As a comment alone, such a file would be read for nothing.
+TEST_F(ConfigFileTest, EveryEndOfALineIsOne) {
+  for (const std::string end : {"\n", "\r\n", "\r"}) {
+    const std::string file = write("# a recipe" + end + "gamma = 4 # steep" + end + end +
+                                   "source = \"a\"" + end + "target = b");
+    const Arguments arguments = parse({"--config", file});
+    EXPECT_EQ(arguments.training.gamma, 4.0);
+    EXPECT_EQ(arguments.data.source, "a");
+    EXPECT_EQ(arguments.data.target, "b");
+    EXPECT_THAT(refusal({"--config", write("#" + end + end + "nonsense")}), HasSubstr("line 3"));
+  }
+}
+
 TEST_F(ConfigFileTest, RefusesWhatItCannotUse) {
   const std::vector<std::pair<std::string, std::string>> cases = {
       {"gama = 4\n", "line 1: unknown option \"gama\"; did you mean gamma?"},
       {"gamma = 4\nnonsense\n", "line 2"},
+      {"\xEF\xBB\xBF\xEF\xBB\xBFseed = 4\n", "unknown option \"\\ufeffseed\""},
       {"[training]\n", "line 1"},
       {"gamma =\n", "line 1: the value of gamma is empty"},
       {"gamma = # 4\n", "line 1: the value of gamma is empty"},

@@ -11,8 +11,7 @@
 #include "apps/common/cli.h"
 #include "apps/dann_mnist/arguments.h"
 #include "tests/apps/option_list.h"
-#include "tests/apps/program.h"
-#include "tests/support/temporary_folder.h"
+#include "tests/apps/small_digits.h"
 
 namespace gradflip {
 namespace {
@@ -21,8 +20,6 @@ using ::testing::AllOf;
 using ::testing::HasSubstr;
 using ::testing::MatchesRegex;
 using ::testing::SizeIs;
-using Words = std::vector<std::string>;
-
 struct Outcome {
   int exit_code = -1;
   std::string err;
@@ -65,7 +62,7 @@ TEST(EveryOptionTest, IsListed) {
 
 TEST(EveryOptionTest, RefusesAnEmptyValue) {
   for (const ListedOption& option : options(takes_value)) {
-    for (const char* blank : {"", " ", "\t\r\n"}) {
+    for (const char* blank : {"", " ", "\t\r\n\v\f"}) {
       expect_refused({option.name, blank}, option.name);
       expect_refused({option.name + "=" + blank}, option.name);
       expect_refused({"--mode", "dann", option.name, blank, "--json"}, option.name);
@@ -214,17 +211,25 @@ TEST(EveryOptionTest, AnEmptyValueTrainsNothing) {
   }
 }
 
-TEST(MemoryTest, WhatDoesNotFitIsAnErrorOfItsOwn) {
-  const auto in_little_memory = [](const Words& more) {
-    Words words = {"-c", "ulimit -v 40000 && exec \"$0\" \"$@\"", GRADFLIP_DANN_MNIST};
-    words.insert(words.end(), more.begin(), more.end());
-    return run_program("/bin/sh", words);
-  };
-  if (in_little_memory({"--version"}).exit_code != 0) {
-    GTEST_SKIP() << "an address sanitizer, say, needs more than that for itself";
+ProgramResult in_memory(int kilobytes, const Words& more) {
+  Words words = {"-c", "ulimit -v " + std::to_string(kilobytes) + " && exec \"$0\" \"$@\"",
+                 GRADFLIP_DANN_MNIST};
+  words.insert(words.end(), more.begin(), more.end());
+  return run_program("/bin/sh", words);
+}
+
+class MemoryTest : public SmallDigitsTest {
+ protected:
+  void SetUp() override {
+    if (in_memory(40000, {"--version"}).exit_code != 0) {
+      GTEST_SKIP() << "an address sanitizer, say, needs more than that for itself";
+    }
   }
+};
+
+TEST_F(MemoryTest, WhatDoesNotFitIsAnErrorOfItsOwn) {
   const ProgramResult result =
-      in_little_memory({"--mode", "dann", "--steps", "1", "--device", "cpu", "--threads", "1"});
+      in_memory(40000, {"--mode", "dann", "--steps", "1", "--device", "cpu", "--threads", "1"});
   EXPECT_EQ(result.exit_code, 9);
   EXPECT_EQ(result.out, "");
   EXPECT_THAT(result.err, HasSubstr("dann_mnist: error: "));
@@ -232,9 +237,16 @@ TEST(MemoryTest, WhatDoesNotFitIsAnErrorOfItsOwn) {
 }
 
 TEST(EmptyWordTest, IsRefusedWhereverItStands) {
-  expect_refused({""}, "empty");
-  expect_refused({"--json", ""}, "--json");
-  expect_refused({"--lambda", "1", ""}, "empty");
+  expect_refused({""}, "the first argument is empty");
+  expect_refused({"--json", ""}, "the argument behind \"--json\" is empty");
+  expect_refused({"--lambda", "1", ""}, "the argument behind \"1\" is empty");
+}
+
+TEST(EveryOptionTest, ThatTakesAValueIsGivenOnce) {
+  for (const ListedOption& option : options(takes_value)) {
+    expect_refused({option.name, "1", option.name, "2"}, option.name + ": it is given twice");
+    expect_refused({option.name + "=1", option.name, "2"}, option.name + ": it is given twice");
+  }
 }
 
 TEST(ConfigEncodingTest, AByteOrderMarkAndCarriageReturnsAreNotPartOfIt) {

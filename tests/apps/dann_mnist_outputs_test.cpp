@@ -96,6 +96,12 @@ TEST_F(OutputsTest, PhotographsAreKeptUnderEveryNameThatIsRead) {
   }
 }
 
+// Whoever sees a dash may well mean the standard output.
+TEST_F(OutputsTest, ADashIsNoName) {
+  EXPECT_THAT(refusal({}, "-"), HasSubstr("write ./- for one that is called so"));
+  EXPECT_EQ(refusal({}, folder_ / "-"), "");
+}
+
 // One set that cannot be told apart hides no other.
 TEST_F(OutputsTest, WhatOneReaderRefusesIsNoMatterHere) {
   file("two/A/raw/train-images-idx3-ubyte");

@@ -211,5 +211,22 @@ TEST_F(ResultsTest, OutputsStayApart) {
   }
 }
 
+// The document would be lost, and the exit code 0.
+TEST_F(ResultsTest, NoOutputReplacesTheFileThatTheDocumentGoesTo) {
+  const std::string file = (own_ / "results.json").string();
+  const Words words = on_folders({"--mode", "dann", "--steps", "2", "--json"});
+  for (const Words& output : {Words{"--save", file}, {"--save-config", file}}) {
+    const ProgramResult result = in_shell("exec >'" + file + "'", joined(words, output));
+    EXPECT_EQ(result.exit_code, 2);
+    EXPECT_THAT(result.err,
+                HasSubstr(output.front() + " " + file + " would replace the file that "));
+    EXPECT_EQ(std::filesystem::file_size(file), 0U);
+  }
+  const Words apart = joined(words, {"--save", (own_ / "weights").string()});
+  EXPECT_EQ(in_shell("exec >'" + file + "'", apart).exit_code, 0);
+  std::ifstream document(file);
+  EXPECT_EQ(Json::parse(document)["exit_code"], 0);
+}
+
 }  // namespace
 }  // namespace gradflip

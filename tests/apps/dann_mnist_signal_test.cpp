@@ -10,7 +10,9 @@
 #include <utility>
 #include <vector>
 
+#include "apps/dann_mnist/program.h"
 #include "runtime/safetensors.h"
+#include "tests/apps/parsed_arguments.h"
 #include "tests/apps/small_digits.h"
 
 namespace gradflip {
@@ -63,19 +65,56 @@ TEST_F(SignalTest, ASignalLeavesADocumentOfWhatWasDone) {
   }
 }
 
-// The program is known to listen for signals once it reads its configuration.
 TEST_F(SignalTest, ASignalBeforeTheFirstRunIsSaid) {
-  const std::string script =
-      "mkfifo \"$1\"; pipe=$1; shift; \"$0\" \"$@\" --config \"$pipe\" & "
-      "exec 3>\"$pipe\"; kill -TERM $!; echo 'steps = 2' >&3; exec 3>&-; wait $!";
   for (const Words& output : {Words{}, Words{"--json"}}) {
-    const std::string pipe = (own_ / ("pipe" + std::to_string(output.size()))).string();
-    const ProgramResult result = run_program(
-        "/bin/sh", joined({"-c", script, GRADFLIP_DANN_MNIST, pipe}, on_folders(output)));
-    EXPECT_EQ(result.exit_code, 143);
-    EXPECT_EQ(result.err, "stopped before the first run\n");
-    EXPECT_EQ(result.out.empty(), output.empty());
+    const StopRequest stop;
+    raise(SIGTERM);
+    testing::internal::CaptureStdout();
+    testing::internal::CaptureStderr();
+    EXPECT_EQ(run_program(parse(on_folders(output)), stop), 143);
+    EXPECT_EQ(testing::internal::GetCapturedStderr(), "stopped before the first run\n");
+    EXPECT_EQ(testing::internal::GetCapturedStdout().empty(), output.empty());
   }
+}
+
+// A pipe may keep the program waiting for its options; the last of the words is what happens to it
+// meanwhile. `exec` waits until the program reads.
+ProgramResult while_options_are_read(const std::string& pipe, const Words& words,
+                                     const std::string& happens) {
+  const std::string script =
+      "mkfifo \"$1\"; pipe=$1; shift; \"$0\" \"$@\" --config \"$pipe\" & exec 2>/dev/null; "
+      "exec 3>\"$pipe\"; " +
+      happens + "; exec 3>&-; wait $!";
+  return run_program("/bin/sh", joined({"-c", script, GRADFLIP_DANN_MNIST, pipe}, words));
+}
+
+TEST_F(SignalTest, ASignalWhileOptionsAreReadEndsTheProgram) {
+  for (const auto& [name, number] : {std::pair{"TERM", SIGTERM}, {"HUP", SIGHUP}}) {
+    SCOPED_TRACE(name);
+    const ProgramResult result =
+        while_options_are_read((own_ / name).string(), on_folders({"--json"}),
+                               std::string("kill -") + name + " $!; echo 'steps = 2' >&3");
+    EXPECT_EQ(result.exit_code, 128 + number);
+    EXPECT_EQ(result.out + result.err, "");
+  }
+}
+
+TEST_F(SignalTest, ASignalThatIsIgnoredDoesNotEndTheReadingOfOptions) {
+  const ProgramResult result = while_options_are_read(
+      (own_ / "pipe").string(), on_folders({"--mode", "dann"}),
+      "kill -INT $!; echo 'steps = 2' >&3");  // a shell's background jobs ignore it
+  EXPECT_EQ(result.exit_code, 0) << result.err;
+}
+
+// With the limit of `ulimit -t` the operating system would kill it, and nothing would be left.
+TEST_F(SignalTest, ALimitOfCpuTimeLeavesADocument) {
+  const ProgramResult result = run_program(
+      "/bin/sh", joined({"-c", "ulimit -t 2; exec \"$0\" \"$@\"", GRADFLIP_DANN_MNIST},
+                        on_folders({"--mode", "dann", "--epochs", "1000000", "--json"})));
+  EXPECT_EQ(result.exit_code, 128 + SIGXCPU);
+  const Json json = Json::parse(result.out);
+  EXPECT_EQ(json["exit_code"], 128 + SIGXCPU);
+  EXPECT_EQ(json["runs"][0]["completed"], false);
 }
 
 // 143 would promise that all is well and saved.

@@ -2,16 +2,23 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <filesystem>
 #include <string>
+#include <system_error>
 #include <vector>
 
+#include "apps/common/cli.h"
 #include "apps/common/data/digit_folder.h"
 #include "apps/common/data/mnist_m.h"
+#include "apps/gradflip/commands.h"
 #include "tests/apps/bytes.h"
 #include "tests/apps/program.h"
+#include "tests/support/refused_opens.h"
 #include "tests/support/temporary_folder.h"
 
 namespace gradflip {
@@ -39,6 +46,10 @@ class DataMnistM : public ::testing::Test {
   }
 
   ProgramResult build(const Words& changes) const {
+    return run_program(GRADFLIP_GRADFLIP, command(changes));
+  }
+
+  Words command(const Words& changes) const {
     Words words = {"data",         "mnist-m", "--digits",   path("digits"), "--photos",
                    path("photos"), "--blend", "difference", "--out",        path("out")};
     // A later pair replaces the same option's earlier one.
@@ -50,7 +61,33 @@ class DataMnistM : public ::testing::Test {
         *(option + 1) = changes[i + 1];
       }
     }
-    return run_program(GRADFLIP_GRADFLIP, words);
+    return words;
+  }
+
+  // What follows runs under a shell that first does what `preparation` says.
+  ProgramResult in_shell(const std::string& preparation, const Words& changes) const {
+    Words words = {"-c", preparation + "; exec \"$0\" \"$@\"", GRADFLIP_GRADFLIP};
+    for (const std::string& word : command(changes)) words.push_back(word);
+    return run_program("/bin/sh", words);
+  }
+
+  // More digits, so that writing them takes some time.
+  void make_many_digits() const {
+    write(folder_ / "digits/train-images-idx3-ubyte", idx_file({20000, 28, 28}, 20000 * 28 * 28));
+    write(folder_ / "digits/train-labels-idx1-ubyte", idx_file({20000}, 20000, 10));
+    write(folder_ / "digits/t10k-images-idx3-ubyte.gz", gzip(idx_file({1, 28, 28}, 28 * 28)));
+    write(folder_ / "digits/t10k-labels-idx1-ubyte.gz", gzip(idx_file({1}, 1)));
+    const Bytes photograph = png_file(28, 28, 1, std::vector<std::uint8_t>(28 * 28, 9));
+    write(folder_ / "photos/train/a.png", photograph);
+    write(folder_ / "photos/test/b.png", photograph);
+  }
+
+  std::ptrdiff_t unfinished_files() const {
+    std::error_code none;
+    std::filesystem::directory_iterator files(folder_ / "out", none);
+    return std::count_if(begin(files), end(files), [](const auto& file) {
+      return file.path().filename().string().starts_with(".gradflip-");
+    });
   }
 
   std::string path(const std::string& name) const { return (folder_ / name).string(); }
@@ -156,6 +193,63 @@ TEST_F(DataMnistM, HalfADownloadIsNamed) {
   EXPECT_THAT(result.err, HasSubstr("t10k-images-idx3-ubyte.gz"));
   EXPECT_THAT(result.err, HasSubstr("fetch it, too"));
   EXPECT_FALSE(std::filesystem::exists(folder_ / "out"));
+}
+
+TEST_F(DataMnistM, NoFileReplacesTheOneThatAStreamGoesTo) {
+  std::filesystem::create_directory(folder_ / "out");
+  const std::string file = path("out/train-labels-idx1-ubyte");
+  const ProgramResult result = in_shell("exec >'" + file + "'", {});
+  EXPECT_EQ(result.exit_code, 2);
+  EXPECT_THAT(result.err,
+              HasSubstr("--out " + file + " would replace the file that the standard "));
+  EXPECT_EQ(std::filesystem::file_size(file), 0U);
+  EXPECT_EQ(build({"--out", "-"}).exit_code, 2);
+}
+
+TEST_F(DataMnistM, ASignalBeforeAnythingIsWrittenLeavesNothing) {
+  for (const int signal : {SIGINT, SIGTERM, SIGHUP, SIGXCPU}) {
+    SCOPED_TRACE(signal);
+    CLI::App app;
+    Command chosen;
+    add_data_command(app, &chosen);
+    parse(app, command({}));
+    const StopRequest stop;
+    raise(signal);
+    testing::internal::CaptureStderr();
+    EXPECT_EQ(chosen(stop), 128 + signal);
+    EXPECT_EQ(testing::internal::GetCapturedStderr(), "stopped before anything was written\n");
+    EXPECT_FALSE(std::filesystem::exists(folder_ / "out"));
+  }
+}
+
+// In a process of its own, which may not have files without a name any more.
+TEST_F(DataMnistM, ASignalAmidAFileLeavesTheWholeSet) {
+  make_many_digits();
+  constexpr int kSkipped = 77;
+  const auto signal_while_writing = [&] {
+    if (!refuse_unnamed_files()) return kSkipped;
+    return signal_program_when(
+               GRADFLIP_GRADFLIP, command({}), [&] { return unfinished_files() > 0; }, SIGTERM)
+        .exit_code;
+  };
+  const auto is_done_or_skipped = [](int status) {
+    return WIFEXITED(status) && (WEXITSTATUS(status) == 0 || WEXITSTATUS(status) == kSkipped);
+  };
+  EXPECT_EXIT(_exit(signal_while_writing()), is_done_or_skipped, "");
+  EXPECT_EQ(unfinished_files(), 0);
+  EXPECT_EQ(std::filesystem::exists(folder_ / "out"), has_test(path("out")));
+}
+
+// A picture that needs more memory than there is may be one of many.
+TEST_F(DataMnistM, APhotographThatDoesNotFitIsNamed) {
+  if (in_shell("ulimit -v 60000", {}).exit_code != 0) {
+    GTEST_SKIP() << "an address sanitizer, say, needs more than that for itself";
+  }
+  write(folder_ / "photos/train/large.png",
+        png_file(4000, 4000, 1, std::vector<std::uint8_t>(4000 * 4000)));
+  const ProgramResult result = in_shell("ulimit -v 60000", {});
+  EXPECT_EQ(result.exit_code, 9);
+  EXPECT_THAT(result.err, HasSubstr("large.png: out of memory"));
 }
 
 TEST(Gradflip, NeedsACommand) {

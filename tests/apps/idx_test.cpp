@@ -210,6 +210,9 @@ TEST(Idx, MissingFilesAreDataErrors) {
   EXPECT_THAT([&] { read_idx(folder / "train-labels-idx1-ubyte"); },
               ThrowsMessage<DataError>(HasSubstr("train-labels-idx1-ubyte: no such file")));
   EXPECT_THROW(read_idx(folder.path()), IoError);
+  std::filesystem::create_symlink("nowhere", folder / "dangling");
+  EXPECT_THAT([&] { read_idx(folder / "dangling"); },
+              ThrowsMessage<DataError>(HasSubstr("dangling: a link to a file that is not there")));
   std::filesystem::create_symlink("loop", folder / "loop");
   EXPECT_THAT([&] { read_idx(folder / "loop"); }, ThrowsMessage<IoError>(HasSubstr("loop")));
 }

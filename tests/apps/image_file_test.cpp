@@ -108,6 +108,9 @@ TEST(ImageFile, FilesAreRead) {
   EXPECT_THAT([&] { read_image(folder / "b.png"); },
               ThrowsMessage<DataError>(HasSubstr("b.png: no such file")));
   EXPECT_THROW(read_image(folder.path()), IoError);
+  std::filesystem::create_symlink("nowhere", folder / "dangling");
+  EXPECT_THAT([&] { read_image(folder / "dangling"); },
+              ThrowsMessage<DataError>(HasSubstr("dangling: a link to a file that is not there")));
   std::filesystem::create_symlink("loop", folder / "loop");
   EXPECT_THAT([&] { read_image(folder / "loop"); }, ThrowsMessage<IoError>(HasSubstr("loop")));
   ImageLimits limits;

@@ -2,13 +2,21 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
+#include <cerrno>
+#include <exception>
 #include <filesystem>
+#include <functional>
 #include <string>
 #include <vector>
 
+#include "apps/common/cli.h"
+#include "apps/common/data/image_file.h"
 #include "runtime/errors.h"
 #include "tests/apps/bytes.h"
+#include "tests/support/refused_opens.h"
 #include "tests/support/temporary_folder.h"
 
 namespace gradflip {
@@ -69,6 +77,11 @@ TEST(ImageFolder, FoldersWithoutPicturesAreRejectedWithWhatTheyHold) {
   EXPECT_THAT([&] { list_images(folder.path()); },
               ThrowsMessage<DataError>(
                   HasSubstr("holds no .jpg, .jpeg, .jpe, .jfif or .png file, but nothing")));
+  std::filesystem::create_symlink("nowhere", folder / "dangling");
+  EXPECT_THAT(
+      [&] { list_images(folder / "dangling"); },
+      ThrowsMessage<DataError>(HasSubstr("dangling: a link to a folder that is not there")));
+  std::filesystem::remove(folder / "dangling");
   write(folder / "a.webp", {});
   std::filesystem::create_directory(folder / "class_a");
   EXPECT_THAT([&] { list_images(folder.path()); },
@@ -83,7 +96,35 @@ TEST(ImageFolder, FoldersThatCannotBeReadAreIoErrorsThatNameThem) {
   std::filesystem::create_symlink("loop", folder / "loop");
   EXPECT_THAT([&] { list_images(folder / "loop"); },
               ThrowsMessage<IoError>(AllOf(HasSubstr("cannot read " + (folder / "loop").string()),
-                                           HasSubstr("check"))));
+                                           HasSubstr("mend them"))));
+  EXPECT_THAT([&] { list_images(folder / std::string(300, 'n')); },
+              ThrowsMessage<IoError>(HasSubstr("choose a shorter name")));
+}
+
+constexpr int kNoMemory = 9, kSkipped = 77;
+
+// In a process of its own, which can open no more folders, or files as they are read.
+int code_without_memory_for(unsigned flags, const std::function<void()>& read) {
+  if (!refuse_opens(flags, ENOMEM)) return kSkipped;
+  try {
+    read();
+  } catch (const std::exception& error) {
+    return static_cast<int>(exit_code_of(error));
+  }
+  return 0;
+}
+
+TEST(ImageFolder, WantOfMemoryIsNoMatterOfPermissions) {
+  const TemporaryFolder folder;
+  write(folder / "a.png", png_file(1, 1, 1, {7}));
+  const auto is_told_or_skipped = [](int status) {
+    return WIFEXITED(status) &&
+           (WEXITSTATUS(status) == kNoMemory || WEXITSTATUS(status) == kSkipped);
+  };
+  const auto list = [&] { list_images(folder.path()); };
+  EXPECT_EXIT(_exit(code_without_memory_for(O_DIRECTORY, list)), is_told_or_skipped, "");
+  const auto read = [&] { read_image(folder / "a.png"); };
+  EXPECT_EXIT(_exit(code_without_memory_for(O_NONBLOCK, read)), is_told_or_skipped, "");
 }
 
 }  // namespace

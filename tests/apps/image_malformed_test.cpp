@@ -201,10 +201,11 @@ TEST(ImageFileMalformed, AScanHasEveryBlockAndNothingElse) {
   // A block is 0000 here: level 0, end. Two of them in a byte, and ones to fill one up.
   EXPECT_EQ(error_of(jpeg_row(4, bytes_of({0, 0}))), "");
   EXPECT_EQ(error_of(jpeg_row(3, bytes_of({0, 0x0f}))), "");
-  // As some cameras end it: with zeros, or with what they had in memory.
+  // As some cameras end it: with zeros, or with what they had in memory for less than a word.
   EXPECT_EQ(error_of(jpeg_row(4, bytes_of({0, 0, 0, 0}))), "");
   EXPECT_EQ(error_of(jpeg_row(2, bytes_of({0, 0x55}))), "");
-  EXPECT_EQ(error_of(jpeg_row(2, joined({bytes_of({0}), Bytes(256, std::byte{7})}))), "");
+  EXPECT_EQ(error_of(jpeg_row(2, bytes_of({0, 7, 0, 9}))), "");
+  EXPECT_EQ(error_of(jpeg_row(2, joined({bytes_of({0}), Bytes(256)}))), "");
   EXPECT_EQ(error_of(jpeg_row(4, bytes_of({0, 0, 0xff}))), "");  // fill before the marker
   const Bytes restarts = jpeg_segment(0xdd, bytes_of({0, 2}));
   EXPECT_EQ(error_of(jpeg_row(4, bytes_of({0, 0xff, 0xd0, 0}), restarts)), "");
@@ -223,13 +224,51 @@ TEST(ImageFileMalformed, AScanHasEveryBlockAndNothingElse) {
       {"a restart without intervals", jpeg_row(2, bytes_of({0, 0xff, 0xd0})), "cut off"},
       {"two blocks of four", jpeg_row(4, bytes_of({0})), "ends before its last block"},
       {"no block", jpeg_row(4, {}), "ends before its last block"},
-      {"data behind the last", jpeg_row(2, Bytes(258)), "goes on behind its last block"},
+      {"zeros without end", jpeg_row(2, Bytes(258)), "goes on behind its last block"},
+      {"data behind the last", jpeg_row(2, bytes_of({0, 7, 7, 7, 7})), "goes on behind its last"},
+      {"data behind zeros", jpeg_row(2, bytes_of({0, 0, 0, 0, 0, 0, 7})), "goes on behind"},
+      {"FF bytes", jpeg_row(2, bytes_of({0, 0xff, 0, 0xff, 0, 0xff, 0, 0xff, 0})),
+       "goes on behind"},
       {"data behind an interval", jpeg_row(4, bytes_of({0, 0, 0, 0, 0xff, 0xd0, 0}), restarts),
        "goes on behind its last block"},
       {"an unknown code", jpeg_row(2, bytes_of({0xf0})), "no Huffman table"},
       {"a restart too few", jpeg_row(4, bytes_of({0, 0}), restarts), "restart marker"},
       {"a restart out of turn", jpeg_row(4, bytes_of({0, 0xff, 0xd1, 0}), restarts), "restart"},
       {"an interval cut short", jpeg_row(4, bytes_of({0xff, 0xd0, 0}), restarts), "ends before"},
+  });
+}
+
+// A scan of jpeg_file()'s component: coefficients first to last, and the bits that it brings as
+// the header has them.
+Bytes jpeg_scan(int first, int last, int bits, int data) {
+  return joined({jpeg_segment(0xda, bytes_of({1, 1, 0, first, last, bits})), bytes_of({data})});
+}
+
+// jpeg_file() as a progressive picture.
+Bytes progressive_jpeg(const std::vector<Bytes>& scans) {
+  const Bytes good = jpeg_file();
+  Bytes file = with_byte(first_of(good, good.size() - 13), 2 + 69 + 1, 0xc2);
+  for (const Bytes& scan : scans) file = joined({file, scan});
+  return joined({file, bytes_of({0xff, 0xd9})});
+}
+
+// Cut between two scans and closed, it would be a blurred picture without a word.
+TEST(ImageFileMalformed, AProgressivePictureHasEveryBitOfEveryCoefficient) {
+  const Bytes dc = jpeg_scan(0, 0, 0x00, 0x3f), ac = jpeg_scan(1, 63, 0x00, 0x3f);
+  const Bytes dc_start = jpeg_scan(0, 0, 0x01, 0x3f), dc_rest = jpeg_scan(0, 0, 0x10, 0x7f);
+  const Bytes ac_start = jpeg_scan(1, 63, 0x01, 0x3f), ac_rest = jpeg_scan(1, 63, 0x10, 0x3f);
+  EXPECT_EQ(error_of(progressive_jpeg({dc, ac})), "");
+  EXPECT_EQ(error_of(progressive_jpeg({dc_start, ac_start, ac_rest, dc_rest})), "");
+  EXPECT_EQ(error_of(progressive_jpeg({dc, jpeg_scan(1, 5, 0, 0x3f), jpeg_scan(6, 63, 0, 0x3f)})),
+            "");
+  const std::string message = "a part of its picture data is missing";
+  expect_rejected({
+      {"the mean of each block alone", progressive_jpeg({dc}), message},
+      {"no mean", progressive_jpeg({ac}), message},
+      {"five coefficients", progressive_jpeg({dc, jpeg_scan(1, 5, 0, 0x3f)}), message},
+      {"all but the last", progressive_jpeg({dc, jpeg_scan(1, 62, 0, 0x3f)}), message},
+      {"means without their last bit", progressive_jpeg({dc_start, ac}), message},
+      {"the rest without its last bit", progressive_jpeg({dc, ac_start}), message},
   });
 }
 

@@ -5,11 +5,14 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <filesystem>
 #include <string>
 #include <thread>
 #include <vector>
 
+#include "apps/common/usage_error.h"
 #include "runtime/errors.h"
+#include "tests/support/temporary_folder.h"
 
 namespace gradflip {
 namespace {
@@ -18,6 +21,36 @@ TEST(WithSuffixTest, StandsBeforeTheExtension) {
   EXPECT_EQ(with_suffix("out/model.safetensors", "dann-seed1"), "out/model-dann-seed1.safetensors");
   EXPECT_EQ(with_suffix("model", "a"), "model-a");
   EXPECT_EQ(with_suffix("/a.b/model.v2.st", "x"), "/a.b/model.v2-x.st");
+}
+
+// Whether weights could go to `path` while `stream` writes to `file`: 2 or 0. In a process of its
+// own, whose streams may be spoilt.
+int code_of_sharing(const std::filesystem::path& file, int stream,
+                    const std::filesystem::path& path) {
+  ::dup2(::open(file.c_str(), O_WRONLY | O_CREAT, 0600), stream);
+  try {
+    require_apart_from_streams("--save", path);
+  } catch (const UsageError& error) {
+    const std::string says = error.what();
+    return says.starts_with("--save") && says.find("the standard ") != std::string::npos ? 2 : 1;
+  }
+  return 0;
+}
+
+TEST(RequireApartFromStreamsTest, KnowsTheFileUnderEveryName) {
+  const TemporaryFolder folder;
+  const auto file = folder / "results.json";
+  std::filesystem::create_symlink("results.json", folder / "link");
+  for (const int stream : {STDOUT_FILENO, STDERR_FILENO}) {
+    for (const auto& path : {file, folder / "link", folder / "." / "results.json"}) {
+      EXPECT_EXIT(_exit(code_of_sharing(file, stream, path)), ::testing::ExitedWithCode(2), "");
+    }
+    EXPECT_EXIT(_exit(code_of_sharing(file, stream, folder / "other")),
+                ::testing::ExitedWithCode(0), "");
+    EXPECT_EXIT(_exit(code_of_sharing("/dev/null", stream, "/dev/null")),
+                ::testing::ExitedWithCode(0), "")
+        << "nothing is lost; that it is no regular file is another's to say";
+  }
 }
 
 // In a process of its own, whose standard output may be spoilt.

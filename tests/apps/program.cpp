@@ -59,8 +59,13 @@ int wait_for(pid_t child) {
   return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
+constexpr int kForEver = -1;
+
+// Until the signal is sent, waits at most `patience` ms for output between two questions for its
+// moment.
 ProgramResult follow(const std::string& program, const std::vector<std::string>& arguments,
-                     const std::string& mark, int signal) {
+                     const std::function<bool(const ProgramResult&)>& moment, int signal,
+                     int patience) {
   const Pipe out, err;
   ProgramResult result;
   const pid_t child = start(program, arguments, out, err);
@@ -68,7 +73,7 @@ ProgramResult follow(const std::string& program, const std::vector<std::string>&
   std::array<pollfd, 2> files = {{{out.ends[0], POLLIN, 0}, {err.ends[0], POLLIN, 0}}};
   std::array<std::string*, 2> texts = {&result.out, &result.err};
   while (files[0].fd >= 0 || files[1].fd >= 0) {
-    if (::poll(files.data(), files.size(), -1) < 0) fail("poll");
+    if (::poll(files.data(), files.size(), sent ? kForEver : patience) < 0) fail("poll");
     for (std::size_t i = 0; i < files.size(); ++i) {
       if (files[i].fd < 0 || files[i].revents == 0) continue;
       if (!read_some(files[i].fd, *texts[i])) {
@@ -76,7 +81,7 @@ ProgramResult follow(const std::string& program, const std::vector<std::string>&
         files[i].fd = -1;  // poll leaves out negative ones
       }
     }
-    if (!sent && result.err.find(mark) != std::string::npos) {
+    if (!sent && moment(result)) {
       if (::kill(child, signal) != 0) fail("kill");
       sent = true;
     }
@@ -88,12 +93,23 @@ ProgramResult follow(const std::string& program, const std::vector<std::string>&
 }  // namespace
 
 ProgramResult run_program(const std::string& program, const std::vector<std::string>& arguments) {
-  return follow(program, arguments, "", 0);
+  return follow(
+      program, arguments, [](const ProgramResult&) { return false; }, 0, kForEver);
 }
 
 ProgramResult signal_program(const std::string& program, const std::vector<std::string>& arguments,
                              const std::string& mark, int signal) {
-  return follow(program, arguments, mark, signal);
+  const auto has_mark = [&](const ProgramResult& so_far) {
+    return so_far.err.find(mark) != std::string::npos;
+  };
+  return follow(program, arguments, has_mark, signal, kForEver);
+}
+
+ProgramResult signal_program_when(const std::string& program,
+                                  const std::vector<std::string>& arguments,
+                                  const std::function<bool()>& moment, int signal) {
+  const auto now = [&](const ProgramResult&) { return moment(); };
+  return follow(program, arguments, now, signal, 0);
 }
 
 }  // namespace gradflip

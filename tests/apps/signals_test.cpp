@@ -8,6 +8,7 @@
 
 #include <cerrno>
 #include <chrono>
+#include <utility>
 
 #include "tests/support/temporary_folder.h"
 
@@ -90,6 +91,31 @@ TEST(StopRequestTest, PutsBackWhatWasThere) {
   const auto before = ::signal(SIGTERM, SIG_DFL);
   { const StopRequest stop; }
   EXPECT_EQ(::signal(SIGTERM, before), SIG_DFL);
+}
+
+// What of a limit of CPU time, given as both, is left as the soft one. In a process of its own,
+// whose limit may be spoilt.
+void exit_with_soft_limit(rlim_t soft, rlim_t hard) {
+  const rlimit given{soft, hard};
+  if (::setrlimit(RLIMIT_CPU, &given) != 0) _exit(99);
+  const StopRequest stop;
+  rlimit limit{};
+  ::getrlimit(RLIMIT_CPU, &limit);
+  _exit(limit.rlim_max == hard ? static_cast<int>(limit.rlim_cur) : 98);
+}
+
+// At the hard limit SIGKILL comes, and leaves nothing of the run.
+TEST(StopRequestTest, TheSoftLimitOfCpuTimeComesBeforeTheHardOne) {
+  for (const auto& [hard, soft] :
+       {std::pair{1, 1}, std::pair{2, 1}, std::pair{3, 2}, std::pair{4, 2}, std::pair{60, 58}}) {
+    SCOPED_TRACE(hard);
+    const auto limit = static_cast<rlim_t>(hard);
+    EXPECT_EXIT(exit_with_soft_limit(limit, limit), ::testing::ExitedWithCode(soft), "");
+  }
+}
+
+TEST(StopRequestTest, ASoftLimitOfItsOwnStays) {
+  EXPECT_EXIT(exit_with_soft_limit(59, 60), ::testing::ExitedWithCode(59), "");
 }
 
 // Each ends the process with what it saw: what it changes must not reach other tests.

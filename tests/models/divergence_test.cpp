@@ -20,20 +20,30 @@ std::string text_of(const Divergence& divergence, bool has_domain_classifier,
 TEST(DivergenceTest, IsOneLineWithStepQuantityAndRemedy) {
   EXPECT_EQ(text_of({12, "gradient", "label_predictor.fc1.weight"}, kAlone),
             "training diverged at step 12: the gradient of label_predictor.fc1.weight is not "
-            "finite; try a smaller --learning-rate");
+            "finite; try a smaller --learning-rate or --momentum");
 }
 
 TEST(DivergenceTest, NamesOnlyOptionsThatTheRunHas) {
-  EXPECT_THAT(text_of({3, "label loss", {}}, kAlone), EndsWith("try a smaller --learning-rate"));
+  EXPECT_THAT(text_of({3, "label loss", {}}, kAlone),
+              EndsWith("try a smaller --learning-rate or --momentum"));
   EXPECT_THAT(text_of({3, "label loss", {}}, kDann),
-              EndsWith("try a smaller --learning-rate, --domain-weight or --lambda"));
+              EndsWith("try a smaller --learning-rate, --momentum, --domain-weight or --lambda"));
   TrainingOptions options;
+  options.momentum = 0.0;
   options.lambda = 0.0;  // a smaller one there is not
   EXPECT_THAT(text_of({3, "domain loss", {}}, kDann, options),
               EndsWith("try a smaller --learning-rate or --domain-weight"));
   options.weight_decay = 1e3;
   EXPECT_THAT(text_of({3, "label loss", {}}, kAlone, options),
               EndsWith("try a smaller --learning-rate or --weight-decay"));
+}
+
+// The first update is the gradient's alone.
+TEST(DivergenceTest, MomentumIsAtWorkFromTheSecondUpdateOn) {
+  for (const std::int64_t step : {0, 1}) {
+    EXPECT_THAT(text_of({step, "label loss", {}}, kDann), Not(HasSubstr("--momentum"))) << step;
+  }
+  EXPECT_THAT(text_of({2, "label loss", {}}, kDann), HasSubstr("--learning-rate, --momentum, "));
 }
 
 TEST(DivergenceTest, OnTheFirstStepTheLearningRateHadNoPart) {

@@ -165,6 +165,19 @@ TEST(RequireValidTest, RefusesWhatF32CannotHold) {
   }
 }
 
+// A subnormal number is not 0, though training could not tell it from that.
+TEST(RequireValidTest, SaysOnWhichSideOfF32ANumberIs) {
+  TrainingOptions options;
+  for (const double value : {1e-40, 1e-60}) {
+    options.lambda = value;
+    EXPECT_THAT(refusal([&] { require_valid(options); }),
+                HasSubstr("is below the smallest normal number of f32"));
+  }
+  options.lambda = 1e39;
+  EXPECT_THAT(refusal([&] { require_valid(options); }),
+              HasSubstr("is above the largest number of f32"));
+}
+
 TEST(RequireValidTest, TakesTheNumbersAtTheEdge) {
   const std::vector<std::function<void(TrainingOptions&)>> cases = {
       [](auto& o) { o.learning_rate = 1e-30; },

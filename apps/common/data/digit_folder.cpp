@@ -13,6 +13,7 @@
 #include "apps/common/data/sha256.h"
 #include "runtime/atomic_file.h"
 #include "runtime/errors.h"
+#include "runtime/io_failure.h"
 
 namespace gradflip {
 namespace {
@@ -179,11 +180,10 @@ bool is_there(const fs::path& path) {
   return fs::exists(fs::symlink_status(path, ignored));
 }
 
-void write_part(const fs::path& folder, const std::string& part, const LabelledImages& data) {
-  write_idx(folder / name_for(part, data.images.channels), idx_sizes(data.images),
-            data.images.pixels);
+void write_part(const fs::path& images, const fs::path& labels, const LabelledImages& data) {
+  write_idx(images, idx_sizes(data.images), data.images.pixels);
   const std::vector<std::int64_t> count = {data.images.count};
-  write_idx(folder / (part + "-" + kLabels.front()), count, data.labels);
+  write_idx(labels, count, data.labels);
 }
 
 void add_idx(Sha256& sum, const std::vector<std::int64_t>& sizes,
@@ -210,15 +210,21 @@ bool has_test(const fs::path& folder) {
 
 LabelledImages read_test(const fs::path& folder) { return read_labelled(folder, kTest); }
 
+std::vector<fs::path> digit_folder_files(const fs::path& folder, std::int64_t channels) {
+  std::vector<fs::path> files;
+  for (const std::string& part : {kTrain.front(), kTest.front()}) {
+    files.push_back(folder / name_for(part, channels));
+    files.push_back(folder / (part + "-" + kLabels.front()));
+  }
+  return files;
+}
+
 void require_writable_digit_folder(const fs::path& folder, std::int64_t channels) {
   const std::vector<std::string> images = {name_for(kTrain.front(), channels),
                                            name_for(kTest.front(), channels)};
   require_no_other_forms(folder, images[0], images[1]);
   if (is_folder(folder)) {
-    for (const std::string& part : {kTrain.front(), kTest.front()}) {
-      require_writable(folder / name_for(part, channels));
-      require_writable(folder / (part + "-" + kLabels.front()));
-    }
+    for (const fs::path& file : digit_folder_files(folder, channels)) require_writable(file);
     return;
   }
   // The first of the folders to make: its place has to take new names, as it does for a file.
@@ -238,18 +244,18 @@ void write_digit_folder(const fs::path& folder, const LabelledImages& train,
                         const LabelledImages& test) {
   require_valid(train, "the training part");
   require_valid(test, "the test part");
-  const std::string& test_part = kTest.front();
   require_no_other_forms(folder, name_for(kTrain.front(), train.images.channels),
-                         name_for(test_part, test.images.channels));
+                         name_for(kTest.front(), test.images.channels));
 
   std::error_code error;
   fs::create_directories(folder, error);
   if (error) {
-    throw IoError(fmt::format("{}: cannot make the folder: {}; choose another place",
-                              folder.string(), error.message()));
+    throw_io_failure("cannot make the folder", folder, error.value());
   }
-  write_part(folder, kTrain.front(), train);
-  write_part(folder, test_part, test);
+  const std::vector<fs::path> train_files = digit_folder_files(folder, train.images.channels);
+  const std::vector<fs::path> test_files = digit_folder_files(folder, test.images.channels);
+  write_part(train_files[0], train_files[1], train);
+  write_part(test_files[2], test_files[3], test);
 }
 
 std::string content_sha256(const Images& images) {

@@ -17,6 +17,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <string>
+#include <vector>
 
 #include "models/domain_data.h"
 
@@ -42,6 +43,11 @@ bool has_test_labels(const std::filesystem::path& folder);
 // would hide; files of the same names are replaced.
 void write_digit_folder(const std::filesystem::path& folder, const LabelledImages& train,
                         const LabelledImages& test);
+
+// The files that write_digit_folder writes for pictures of so many channels: images and labels of
+// the training part, then of the test part.
+std::vector<std::filesystem::path> digit_folder_files(const std::filesystem::path& folder,
+                                                      std::int64_t channels);
 
 // Throws what write_digit_folder would for pictures of so many channels, as far as it shows before
 // they are there: files of another form, a place that takes no folder or no files. Leaves nothing

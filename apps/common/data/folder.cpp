@@ -7,6 +7,7 @@
 #include <system_error>
 
 #include "runtime/errors.h"
+#include "runtime/io_failure.h"
 
 namespace gradflip {
 namespace {
@@ -18,13 +19,13 @@ constexpr std::size_t kMaxNameLength = 60;       // of each
 constexpr std::size_t kMaxExtensionLength = 10;  // longer ones are none
 
 [[noreturn]] void fail(const fs::path& path, const std::error_code& error) {
-  throw IoError(fmt::format("cannot read {}: {}; check the path and its permissions", path.string(),
-                            error.message()));
+  throw_io_failure("cannot read", path, error.value());
 }
 
 EntryKind kind_of(const fs::directory_entry& entry) {
   std::error_code error;
   const fs::file_status status = entry.status(error);
+  if (error == std::errc::not_enough_memory) fail(entry.path(), error);
   if (fs::is_regular_file(status)) return EntryKind::kFile;
   return fs::is_directory(status) ? EntryKind::kFolder : EntryKind::kOther;
 }
@@ -75,8 +76,8 @@ std::string enumerated(const std::vector<std::string>& items) {
 std::vector<FolderEntry> list_folder(const fs::path& folder) {
   if (!is_folder(folder)) {
     std::error_code ignored;
-    throw DataError(fmt::format("{}: {}; check its name", folder.string(),
-                                fs::exists(folder, ignored) ? "not a folder" : "no such folder"));
+    throw DataError(fs::exists(folder, ignored) ? folder.string() + ": not a folder; check its name"
+                                                : absence_of(folder, "folder"));
   }
   std::error_code error;
   std::vector<FolderEntry> entries;
@@ -97,6 +98,15 @@ bool is_folder(const fs::path& path) {
   // not_found stands for "no such file" and "a parent is a file"; anything else cannot be told.
   if (error && status.type() != fs::file_type::not_found) fail(path, error);
   return fs::is_directory(status);
+}
+
+std::string absence_of(const fs::path& path, const char* kind) {
+  std::error_code ignored;
+  if (fs::is_symlink(fs::symlink_status(path, ignored))) {
+    return fmt::format("{}: a link to a {} that is not there; mend the link or name another",
+                       path.string(), kind);
+  }
+  return fmt::format("{}: no such {}; check its name", path.string(), kind);
 }
 
 std::string lower_case(std::string text) {

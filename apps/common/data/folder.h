@@ -29,6 +29,10 @@ std::vector<FolderEntry> list_folder(const std::filesystem::path& folder);
 // permission).
 bool is_folder(const std::filesystem::path& path);
 
+// What to say of a path where no `kind` ("file", "folder") was found, one line: that there is none,
+// or that a link leads to none.
+std::string absence_of(const std::filesystem::path& path, const char* kind);
+
 // Text in lower case where it is ASCII.
 std::string lower_case(std::string text);
 

@@ -4,9 +4,11 @@
 
 #include <algorithm>
 #include <limits>
+#include <new>
 #include <optional>
 #include <system_error>
 
+#include "apps/common/data/folder.h"
 #include "apps/common/data/gzip.h"
 #include "kernels/require.h"
 #include "runtime/atomic_file.h"
@@ -170,9 +172,14 @@ IdxArray read_idx(const std::filesystem::path& path) {
   // Any other failure is read_file's to tell.
   std::error_code ignored;
   if (std::filesystem::status(path, ignored).type() == std::filesystem::file_type::not_found) {
-    throw DataError(fmt::format("{}: no such file; check the folder's name", path.string()));
+    throw DataError(absence_of(path, "file"));
   }
-  return parse_idx(read_file(path, kMaxIdxFileBytes), path.string());
+  try {
+    return parse_idx(read_file(path, kMaxIdxFileBytes), path.string());
+  } catch (const std::bad_alloc&) {
+    throw MemoryError(
+        fmt::format("{}: out of memory while this file was read; use less data", path.string()));
+  }
 }
 
 std::vector<std::byte> idx_header(std::span<const std::int64_t> sizes) {

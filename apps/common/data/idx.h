@@ -23,8 +23,9 @@ struct IdxArray {
 // The most values that a file may announce: ten times the largest digit set in use.
 inline constexpr std::uint64_t kMaxIdxValues = std::uint64_t{1} << 31U;
 
-// Throws DataError if the file does not exist or is malformed, IoError if it cannot be read. A
-// compressed file is never inflated beyond one byte more than its header announces.
+// Throws DataError if the file does not exist or is malformed, IoError if it cannot be read,
+// MemoryError if the machine has less memory than it takes. A compressed file is never inflated
+// beyond one byte more than its header announces.
 IdxArray read_idx(const std::filesystem::path& path);
 
 // The same for bytes in memory; `name` stands for the file in messages.

@@ -4,8 +4,10 @@
 
 #include <algorithm>
 #include <array>
+#include <new>
 #include <system_error>
 
+#include "apps/common/data/folder.h"
 #include "apps/common/data/jpeg_check.h"
 #include "apps/common/data/png_check.h"
 #include "apps/common/data/stb_decoder.h"
@@ -69,7 +71,7 @@ Images read_image(const std::filesystem::path& path, const ImageLimits& limits) 
   std::error_code failed;
   const auto type = std::filesystem::status(path, failed).type();
   if (type == std::filesystem::file_type::not_found) {
-    throw DataError(fmt::format("{}: no such file; check its name", path.string()));
+    throw DataError(absence_of(path, "file"));
   }
   const auto max_bytes = static_cast<std::uint64_t>(limits.max_file_bytes);
   const std::uintmax_t size =
@@ -78,7 +80,13 @@ Images read_image(const std::filesystem::path& path, const ImageLimits& limits) 
     throw DataError(fmt::format("{}: has more than {} bytes; make it smaller", path.string(),
                                 limits.max_file_bytes));
   }
-  return decode_image(read_file(path, max_bytes), path.string(), limits);
+  try {
+    return decode_image(read_file(path, max_bytes), path.string(), limits);
+  } catch (const std::bad_alloc&) {
+    throw MemoryError(
+        fmt::format("{}: out of memory while this picture was read; make it smaller, or remove it",
+                    path.string()));
+  }
 }
 
 }  // namespace gradflip

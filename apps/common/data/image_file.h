@@ -31,7 +31,8 @@ struct ImageLimits {
 Images decode_image(std::span<const std::byte> file, const std::string& name,
                     const ImageLimits& limits = {});
 
-// The same for a file; IoError if it cannot be read, DataError if it does not exist.
+// The same for a file; IoError if it cannot be read, DataError if it does not exist, MemoryError
+// for std::bad_alloc.
 Images read_image(const std::filesystem::path& path, const ImageLimits& limits = {});
 
 }  // namespace gradflip

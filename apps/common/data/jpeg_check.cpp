@@ -20,6 +20,15 @@ constexpr int kMaxScans = 100;      // progressive encoders make about ten
 
 std::int64_t divided_up(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
 
+// For each coefficient of a component the lowest bit that a scan has brought.
+using KnownBits = std::vector<int>;
+constexpr std::size_t kCoefficients = 64;
+constexpr int kNothing = 16;
+
+bool is_complete(const KnownBits& known) {
+  return std::all_of(known.begin(), known.end(), [](int lowest) { return lowest == 0; });
+}
+
 class Checker {
  public:
   Checker(std::span<const std::byte> file, std::int64_t max_pixels)
@@ -41,7 +50,7 @@ class Checker {
       }
     }
     if (!frame_ || scans_ == 0) throw DataError("it has no picture data");
-    if (std::find(has_scan_.begin(), has_scan_.end(), false) != has_scan_.end()) {
+    if (!std::all_of(known_.begin(), known_.end(), is_complete)) {
       throw DataError("a part of its picture data is missing");
     }
     return file_.first(at + 2);
@@ -143,7 +152,7 @@ class Checker {
       }
     }
     frame_ = std::move(frame);
-    has_scan_.assign(count, false);
+    known_.assign(count, KnownBits(kCoefficients, kNothing));
   }
 
   // Returns where the next marker stands.
@@ -170,10 +179,12 @@ class Checker {
       }
     }
     scan.restart_interval = restart_interval_;
-    if (scan.first == 0) {
-      for (const JpegScan::Part& part : scan.parts) {
-        has_scan_[static_cast<std::size_t>(part.component - frame_->components.data())] = true;
-      }
+    // Only a progressive scan leaves bits out.
+    const int low = frame_->progressive ? static_cast<int>(byte(band + 2) & 15U) : 0;
+    for (const JpegScan::Part& part : scan.parts) {
+      KnownBits& known =
+          known_[static_cast<std::size_t>(part.component - frame_->components.data())];
+      std::fill(known.begin() + scan.first, known.begin() + scan.last + 1, low);
     }
     return read_scan(file_, end, *frame_, scan);
   }
@@ -197,7 +208,7 @@ class Checker {
   std::map<unsigned, HuffmanTable> tables_;  // by DHT's byte of class and number
   std::optional<JpegFrame> frame_;
   bool is_too_large_ = false;
-  std::vector<bool> has_scan_;  // [component], of its first coefficient
+  std::vector<KnownBits> known_;  // [component]
   std::int64_t restart_interval_ = 0;
   int scans_ = 0;
 };

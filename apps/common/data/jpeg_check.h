@@ -18,9 +18,11 @@ namespace gradflip {
 // - if a Huffman table is cut off, has an unknown id, more than 256 codes or more codes than its
 //   lengths can hold, which stb_image 2.27 writes out of bounds for (CVE-2022-28041 and -28042),
 // - if there are more scans than any encoder makes, each of which costs a pass over the picture,
-// - if a component has no scan, or a scan's data ends before its last block, has a code that its
-//   tables do not, or goes on behind the last block (jpeg_scan.h): decoders draw grey or noise
-//   there without a word. Damage that leaves valid codes of the right length cannot be told.
+// - if scans do not bring every bit of every coefficient of every component, as in a progressive
+//   picture that was cut between two scans and closed, or a scan's data ends before its last block,
+//   has a code that its tables do not, or goes on behind the last block (jpeg_scan.h): decoders
+//   draw grey or noise there without a word. Damage that leaves valid codes of the right length
+//   cannot be told.
 std::span<const std::byte> check_jpeg(std::span<const std::byte> file, std::int64_t max_pixels);
 
 }  // namespace gradflip

@@ -9,9 +9,11 @@ namespace {
 
 constexpr unsigned kFirstRestart = 0xd0, kRestarts = 8;
 constexpr int kCoefficients = 64;
-// Bytes that some cameras put behind the last block, where decoders pass over them. More is what a
-// hole or a gap before it left over.
+// Zeros that some cameras put behind the last block; stb_image passes over no other padding.
 constexpr int kMaxTrailingBytes = 256;
+// Bytes of any value there: webcams fill a word with what they had in memory. More is what a hole
+// before it left over; so few never were, in 4000 damaged photographs.
+constexpr int kMaxStrayBytes = 3;
 // Behind the last block before a restart: stb_image sees the marker over two bytes, and gives up
 // the rest of the picture over three.
 constexpr int kMaxBytesBeforeRestart = 2;
@@ -39,11 +41,21 @@ class Bits {
     return bits;
   }
 
-  // Behind the last block: what is left of its byte, then the marker. Returns where that stands.
+  // Behind the last block: what is left of its byte, padding, then the marker. Returns where that
+  // stands.
   std::size_t end(int max_bytes) {
-    int bytes = (available_ - invented_) / 8;  // whole ones that were looked at
-    while (next_byte()) ++bytes;
-    if (bytes > max_bytes) throw DataError("a scan goes on behind its last block");
+    int bytes = 0;
+    bool zeros = true;
+    const auto pass = [&](unsigned byte) {
+      zeros = zeros && byte == 0;
+      if (++bytes > max_bytes || (bytes > kMaxStrayBytes && !zeros)) {
+        throw DataError("a scan goes on behind its last block");
+      }
+    };
+    for (int left = (available_ - invented_) / 8; left > 0; --left) {  // were looked at already
+      pass(static_cast<unsigned>(window_ >> (invented_ + 8 * (left - 1))) & 0xffU);
+    }
+    while (const std::optional<unsigned> byte = next_byte()) pass(*byte);
     return at_;
   }
 

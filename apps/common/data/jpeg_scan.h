@@ -42,8 +42,8 @@ struct JpegScan {
 // Reads the data of `scan` that starts at file[begin]. Returns where the next marker stands, the
 // byte FF; a restart behind the last interval belongs to the data. Throws DataError (the reason
 // only) if blocks are missing, a code is none of its table's, a restart marker is missing, or more
-// than a few bytes are left over: cameras leave some, and so does a hole in the middle, by how much
-// its bytes make fewer blocks than those that they replace.
+// is left over than a few bytes or some zeros: cameras leave that, and a hole in the middle
+// leaves whatever makes fewer blocks than what it replaced.
 std::size_t read_scan(std::span<const std::byte> file, std::size_t begin, const JpegFrame& frame,
                       JpegScan& scan);
 

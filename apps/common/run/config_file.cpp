@@ -14,7 +14,7 @@
 namespace gradflip {
 namespace {
 
-constexpr const char* kBlank = " \t\r";
+constexpr const char* kBlank = " \t";
 
 std::string trimmed(const std::string& text) {
   const auto begin = text.find_first_not_of(kBlank);
@@ -61,6 +61,16 @@ std::string value_of(const std::string& text, int line) {
 // More than any configuration takes, and little enough to be read before it is looked at.
 constexpr std::size_t kMaxBytes = 1 << 20;
 
+// Every end of a line, CR LF or CR alone, as LF.
+std::string with_plain_line_ends(const std::string& text) {
+  std::string plain;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (text[i] == '\r' && i + 1 < text.size() && text[i + 1] == '\n') continue;
+    plain += text[i] == '\r' ? '\n' : text[i];
+  }
+  return plain;
+}
+
 // The whole file without its byte-order mark, which editors put there and nobody sees.
 std::string text_of(std::istream& input) {
   std::string text(kMaxBytes + 1, '\0');
@@ -72,7 +82,7 @@ std::string text_of(std::istream& input) {
   }
   constexpr std::string_view kMark = "\xEF\xBB\xBF";
   if (text.starts_with(kMark)) text.erase(0, kMark.size());
-  return text;
+  return with_plain_line_ends(text);
 }
 
 class KeyValueConfig final : public CLI::Config {

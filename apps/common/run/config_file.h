@@ -1,7 +1,7 @@
 // Options in a file: one `key = value` per line, keys spelled as on the command line without the
 // dashes. Values are bare words or numbers, "strings" with \" and \\, or 'strings' taken as they
 // are; # starts a comment outside of quotes. That is a subset of TOML, in UTF-8 with or without a
-// byte-order mark; lines may end with CR LF.
+// byte-order mark; lines end with LF, CR LF or CR.
 #pragma once
 
 #include <CLI/CLI.hpp>

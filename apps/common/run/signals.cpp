@@ -2,9 +2,11 @@
 
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <cerrno>
@@ -42,6 +44,16 @@ extern "C" void note_stop_request(int number) {
   errno = saved_errno;
 }
 
+// So that SIGXCPU comes before SIGKILL.
+void split_cpu_limit() {
+  constexpr rlim_t kSecondsToEnd = 2;
+  rlimit limit{};
+  if (getrlimit(RLIMIT_CPU, &limit) != 0 || limit.rlim_max == RLIM_INFINITY) return;
+  if (limit.rlim_cur != limit.rlim_max) return;
+  limit.rlim_cur -= std::min(kSecondsToEnd, limit.rlim_max / 2);
+  setrlimit(RLIMIT_CPU, &limit);
+}
+
 }  // namespace
 
 void let_writes_fail() {
@@ -58,6 +70,7 @@ void let_writes_fail() {
 }
 
 StopRequest::StopRequest(std::chrono::milliseconds same_request) {
+  split_cpu_limit();
   requested = 0;
   decided_from = 0;
   same_request_ns = std::chrono::nanoseconds(same_request).count();

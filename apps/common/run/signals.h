@@ -18,6 +18,13 @@ void let_writes_fail();
 // twice.) SIGXCPU, which Linux sends once per second of CPU time beyond the limit, is never that
 // other one. A signal that was ignored before, as for a background job or under nohup, stays
 // ignored. At most one object at a time.
+//
+// Where the soft limit of CPU time is the hard one (`ulimit -t` sets both), SIGKILL would come in
+// the place of SIGXCPU: the soft limit is lowered for good, by the two seconds that ending in order
+// may take, or by half of a limit that is smaller than four. A limit of one second cannot be split.
+//
+// Made once the options are known: until then nothing has been done, and a signal ends the program
+// as the operating system does, also where --config is a pipe that nobody writes.
 class StopRequest {
  public:
   explicit StopRequest(std::chrono::milliseconds same_request = std::chrono::milliseconds(500));
