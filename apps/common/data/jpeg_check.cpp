@@ -22,7 +22,6 @@ std::int64_t divided_up(std::int64_t a, std::int64_t b) { return (a + b - 1) / b
 
 // For each coefficient of a component the lowest bit that a scan has brought.
 using KnownBits = std::vector<int>;
-constexpr std::size_t kCoefficients = 64;
 constexpr int kNothing = 16;
 
 bool is_complete(const KnownBits& known) {
@@ -152,7 +151,7 @@ class Checker {
       }
     }
     frame_ = std::move(frame);
-    known_.assign(count, KnownBits(kCoefficients, kNothing));
+    known_.assign(count, KnownBits(kJpegCoefficients, kNothing));
   }
 
   // Returns where the next marker stands.

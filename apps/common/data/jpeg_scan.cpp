@@ -8,7 +8,6 @@ namespace gradflip {
 namespace {
 
 constexpr unsigned kFirstRestart = 0xd0, kRestarts = 8;
-constexpr int kCoefficients = 64;
 // Zeros that some cameras put behind the last block; stb_image passes over no other padding.
 constexpr int kMaxTrailingBytes = 256;
 // Bytes of any value there: webcams fill a word with what they had in memory. More is what a hole
@@ -108,7 +107,7 @@ class BlockReader {
   void read(Bits& bits, const JpegScan::Part& part, std::uint64_t* nonzero) {
     if (!frame_.progressive) {
       read_dc(bits, part);
-      read_ac(bits, part, 1, kCoefficients - 1);
+      read_ac(bits, part, 1, kJpegCoefficients - 1);
     } else if (scan_.first == 0) {
       if (scan_.high == 0) {
         read_dc(bits, part);
@@ -177,7 +176,7 @@ class BlockReader {
         ++k;
       }
     }
-    refine_until(bits, k, kCoefficients, nonzero);
+    refine_until(bits, k, kJpegCoefficients, nonzero);
   }
 
   // Passes `zeros` coefficients that are still 0 and reads a bit for each other one. Returns the

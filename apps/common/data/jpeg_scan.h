@@ -11,6 +11,8 @@
 
 namespace gradflip {
 
+inline constexpr int kJpegCoefficients = 64;  // of a block
+
 struct JpegComponent {
   unsigned id = 0;
   std::int64_t h = 1, v = 1;  // sampling factors
@@ -34,7 +36,7 @@ struct JpegScan {
     const HuffmanTable *dc, *ac;  // null where not defined
   };
   std::vector<Part> parts;
-  int first = 0, last = 63;  // coefficients
+  int first = 0, last = kJpegCoefficients - 1;  // coefficients
   int high = 0;  // of a progressive picture, the lowest bit known before; 0: this is the first pass
   std::int64_t restart_interval = 0;  // MCUs; 0: none
 };
