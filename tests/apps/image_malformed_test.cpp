@@ -17,7 +17,7 @@ using ::testing::HasSubstr;
 using ::testing::Not;
 
 // "" if the file is accepted.
-std::string error_of(const Bytes& file) {
+std::string refusal_of(const Bytes& file) {
   try {
     decode_image(file, "some-file");
     return "";
@@ -35,7 +35,7 @@ struct Malformed {
 void expect_rejected(const std::vector<Malformed>& cases) {
   for (const auto& [what, file, message] : cases) {
     SCOPED_TRACE(what);
-    const std::string error = error_of(file);
+    const std::string error = refusal_of(file);
     EXPECT_THAT(error, HasSubstr(message));
     EXPECT_THAT(error, HasSubstr("some-file"));
     EXPECT_THAT(error, Not(HasSubstr("\n")));
@@ -80,8 +80,8 @@ TEST(ImageFileMalformed, MalformedPngFilesAreRejected) {
   const Bytes end = png_chunk("IEND", {}), good = png_file(1, 1, 1, {7});
   const Bytes data(good.begin() + 33, good.end() - 12);  // its IDAT
   const Bytes stored = bytes_of({0x78, 0x01, 0x01, 2, 0, 0xfd, 0xff, 0, 7, 0, 9, 0, 8});
-  EXPECT_EQ(error_of(png_of({header(1, 1, 8, 0), data, end})), "");
-  EXPECT_EQ(error_of(png_of({header(1, 1, 8, 0), png_chunk("IDAT", stored), end})), "");
+  EXPECT_EQ(refusal_of(png_of({header(1, 1, 8, 0), data, end})), "");
+  EXPECT_EQ(refusal_of(png_of({header(1, 1, 8, 0), png_chunk("IDAT", stored), end})), "");
   expect_rejected({
       {"mark only", png_of({}), message},
       {"no header", png_of({data, end}), message},
@@ -148,12 +148,12 @@ TEST(ImageFileMalformed, MalformedPngFilesAreRejected) {
 
 TEST(ImageFileMalformed, DamageThatChecksumsTellIsRefused) {
   const Bytes good = png_file(2, 2, 3, {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12});
-  ASSERT_EQ(error_of(good), "");
+  ASSERT_EQ(refusal_of(good), "");
   for (std::size_t at = 8; at < good.size(); ++at) {
     SCOPED_TRACE(at);
     const int flipped = std::to_integer<int>(good[at]) ^ 1;
-    EXPECT_NE(error_of(with_byte(good, at, flipped)), "");
-    EXPECT_NE(error_of(first_of(good, at)), "");
+    EXPECT_NE(refusal_of(with_byte(good, at, flipped)), "");
+    EXPECT_NE(refusal_of(first_of(good, at)), "");
   }
   // A wrong Adler-32 in a chunk whose own checksum is right.
   const Bytes stored = bytes_of({0x78, 0x01, 0x01, 2, 0, 0xfd, 0xff, 0, 7, 0, 9, 0, 9});
@@ -161,14 +161,14 @@ TEST(ImageFileMalformed, DamageThatChecksumsTellIsRefused) {
       {{"Adler-32", png_of({header(1, 1, 8, 0), png_chunk("IDAT", stored), png_chunk("IEND", {})}),
         "picture data is damaged"}});
   const Bytes tail = bytes_of({'m', 'o', 'r', 'e'});
-  EXPECT_EQ(error_of(joined({good, tail})), "");  // behind IEND
+  EXPECT_EQ(refusal_of(joined({good, tail})), "");  // behind IEND
 }
 
 TEST(ImageFileMalformed, ASmallFileOfALargePictureStaysWithinItsMemory) {
   // 4096 x 4096 pixels announced in 100 bytes: allowed by the limits, but the data ends early.
   const Bytes good = png_file(1, 1, 1, {7});
   const Bytes data(good.begin() + 33, good.end());
-  EXPECT_NE(error_of(joined({png_of({header(4096, 4096, 16, 6)}), data})), "");
+  EXPECT_NE(refusal_of(joined({png_of({header(4096, 4096, 16, 6)}), data})), "");
 }
 
 // jpeg_file() with `segment` put before the first scan.
@@ -199,21 +199,21 @@ Bytes jpeg_row(int blocks, const Bytes& data, const Bytes& before_scan = {}) {
 
 TEST(ImageFileMalformed, AScanHasEveryBlockAndNothingElse) {
   // A block is 0000 here: level 0, end. Two of them in a byte, and ones to fill one up.
-  EXPECT_EQ(error_of(jpeg_row(4, bytes_of({0, 0}))), "");
-  EXPECT_EQ(error_of(jpeg_row(3, bytes_of({0, 0x0f}))), "");
+  EXPECT_EQ(refusal_of(jpeg_row(4, bytes_of({0, 0}))), "");
+  EXPECT_EQ(refusal_of(jpeg_row(3, bytes_of({0, 0x0f}))), "");
   // As some cameras end it: with zeros, or with what they had in memory for less than a word.
-  EXPECT_EQ(error_of(jpeg_row(4, bytes_of({0, 0, 0, 0}))), "");
-  EXPECT_EQ(error_of(jpeg_row(2, bytes_of({0, 0x55}))), "");
-  EXPECT_EQ(error_of(jpeg_row(2, bytes_of({0, 7, 0, 9}))), "");
-  EXPECT_EQ(error_of(jpeg_row(2, joined({bytes_of({0}), Bytes(256)}))), "");
-  EXPECT_EQ(error_of(jpeg_row(4, bytes_of({0, 0, 0xff}))), "");  // fill before the marker
+  EXPECT_EQ(refusal_of(jpeg_row(4, bytes_of({0, 0, 0, 0}))), "");
+  EXPECT_EQ(refusal_of(jpeg_row(2, bytes_of({0, 0x55}))), "");
+  EXPECT_EQ(refusal_of(jpeg_row(2, bytes_of({0, 7, 0, 9}))), "");
+  EXPECT_EQ(refusal_of(jpeg_row(2, joined({bytes_of({0}), Bytes(256)}))), "");
+  EXPECT_EQ(refusal_of(jpeg_row(4, bytes_of({0, 0, 0xff}))), "");  // fill before the marker
   const Bytes restarts = jpeg_segment(0xdd, bytes_of({0, 2}));
-  EXPECT_EQ(error_of(jpeg_row(4, bytes_of({0, 0xff, 0xd0, 0}), restarts)), "");
-  EXPECT_EQ(error_of(jpeg_row(4, bytes_of({0, 0, 0, 0xff, 0xd0, 0}), restarts)), "");
+  EXPECT_EQ(refusal_of(jpeg_row(4, bytes_of({0, 0xff, 0xd0, 0}), restarts)), "");
+  EXPECT_EQ(refusal_of(jpeg_row(4, bytes_of({0, 0, 0, 0xff, 0xd0, 0}), restarts)), "");
   // A restart that closes the last interval, with fill before it and without.
-  EXPECT_EQ(error_of(jpeg_row(2, bytes_of({0, 0xff, 0xd0}), restarts)), "");
-  EXPECT_EQ(error_of(jpeg_row(2, bytes_of({0, 0xff, 0xff, 0xd0}), restarts)), "");
-  EXPECT_EQ(error_of(jpeg_row(4, bytes_of({0, 0xff, 0xd0, 0, 0xff, 0xd1}), restarts)), "");
+  EXPECT_EQ(refusal_of(jpeg_row(2, bytes_of({0, 0xff, 0xd0}), restarts)), "");
+  EXPECT_EQ(refusal_of(jpeg_row(2, bytes_of({0, 0xff, 0xff, 0xd0}), restarts)), "");
+  EXPECT_EQ(refusal_of(jpeg_row(4, bytes_of({0, 0xff, 0xd0, 0, 0xff, 0xd1}), restarts)), "");
   expect_rejected({
       {"an interval too many",
        jpeg_row(2, joined({bytes_of({0, 0xff, 0xd0}), Bytes(300)}), restarts),
@@ -257,9 +257,9 @@ TEST(ImageFileMalformed, AProgressivePictureHasEveryBitOfEveryCoefficient) {
   const Bytes dc = jpeg_scan(0, 0, 0x00, 0x3f), ac = jpeg_scan(1, 63, 0x00, 0x3f);
   const Bytes dc_start = jpeg_scan(0, 0, 0x01, 0x3f), dc_rest = jpeg_scan(0, 0, 0x10, 0x7f);
   const Bytes ac_start = jpeg_scan(1, 63, 0x01, 0x3f), ac_rest = jpeg_scan(1, 63, 0x10, 0x3f);
-  EXPECT_EQ(error_of(progressive_jpeg({dc, ac})), "");
-  EXPECT_EQ(error_of(progressive_jpeg({dc_start, ac_start, ac_rest, dc_rest})), "");
-  EXPECT_EQ(error_of(progressive_jpeg({dc, jpeg_scan(1, 5, 0, 0x3f), jpeg_scan(6, 63, 0, 0x3f)})),
+  EXPECT_EQ(refusal_of(progressive_jpeg({dc, ac})), "");
+  EXPECT_EQ(refusal_of(progressive_jpeg({dc_start, ac_start, ac_rest, dc_rest})), "");
+  EXPECT_EQ(refusal_of(progressive_jpeg({dc, jpeg_scan(1, 5, 0, 0x3f), jpeg_scan(6, 63, 0, 0x3f)})),
             "");
   const std::string message = "a part of its picture data is missing";
   expect_rejected({
@@ -352,11 +352,11 @@ TEST(ImageFileMalformed, MalformedJpegFilesAreRejected) {
 TEST(ImageFileMalformed, BadTablesInSkippedSegmentsDoNotMatter) {
   // Camera makers put whole pictures into application segments.
   for (const int marker : {0xe1, 0xef, 0xfe}) {
-    EXPECT_EQ(error_of(jpeg_with(jpeg_segment(marker, huffman(9, {3}, 3)))), "") << marker;
+    EXPECT_EQ(refusal_of(jpeg_with(jpeg_segment(marker, huffman(9, {3}, 3)))), "") << marker;
   }
   // But a length inside a segment hides nothing: this quantisation table holds the bytes FF E1.
   const Bytes table = jpeg_segment(0xdb, joined({bytes_of({0, 0xff, 0xe1, 1, 0}), Bytes(60)}));
-  EXPECT_THAT(error_of(jpeg_with(joined({table, huffman(0, {3}, 3)}))), HasSubstr("over-full"));
+  EXPECT_THAT(refusal_of(jpeg_with(joined({table, huffman(0, {3}, 3)}))), HasSubstr("over-full"));
 }
 
 }  // namespace
