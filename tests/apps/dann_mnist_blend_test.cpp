@@ -20,7 +20,7 @@ namespace gradflip {
 namespace {
 
 using ::testing::HasSubstr;
-using Json = nlohmann::json;
+using Document = nlohmann::json;
 
 constexpr std::uint32_t kPhotoSize = 40;
 
@@ -56,7 +56,7 @@ TEST_P(BlendTest, TheTargetIsTheDigitsBlendedWithThePhotographs) {
                                         (folder_ / "photos").string(), "--blend", name, "--batch",
                                         "32", "--steps", "2", "--device", "cpu", "--json"});
   ASSERT_EQ(result.exit_code, 0) << result.err;
-  const Json report = Json::parse(result.out);
+  const Document report = Document::parse(result.out);
   EXPECT_EQ(report["config"]["blend"], name);
   EXPECT_EQ(report["runs"].size(), 3U);
 
@@ -64,7 +64,7 @@ TEST_P(BlendTest, TheTargetIsTheDigitsBlendedWithThePhotographs) {
   const MnistM expected =
       build_mnist_m(digits_.source_train, digits_.source_test,
                     list_photographs(folder_ / "photos", blend), blend, /*seed=*/0);
-  const Json& target = report["data"]["target"];
+  const Document& target = report["data"]["target"];
   EXPECT_EQ(target["sha256"], content_sha256(expected.train.images));
   EXPECT_EQ(target["test_sha256"], content_sha256(expected.test));
   EXPECT_EQ(target["channels"], 3);

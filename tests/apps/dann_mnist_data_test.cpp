@@ -19,7 +19,7 @@ namespace {
 
 using ::testing::HasSubstr;
 using ::testing::Not;
-using Json = nlohmann::json;
+using Document = nlohmann::json;
 
 class DataTest : public SmallDigitsTest {
  protected:
@@ -28,12 +28,12 @@ class DataTest : public SmallDigitsTest {
       ASSERT_TRUE(std::filesystem::remove(folder / name)) << name;
   }
 
-  static Json report_of(const ProgramResult& result) {
+  static Document report_of(const ProgramResult& result) {
     EXPECT_EQ(result.exit_code, 0) << result.err;
-    return Json::parse(result.out);
+    return Document::parse(result.out);
   }
 
-  static std::string notes_of(const Json& report) { return report["notes"].dump(); }
+  static std::string notes_of(const Document& report) { return report["notes"].dump(); }
 
   // A folder of pictures of size x size, whose labels are 0, 1, ..., classes - 1 in turns.
   std::filesystem::path folder_of(const std::string& name, std::int64_t count, std::int64_t height,
@@ -61,7 +61,7 @@ TEST_F(DataTest, ATargetWithoutAnyLabelWorks) {
   remove(folder, {"train-labels-idx1-ubyte", "t10k-labels-idx1-ubyte"});
   const Words words = on_target(folder, {"--steps", "2", "--json"});
   const ProgramResult all = dann_mnist(words);
-  const Json json = report_of(all);
+  const Document json = report_of(all);
   ASSERT_EQ(json["runs"].size(), 2U);
   EXPECT_EQ(json["runs"][1]["mode"], "dann");
   EXPECT_TRUE(json["runs"][1]["source_test_accuracy"].is_number());
@@ -84,7 +84,7 @@ TEST_F(DataTest, ATargetWithoutAnyLabelWorks) {
 TEST_F(DataTest, TrainingLabelsAreMissedBeforeTheFirstStep) {
   const auto folder = copy_of(target());
   remove(folder, {"train-labels-idx1-ubyte"});
-  const Json json = report_of(dann_mnist(on_target(folder, {"--steps", "2", "--json"})));
+  const Document json = report_of(dann_mnist(on_target(folder, {"--steps", "2", "--json"})));
   EXPECT_EQ(json["runs"].size(), 2U);
   EXPECT_TRUE(json["runs"][1]["target_test_accuracy"].is_number()) << "the test part has labels";
   EXPECT_THAT(notes_of(json), HasSubstr("target-only is left out"));
@@ -139,13 +139,13 @@ TEST_F(DataTest, ScoringOnTrainingPicturesIsTransductiveByAnyRoute) {
     SCOPED_TRACE(name);
     const Words more = name.empty() ? Words{} : Words{"--target-test", (own_ / name).string()};
     EXPECT_THAT(dann_mnist(joined(words, more)).out, HasSubstr("target train*"));
-    const Json json = report_of(dann_mnist(joined(joined(words, more), {"--json"})));
+    const Document json = report_of(dann_mnist(joined(joined(words, more), {"--json"})));
     EXPECT_EQ(json["data"]["target"]["transductive"], true);
     EXPECT_EQ(json["data"]["target"]["test_images"], 96);
     EXPECT_THAT(notes_of(json), HasSubstr("transductive"));
     EXPECT_EQ(notes_of(json).find("has no test part") != std::string::npos, !name.empty());
   }
-  const Json measured =
+  const Document measured =
       report_of(dann_mnist(joined(words, {"--json", "--target-test", target().string()})));
   EXPECT_EQ(measured["data"]["target"]["transductive"], false);
   EXPECT_EQ(measured["data"]["target"]["test_images"], 40);
@@ -165,7 +165,7 @@ TEST_F(DataTest, GreyPicturesInThreeEqualChannelsAreTheSame) {
   train.images.channels = 3;
   train.images.pixels = std::move(pixels);
   write_digit_folder(own_ / "colour", train, train);
-  const Json json =
+  const Document json =
       report_of(dann_mnist(on_target(source(), {"--target-test", (own_ / "colour").string(),
                                                 "--mode", "dann", "--steps", "2", "--json"})));
   EXPECT_EQ(json["data"]["target"]["transductive"], true);
@@ -203,13 +203,13 @@ TEST_F(DataTest, SaysWhatIsOddAboutThePictures) {
     EXPECT_THAT(notes_of(report_of(result)), HasSubstr(each.says));
     EXPECT_THAT(result.err, HasSubstr("note: " + each.folder.string()));
   }
-  const Json plain =
+  const Document plain =
       report_of(dann_mnist(on_folders({"--mode", "dann", "--epochs", "1", "--json"})));
   for (const std::string note : plain["notes"]) EXPECT_THAT(note, HasSubstr("at chance"));
 }
 
 TEST_F(DataTest, SaysThatARunEndsAtChance) {
-  const Json json =
+  const Document json =
       report_of(dann_mnist(on_folders({"--steps", "1", "--learning-rate", "1e-9", "--json"})));
   ASSERT_EQ(json["notes"].size(), 3U);
   EXPECT_THAT(json["notes"][1].get<std::string>(), HasSubstr("dann seed 1 ends at chance"));

@@ -20,17 +20,17 @@ namespace {
 using ::testing::EndsWith;
 using ::testing::HasSubstr;
 using ::testing::Not;
-using Json = nlohmann::json;
+using Document = nlohmann::json;
 
 // Everything in a report but times, which no two runs share.
-Json without_times(Json report) {
+Document without_times(Document report) {
   report.erase("wall");
-  for (Json& run : report["runs"]) {
+  for (Document& run : report["runs"]) {
     for (const char* key : {"seconds", "evaluation_seconds", "images_per_second",
                             "seconds_per_source_epoch", "wall"}) {
       run.erase(key);
     }
-    for (Json& epoch : run["history"]) epoch.erase("seconds");
+    for (Document& epoch : run["history"]) epoch.erase("seconds");
   }
   return report;
 }
@@ -41,7 +41,7 @@ TEST_F(DannMnistTest, ComputesInBf16OnTheCpu) {
   const ProgramResult result =
       dann_mnist(on_folders({"--mode", "dann", "--steps", "2", "--precision", "bf16", "--json"}));
   ASSERT_EQ(result.exit_code, 0) << result.err;
-  EXPECT_EQ(Json::parse(result.out)["precision"], "bf16");
+  EXPECT_EQ(Document::parse(result.out)["precision"], "bf16");
   EXPECT_EQ(result.err.find("computing in f32") == std::string::npos,
             computes_in(Cpu{}, Math::kBf16));
 }
@@ -50,7 +50,7 @@ TEST_F(DannMnistTest, BuiltinDataGivesOneJsonDocument) {
   const ProgramResult result =
       dann_mnist({"--data", "builtin", "--steps", "3", "--json", "--device", "cpu"});
   ASSERT_EQ(result.exit_code, 0) << result.err;
-  const Json json = Json::parse(result.out);  // throws for anything around the document
+  const Document json = Document::parse(result.out);  // throws for anything around the document
   EXPECT_EQ(json["config"]["data"], "builtin");
   EXPECT_EQ(json["config"]["steps"], 3);
   EXPECT_TRUE(json["config"]["epochs"].is_null());
@@ -64,7 +64,7 @@ TEST_F(DannMnistTest, BuiltinDataGivesOneJsonDocument) {
   EXPECT_EQ(json["data"]["target"]["channels"], 3);
   EXPECT_EQ(json["data"]["target"]["transductive"], false);
   EXPECT_GT(json["runs"][0]["seconds_per_source_epoch"], 0.0);
-  for (const Json& wall : {json["wall"], json["runs"][0]["wall"]}) {
+  for (const Document& wall : {json["wall"], json["runs"][0]["wall"]}) {
     double all = 0.0;
     for (const char* part : {"steps", "evaluation", "data", "other"}) {
       EXPECT_GE(wall[part], 0.0) << part;
@@ -76,7 +76,7 @@ TEST_F(DannMnistTest, BuiltinDataGivesOneJsonDocument) {
   ASSERT_EQ(json["runs"].size(), 3U);
   const Words modes = {"source-only", "dann", "target-only"};
   for (std::size_t i = 0; i < modes.size(); ++i) {
-    const Json& run = json["runs"][i];
+    const Document& run = json["runs"][i];
     EXPECT_EQ(run["mode"], modes[i]);
     EXPECT_EQ(run["steps"], 3);
     EXPECT_GT(run["seconds"].get<double>(), 0.0);
@@ -113,29 +113,29 @@ TEST_F(DannMnistTest, SeedsAreConsecutiveAndSummarised) {
   const ProgramResult result = dann_mnist(
       on_folders({"--mode", "dann", "--epochs", "2", "--seed", "5", "--seeds", "2", "--json"}));
   ASSERT_EQ(result.exit_code, 0) << result.err;
-  const Json json = Json::parse(result.out);
+  const Document json = Document::parse(result.out);
   ASSERT_EQ(json["runs"].size(), 2U);
   EXPECT_EQ(json["runs"][0]["seed"], 5);
   EXPECT_EQ(json["runs"][1]["seed"], 6);
   EXPECT_NE(json["runs"][0]["final_label_loss"], json["runs"][1]["final_label_loss"]);
-  const Json& history = json["runs"][0]["history"];
+  const Document& history = json["runs"][0]["history"];
   ASSERT_EQ(history.size(), 2U);
   EXPECT_EQ(history[1]["steps"], 12);  // 96 pictures, 16 of each domain a step
   const double a = json["runs"][0]["target_test_accuracy"];
   const double b = json["runs"][1]["target_test_accuracy"];
-  const Json& accuracy = json["summary"]["dann"]["target_test_accuracy"];
+  const Document& accuracy = json["summary"]["dann"]["target_test_accuracy"];
   EXPECT_NEAR(accuracy["mean"].get<double>(), (a + b) / 2.0, 1e-12);
   EXPECT_NEAR(accuracy["std"].get<double>(), std::abs(a - b) / std::sqrt(2.0), 1e-12);
   EXPECT_TRUE(json["summary"]["gap_closed"].is_null());
 }
 
 TEST_F(DannMnistTest, ResultsDoNotDependOnTheNumberOfThreads) {
-  Json reports[2];
+  Document reports[2];
   for (int i = 0; i < 2; ++i) {
     const ProgramResult result =
         dann_mnist(on_folders({"--epochs", "1", "--json", "--threads", std::to_string(i + 1)}));
     ASSERT_EQ(result.exit_code, 0) << result.err;
-    reports[i] = without_times(Json::parse(result.out));
+    reports[i] = without_times(Document::parse(result.out));
   }
   EXPECT_EQ(reports[0]["runs"], reports[1]["runs"]);
 }
@@ -147,7 +147,7 @@ TEST_F(DannMnistTest, ASavedConfigurationRepeatsTheRun) {
   ASSERT_EQ(first.exit_code, 0) << first.err;
   const ProgramResult second = dann_mnist({"--config", file, "--json"});
   ASSERT_EQ(second.exit_code, 0) << second.err;
-  EXPECT_EQ(without_times(Json::parse(first.out)), without_times(Json::parse(second.out)));
+  EXPECT_EQ(without_times(Document::parse(first.out)), without_times(Document::parse(second.out)));
 }
 
 TEST_F(DannMnistTest, SavesTheWeightsOfEveryRunUnderItsName) {

@@ -19,7 +19,7 @@ namespace {
 using ::testing::EndsWith;
 using ::testing::HasSubstr;
 using ::testing::Not;
-using Json = nlohmann::json;
+using Document = nlohmann::json;
 
 class ResultsTest : public SmallDigitsTest {
  protected:
@@ -37,10 +37,10 @@ TEST_F(ResultsTest, AFailedRunIsARowAndTheOthersGoOn) {
   EXPECT_EQ(as_json.exit_code, 7);
   EXPECT_THAT(as_json.err, HasSubstr("dann_mnist: error: dann seed 1: training diverged"));
   EXPECT_THAT(as_json.err, EndsWith("(4 of 6 runs were completed)\n"));
-  const Json json = Json::parse(as_json.out);
+  const Document json = Document::parse(as_json.out);
   EXPECT_EQ(json["exit_code"], 7);
   ASSERT_EQ(json["runs"].size(), 6U);
-  for (const Json& run : json["runs"]) {
+  for (const Document& run : json["runs"]) {
     const bool diverged = run["mode"] == "dann";
     EXPECT_EQ(run["completed"], !diverged);
     EXPECT_EQ(run.contains("error"), diverged);
@@ -64,7 +64,7 @@ TEST_F(ResultsTest, FailFastEndsAtTheFirst) {
   const ProgramResult result = dann_mnist(
       on_folders(joined(kDannDiverges, {"--steps", "2", "--seeds", "2", "--fail-fast", "--json"})));
   EXPECT_EQ(result.exit_code, 7);
-  const Json json = Json::parse(result.out);
+  const Document json = Document::parse(result.out);
   ASSERT_EQ(json["runs"].size(), 2U);
   EXPECT_EQ(json["runs"][0]["completed"], true);
   EXPECT_EQ(json["summary"]["source-only"]["planned"], 2);
@@ -84,9 +84,9 @@ TEST_F(ResultsTest, WeightsThatFindNoRoomCostNoFigures) {
       EXPECT_THAT(result.out, HasSubstr("not saved: dann seed 1"));
       continue;
     }
-    const Json json = Json::parse(result.out);
+    const Document json = Document::parse(result.out);
     ASSERT_EQ(json["runs"].size(), 3U);
-    for (const Json& run : json["runs"]) {
+    for (const Document& run : json["runs"]) {
       EXPECT_EQ(run["completed"], true);
       EXPECT_TRUE(run["target_test_accuracy"].is_number());
       EXPECT_EQ(run["save_error"]["code"], 6);
@@ -130,7 +130,7 @@ TEST_F(ResultsTest, AClosedPipeOfMessagesStopsNothing) {
       in_shell("mkfifo " + pipe + "; exec 3<>" + pipe + " 2>" + pipe + " 3<&-",
                on_folders({"--mode", "dann", "--steps", "2", "--json"}));
   EXPECT_EQ(result.exit_code, 0);
-  EXPECT_EQ(Json::parse(result.out)["runs"][0]["completed"], true);
+  EXPECT_EQ(Document::parse(result.out)["runs"][0]["completed"], true);
 }
 
 TEST_F(ResultsTest, NamesThatAreNotUtf8AreShownReplaced) {
@@ -142,7 +142,7 @@ TEST_F(ResultsTest, NamesThatAreNotUtf8AreShownReplaced) {
   const ProgramResult result = dann_mnist(on_target(
       folder, {"--mode", "dann", "--steps", "2", "--json", "--save-config", config.string()}));
   ASSERT_EQ(result.exit_code, 0) << result.err;
-  EXPECT_THAT(Json::parse(result.out)["data"]["target"]["name"].get<std::string>(),
+  EXPECT_THAT(Document::parse(result.out)["data"]["target"]["name"].get<std::string>(),
               HasSubstr("donn\xef\xbf\xbd"
                         "es"));
   EXPECT_EQ(dann_mnist({"--config", config.string()}).exit_code, 0) << "it keeps the bytes";
@@ -151,10 +151,10 @@ TEST_F(ResultsTest, NamesThatAreNotUtf8AreShownReplaced) {
 TEST_F(ResultsTest, AnErrorBeforeTheFirstRunIsADocumentToo) {
   const ProgramResult data = dann_mnist(on_target(own_ / "missing", {"--json"}));
   EXPECT_EQ(data.exit_code, 3);
-  const Json json = Json::parse(data.out);
+  const Document json = Document::parse(data.out);
   EXPECT_EQ(json["error"]["code"], 3);
   EXPECT_THAT(json["error"]["message"].get<std::string>(), HasSubstr("missing"));
-  EXPECT_EQ(json["runs"], Json::array());
+  EXPECT_EQ(json["runs"], Document::array());
   EXPECT_EQ(dann_mnist(on_folders({"--json", "--steps", "0"})).out, "") << "usage";
 }
 
@@ -225,7 +225,7 @@ TEST_F(ResultsTest, NoOutputReplacesTheFileThatTheDocumentGoesTo) {
   const Words apart = joined(words, {"--save", (own_ / "weights").string()});
   EXPECT_EQ(in_shell("exec >'" + file + "'", apart).exit_code, 0);
   std::ifstream document(file);
-  EXPECT_EQ(Json::parse(document)["exit_code"], 0);
+  EXPECT_EQ(Document::parse(document)["exit_code"], 0);
 }
 
 }  // namespace

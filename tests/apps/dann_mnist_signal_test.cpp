@@ -19,7 +19,7 @@ namespace gradflip {
 namespace {
 
 using ::testing::HasSubstr;
-using Json = nlohmann::json;
+using Document = nlohmann::json;
 using SignalTest = SmallDigitsTest;
 
 TEST_F(SignalTest, ASignalEndsTheRunInOrder) {
@@ -50,17 +50,17 @@ TEST_F(SignalTest, ASignalLeavesADocumentOfWhatWasDone) {
     SCOPED_TRACE(mark);
     const ProgramResult result = signal_program(GRADFLIP_DANN_MNIST, words, mark, SIGTERM);
     EXPECT_EQ(result.exit_code, 143);
-    const Json json = Json::parse(result.out);
+    const Document json = Document::parse(result.out);
     EXPECT_EQ(json["exit_code"], 143);
-    const Json& runs = json["runs"];
+    const Document& runs = json["runs"];
     EXPECT_GE(runs.size(), ended);
     EXPECT_LT(runs.size(), 30000U);
     for (std::size_t i = 0; i + 1 < runs.size(); ++i) EXPECT_EQ(runs[i]["completed"], true);
     for (const std::string mode : {"source-only", "dann", "target-only"}) {
-      const auto completed = std::count_if(runs.begin(), runs.end(), [&](const Json& run) {
+      const auto completed = std::count_if(runs.begin(), runs.end(), [&](const Document& run) {
         return run["mode"] == mode && run["completed"] == true;
       });
-      EXPECT_EQ(completed > 0 ? json["summary"][mode]["runs"] : Json(0), completed) << mode;
+      EXPECT_EQ(completed > 0 ? json["summary"][mode]["runs"] : Document(0), completed) << mode;
     }
   }
 }
@@ -112,7 +112,7 @@ TEST_F(SignalTest, ALimitOfCpuTimeLeavesADocument) {
       "/bin/sh", joined({"-c", "ulimit -t 2; exec \"$0\" \"$@\"", GRADFLIP_DANN_MNIST},
                         on_folders({"--mode", "dann", "--epochs", "1000000", "--json"})));
   EXPECT_EQ(result.exit_code, 128 + SIGXCPU);
-  const Json json = Json::parse(result.out);
+  const Document json = Document::parse(result.out);
   EXPECT_EQ(json["exit_code"], 128 + SIGXCPU);
   EXPECT_EQ(json["runs"][0]["completed"], false);
 }
@@ -141,7 +141,7 @@ TEST_F(SignalTest, AFailureBeforeASignalIsTheExitCode) {
         "source-only seed 2  epoch", SIGTERM);
     EXPECT_EQ(result.exit_code, each.exit_code);
     EXPECT_THAT(result.err, HasSubstr(each.says));
-    const Json json = Json::parse(result.out);
+    const Document json = Document::parse(result.out);
     EXPECT_EQ(json["exit_code"], each.exit_code);
     EXPECT_LT(json["runs"].size(), 30000U);
   }
