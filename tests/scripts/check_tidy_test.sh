@@ -18,7 +18,7 @@ fail() {
   exit 1
 }
 
-# file NAME TEXT: a file of the tree, compiled with g++'s precompiled header.
+# file NAME TEXT: a file of the tree, compiled with what only g++ knows: a precompiled header, and a warning.
 : >"$tree/commands"
 file() {
   printf '%s\n' "$2" >"$tree/runtime/$1"
@@ -26,7 +26,7 @@ file() {
   cat >>"$tree/commands" <<TEXT
 {
   "directory": "$tree/build",
-  "command": "c++ -Winvalid-pch -include $tree/build/cmake_pch.hxx -I$tree -o $1.o -c $tree/runtime/$1",
+  "command": "c++ -Wno-restrict -Winvalid-pch -include $tree/build/cmake_pch.hxx -I$tree -o $1.o -c $tree/runtime/$1",
   "file": "$tree/runtime/$1"
 }
 TEXT
