@@ -29,7 +29,7 @@ inline bool refuse_opens(unsigned flags, unsigned error) {
   const sock_fprog program = {sizeof(code) / sizeof(code[0]), code};
   return ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
          ::prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0 &&
-         ::open("/tmp", static_cast<int>(flags)) < 0 && errno == static_cast<int>(error);
+         ::open("/tmp", static_cast<int>(flags), 0600) < 0 && errno == static_cast<int>(error);
 }
 
 // As on file systems that have no files without a name, network ones above all.
