@@ -11,6 +11,7 @@ namespace {
 
 constexpr double kShareOfEntropy = 0.99;
 constexpr double kDeviations = 2.0;
+constexpr double kShareOfLearned = 0.5;
 
 // Of each class, the share of the pictures that have it.
 std::vector<double> shares(const LabelledImages& data) {
@@ -35,6 +36,15 @@ double largest(const std::vector<double>& class_shares) {
   return *std::max_element(class_shares.begin(), class_shares.end());
 }
 
+// The last epoch, counted from 1, in which the loss was far below guessing's: after it the network
+// lost what it had learned. 0: there was none.
+int learned_in(const RunResult& run, double guessing) {
+  const auto learned = std::find_if(
+      run.history.rbegin(), run.history.rend(),
+      [&](const EpochResult& each) { return each.label_loss <= kShareOfLearned * guessing; });
+  return static_cast<int>(run.history.rend() - learned);
+}
+
 }  // namespace
 
 std::optional<std::string> chance_note(const RunResult& run, const LabelledImages& learned_from,
@@ -43,14 +53,20 @@ std::optional<std::string> chance_note(const RunResult& run, const LabelledImage
   const std::vector<double> learned_shares = shares(learned_from);
   if (largest(learned_shares) >= 1.0) return {};
   const EpochResult& last = run.history.back();
-  const auto note = [&](const std::string& what) {
-    return fmt::format(
-        "{} seed {} ends at chance: {}; train for longer, or with a lower "
-        "--learning-rate",
-        name_of(run.mode), run.seed, what);
+  const auto note = [&](const std::string& what,
+                        const char* remedy = "train for longer, or with a lower --learning-rate") {
+    return fmt::format("{} seed {} ends at chance: {}; {}", name_of(run.mode), run.seed, what,
+                       remedy);
   };
   const double guessing = guessing_loss(learned_shares, label_smoothing);
   if (last.label_loss >= kShareOfEntropy * guessing) {
+    if (const int epoch = learned_in(run, guessing); epoch > 0) {
+      return note(fmt::format("it collapsed after epoch {}; its label loss was {:.3f} there and is "
+                              "{:.3f}, and guessing gives {:.3f}",
+                              epoch, run.history[static_cast<std::size_t>(epoch) - 1].label_loss,
+                              last.label_loss, guessing),
+                  "try another --seed, or a lower --learning-rate");
+    }
     return note(fmt::format("its label loss is {:.3f}, and guessing gives {:.3f}", last.label_loss,
                             guessing));
   }

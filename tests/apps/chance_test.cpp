@@ -44,6 +44,22 @@ TEST(ChanceNoteTest, ALossOfGuessingIsChance) {
   EXPECT_EQ(said(run_with(1.5, 0.5, 0.5), five), "");
 }
 
+// Training on is no remedy where features are dead.
+TEST(ChanceNoteTest, ACollapseIsToldFromNeverHavingLearned) {
+  RunResult run = run_with(2.301, 0.1, 0.1);
+  const EpochResult last = run.history.back();
+  for (const double loss : {0.41, 0.08, 1.99}) {
+    run.history.insert(run.history.end() - 1, last);
+    run.history[run.history.size() - 2].label_loss = loss;
+  }
+  EXPECT_EQ(
+      said(run, set_of(10, 100)),
+      "dann seed 0 ends at chance: it collapsed after epoch 2; its label loss was 0.080 there "
+      "and is 2.301, and guessing gives 2.303; try another --seed, or a lower --learning-rate");
+  run.history.erase(run.history.begin(), run.history.begin() + 2);
+  EXPECT_THAT(said(run, set_of(10, 100)), HasSubstr("train for longer"));
+}
+
 // With smoothing even a network that is always right has a loss; guessing's is that of even shares.
 TEST(ChanceNoteTest, TheLossOfGuessingKnowsLabelSmoothing) {
   LabelledImages skewed = set_of(10, 1);
