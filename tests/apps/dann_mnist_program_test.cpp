@@ -47,22 +47,29 @@ TEST_F(DannMnistTest, ComputesInBf16OnTheCpu) {
 }
 
 TEST_F(DannMnistTest, BuiltinDataGivesOneJsonDocument) {
-  const ProgramResult result =
-      dann_mnist({"--data", "builtin", "--steps", "3", "--json", "--device", "cpu"});
+  const ProgramResult result = dann_mnist(
+      {"--data", "builtin", "--mode", "source-only", "--steps", "3", "--json", "--device", "cpu"});
   ASSERT_EQ(result.exit_code, 0) << result.err;
   const Document json = Document::parse(result.out);  // throws for anything around the document
   EXPECT_EQ(json["config"]["data"], "builtin");
-  EXPECT_EQ(json["config"]["steps"], 3);
-  EXPECT_TRUE(json["config"]["epochs"].is_null());
-  EXPECT_EQ(json["config"]["gamma"], 10.0);
-  EXPECT_EQ(json["preset"], "paper");
-  EXPECT_EQ(json["precision"], "f32");
   for (const char* domain : {"source", "target"}) {
     EXPECT_EQ(json["data"][domain]["sha256"].get<std::string>().size(), 64U);
   }
   EXPECT_NE(json["data"]["source"]["sha256"], json["data"]["target"]["sha256"]);
   EXPECT_EQ(json["data"]["target"]["channels"], 3);
   EXPECT_EQ(json["data"]["target"]["transductive"], false);
+}
+
+TEST_F(DannMnistTest, EveryModeIsARunOfTheDocument) {
+  const ProgramResult result =
+      dann_mnist(on_folders({"--steps", "3", "--json"}));
+  ASSERT_EQ(result.exit_code, 0) << result.err;
+  const Document json = Document::parse(result.out);
+  EXPECT_EQ(json["config"]["steps"], 3);
+  EXPECT_TRUE(json["config"]["epochs"].is_null());
+  EXPECT_EQ(json["config"]["gamma"], 10.0);
+  EXPECT_EQ(json["preset"], "paper");
+  EXPECT_EQ(json["precision"], "f32");
   EXPECT_GT(json["runs"][0]["seconds_per_source_epoch"], 0.0);
   for (const Document& wall : {json["wall"], json["runs"][0]["wall"]}) {
     double all = 0.0;

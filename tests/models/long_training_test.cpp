@@ -2,6 +2,8 @@
 // single tensor could still get wrong shows here. Too long for every thread order of the emulator.
 #include <gtest/gtest.h>
 
+#include <type_traits>
+
 #include "models/trainer.h"
 #include "tests/support/backends.h"
 #include "tests/support/tiny_domains.h"
@@ -35,8 +37,9 @@ Losses losses_on(const std::string& device) {
 
 TYPED_TEST(LongTrainingTest, LowersTheLossAsTheCpuDoes) {
   const Losses cpu = losses_on("cpu");
-  const Losses got = losses_on(Backend<TypeParam>::kName);
   EXPECT_LT(cpu.last, 0.5 * cpu.first);
+  if (std::is_same_v<TypeParam, Cpu>) return;
+  const Losses got = losses_on(Backend<TypeParam>::kName);
   EXPECT_NEAR(got.first, cpu.first, 1e-3 * cpu.first);
   // Rounding grows over hundreds of steps, but both arrive at the same place.
   EXPECT_NEAR(got.last, cpu.last, 0.1 * cpu.first);
