@@ -61,8 +61,7 @@ TEST_F(DannMnistTest, BuiltinDataGivesOneJsonDocument) {
 }
 
 TEST_F(DannMnistTest, EveryModeIsARunOfTheDocument) {
-  const ProgramResult result =
-      dann_mnist(on_folders({"--steps", "3", "--json"}));
+  const ProgramResult result = dann_mnist(on_folders({"--steps", "3", "--json"}));
   ASSERT_EQ(result.exit_code, 0) << result.err;
   const Document json = Document::parse(result.out);
   EXPECT_EQ(json["config"]["steps"], 3);
