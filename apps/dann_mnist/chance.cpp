@@ -11,7 +11,7 @@ namespace {
 
 constexpr double kShareOfEntropy = 0.99;
 constexpr double kDeviations = 2.0;
-constexpr double kShareOfLearned = 0.5;
+constexpr double kLearnedShareOfLoss = 0.5;
 
 // Of each class, the share of the pictures that have it.
 std::vector<double> shares(const LabelledImages& data) {
@@ -41,7 +41,7 @@ double largest(const std::vector<double>& class_shares) {
 int learned_in(const RunResult& run, double guessing) {
   const auto learned = std::find_if(
       run.history.rbegin(), run.history.rend(),
-      [&](const EpochResult& each) { return each.label_loss <= kShareOfLearned * guessing; });
+      [&](const EpochResult& each) { return each.label_loss <= kLearnedShareOfLoss * guessing; });
   return static_cast<int>(run.history.rend() - learned);
 }
 

@@ -7,9 +7,7 @@
 namespace gradflip {
 namespace {
 
-// Not watched by sanitizers, which would make it most of what their tests take: the sizes are those
-// of tiles, checked where these are configured.
-__attribute__((no_sanitize("address", "undefined"))) float flushed(float value) {
+float flushed(float value) {
   const bool is_small = std::abs(value) < std::numeric_limits<float>::min();
   return is_small ? std::copysign(0.0F, value) : value;
 }
@@ -18,7 +16,7 @@ struct Values {
   float rows[kTileRows][kTileRowBytes / 2];
 };
 
-__attribute__((no_sanitize("address", "undefined"))) Values values_of(const SoftwareTile& tile) {
+Values values_of(const SoftwareTile& tile) {
   Values values{};
   for (std::int64_t row = 0; row < kTileRows; ++row) {
     for (std::int64_t column = 0; column < kTileRowBytes / 2; ++column) {
@@ -32,9 +30,8 @@ __attribute__((no_sanitize("address", "undefined"))) Values values_of(const Soft
 
 }  // namespace
 
-__attribute__((no_sanitize("address", "undefined"))) void multiply_add_bf16(
-    std::int64_t rows, std::int64_t columns, std::int64_t pairs, const SoftwareTile& A,
-    const SoftwareTile& B, SoftwareTile& sums) {
+void multiply_add_bf16(std::int64_t rows, std::int64_t columns, std::int64_t pairs,
+                       const SoftwareTile& A, const SoftwareTile& B, SoftwareTile& sums) {
   const Values a = values_of(A);
   const Values b = values_of(B);
   for (std::int64_t m = 0; m < rows; ++m) {
