@@ -98,15 +98,16 @@ attribute() {
   tr '\n' ' ' <"$2" | sed -n "s/.*<testsuite [^>]*[[:space:]]$1=\"\([0-9]*\)\".*/\1/p"
 }
 
-# tests PRESET CTEST-OPTION...: runs the tests and adds their numbers up.
+# tests PRESET JOBS CTEST-OPTION...: runs the tests and adds their numbers up.
 tests() {
   preset=$1
-  shift
+  jobs=$2
+  shift 2
   report=$PWD/build/$preset/tests.xml
   rm -f "$report"
   result=0
   # shellcheck disable=SC2086  # nothing or several words
-  stage "tests: $preset" run $launcher ctest --preset "$preset" --parallel "$(nproc)" \
+  stage "tests: $preset" run $launcher ctest --preset "$preset" --parallel "$jobs" \
     --output-junit "$report" "$@" || result=$?
   if [ -s "$report" ]; then
     total=$(attribute tests "$report")
@@ -147,11 +148,12 @@ if grep -q '^GRADFLIP_BUILT_WITH_CUDA:.*=1$' build/release/CMakeCache.txt; then
   check 'what a GPU would run' benchmarks/run_on_gpu.sh --build-only --architecture default --pack none \
     --build build/release build/release/gpu-run
 fi
-tests release
+# One more than there are processors: some of these tests wait for time limits.
+tests release $(($(nproc) + 1))
 
 # Sanitizers see the CUDA kernels on the emulated GPU; what nvcc makes of them they cannot look into.
 check 'build: asan' configure_and_build asan OFF $((2 * GRADFLIP_MIB_PER_JOB))
-tests asan
+tests asan "$(nproc)"
 
 # ThreadSanitizer of older compilers cannot live with as many random address bits as newer kernels use.
 if setarch "$(uname -m)" -R true 2>/dev/null; then
@@ -160,7 +162,7 @@ fi
 check 'build: tsan' configure_and_build tsan OFF $((2 * GRADFLIP_MIB_PER_JOB)) \
   --target runtime_test --target models_test
 # Not how well it learns: that takes as many steps of the same threads as all other tests together.
-tests tsan --tests-regex '^(Workers|ShardSums|Executor|TrainerTest|EpochReport|AtomicFile)' \
+tests tsan "$(nproc)" --tests-regex '^(Workers|ShardSums|Executor|TrainerTest|EpochReport|AtomicFile)' \
   --exclude-regex LearnsWhatTheSourceShows
 
 say ''

@@ -11,6 +11,7 @@ import concurrent.futures
 import json
 import os
 import pathlib
+import platform
 import re
 import shlex
 import subprocess
@@ -22,8 +23,10 @@ GROUP = 32
 SOURCES = "--header-filter=(kernels|runtime|models|apps|tests|benchmarks)/.*[.](h|cpp)$"
 # Including sources is what a group is for.
 GROUP_CHECKS = "--checks=-bugprone-suspicious-include"
-# One narrow and one wide instruction set see every line of the kernels that are compiled once per set.
-ARGUMENTS = ["--extra-arg=-UGRADFLIP_SIMD_LEFT_OUT", "--extra-arg=-DGRADFLIP_SIMD_LEFT_OUT=(HWY_SSE4|HWY_AVX2)"]
+# Files that are compiled once per instruction set are looked at in one each, the narrowest and the widest in turn, so that
+# their headers are seen in both.
+NARROW = ("-DHWY_COMPILE_ONLY_STATIC",)
+WIDE = (*NARROW, "-march=skylake-avx512") if platform.machine() == "x86_64" else NARROW
 
 
 def options_of(entry):
@@ -74,7 +77,7 @@ def groups_of(files):
 
 def run(database, file, *arguments):
     """What clang-tidy says of one translation unit; None if that is nothing."""
-    result = subprocess.run(["clang-tidy", "--quiet", "-p", database, *ARGUMENTS, *arguments, file],
+    result = subprocess.run(["clang-tidy", "--quiet", "-p", database, *arguments, file],
                             capture_output=True, text=True)
     if result.returncode == 0:
         return None
@@ -111,13 +114,16 @@ def main():
     # A type of a file's own called like one of a header is ambiguous where another file includes the header.
     public_types = {name for layer in ("kernels", "runtime", "models", "apps")
                     for header in (ROOT / layer).rglob("*.h") for name in types_of(header.read_text())}
-    alone, alike = [], {}
+    alone, alike, per_set = [], {}, 0
     for entry in json.loads((build / "compile_commands.json").read_text()):
         file = pathlib.Path(entry["file"])
         if file in wanted:
             wanted.remove(file)
             command = (entry["directory"], *options_of(entry))
             text = file.read_text()
+            if "HWY_TARGET_INCLUDE" in text:
+                command += (NARROW, WIDE)[per_set % 2]
+                per_set += 1
             if is_included_by_itself(text) or types_of(text) & public_types:
                 alone.append((command, [file]))
             else:

@@ -21,7 +21,7 @@ using reference::widen;
 using testing::HasSubstr;
 using testing::ThrowsMessage;
 
-constexpr Conv2dShape kShapes[] = {
+constexpr Conv2dShape kConvShapes[] = {
     {.N = 1, .H = 1, .W = 1, .C = 1, .K = 1, .R = 1, .S = 1},
     {.N = 0, .H = 5, .W = 4, .C = 3, .K = 2, .R = 3, .S = 2},
     {.N = 2, .H = 7, .W = 5, .C = 3, .K = 5, .R = 3, .S = 2},
@@ -117,7 +117,7 @@ Tensors representable(Tensors tensors, Math math) {
 }
 
 TEST(Conv2dShapeTest, OutputSizeCountsThePlacesWhereTheFilterFits) {
-  for (const Conv2dShape& shape : kShapes) {
+  for (const Conv2dShape& shape : kConvShapes) {
     EXPECT_EQ(shape.P(), reference::conv2d_output_height(shape)) << name_of(shape);
     EXPECT_EQ(shape.Q(), reference::conv2d_output_width(shape)) << name_of(shape);
   }
@@ -198,7 +198,7 @@ class Conv2dTest : public BackendTest<Ctx> {
 TYPED_TEST_SUITE(Conv2dTest, Backends, BackendNames);
 
 TYPED_TEST(Conv2dTest, ForwardMatchesReference) {
-  for (const Conv2dShape& shape : kShapes) {
+  for (const Conv2dShape& shape : kConvShapes) {
     for (const Base base : {Base::kAligned, Base::kOffByOne}) {
       SCOPED_TRACE(name_of(shape));
       const Tensors tensors(shape);
@@ -214,7 +214,7 @@ TYPED_TEST(Conv2dTest, ForwardMatchesReference) {
 }
 
 TYPED_TEST(Conv2dTest, BackwardDataMatchesReference) {
-  for (const Conv2dShape& shape : kShapes) {
+  for (const Conv2dShape& shape : kConvShapes) {
     for (const Base base : {Base::kAligned, Base::kOffByOne}) {
       SCOPED_TRACE(name_of(shape));
       const Tensors tensors(shape);
@@ -230,7 +230,7 @@ TYPED_TEST(Conv2dTest, BackwardDataMatchesReference) {
 }
 
 TYPED_TEST(Conv2dTest, BackwardFilterMatchesReference) {
-  for (const Conv2dShape& shape : kShapes) {
+  for (const Conv2dShape& shape : kConvShapes) {
     SCOPED_TRACE(name_of(shape));
     const Tensors tensors(shape);
     const auto x = this->upload(tensors.x);
@@ -274,7 +274,7 @@ TYPED_TEST(Conv2dTest, LargeTilesRoundNoMoreThanTheyMay) {
 }
 
 TYPED_TEST(Conv2dTest, MathModesKeepWhatTheyCanRepresent) {
-  for (Conv2dShape shape : kShapes) {
+  for (Conv2dShape shape : kConvShapes) {
     SCOPED_TRACE(name_of(shape));
     for (const Math math : kMaths) {
       shape.math = math;
@@ -303,7 +303,7 @@ TYPED_TEST(Conv2dTest, FewerImagesNeedNoLargerWorkspace) {
 }
 
 TYPED_TEST(Conv2dTest, RepeatsBitForBit) {
-  const Conv2dShape& shape = kShapes[3];
+  const Conv2dShape& shape = kConvShapes[3];
   const Tensors tensors(shape);
   const auto x = this->upload(tensors.x);
   const auto dy = this->upload(tensors.dy);

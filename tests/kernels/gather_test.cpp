@@ -20,7 +20,7 @@ using testing::ThrowsMessage;
 constexpr float kFactor = 1.0F / 255.0F;
 constexpr std::int64_t kStored = 11;
 
-constexpr GatherShape kShapes[] = {
+constexpr GatherShape kBatchShapes[] = {
     {.count = 0, .pixels = 4, .stored_channels = 1, .channels = 1},
     {.count = 3, .pixels = 0, .stored_channels = 1, .channels = 3},
     {.count = 1, .pixels = 1, .stored_channels = 1, .channels = 1},
@@ -67,7 +67,7 @@ TYPED_TEST_SUITE(GatherTest, Backends, BackendNames);
 
 TYPED_TEST(GatherTest, NormalizeMatchesReference) {
   for_each_simd_target<TypeParam>([this] {
-    for (const GatherShape& shape : kShapes) {
+    for (const GatherShape& shape : kBatchShapes) {
       for (const Base base : {Base::kAligned, Base::kOffByOne}) {
         SCOPED_TRACE(testing::Message() << shape.count << ' ' << shape.pixels << ' '
                                         << shape.stored_channels << ' ' << shape.channels);

@@ -21,7 +21,7 @@ using reference::widen;
 using testing::HasSubstr;
 using testing::ThrowsMessage;
 
-constexpr Pool2dShape kShapes[] = {
+constexpr Pool2dShape kPoolShapes[] = {
     {.N = 1, .H = 1, .W = 1, .C = 1, .window_h = 1, .window_w = 1, .stride_h = 1, .stride_w = 1},
     {.N = 0, .H = 4, .W = 4, .C = 3},
     {.N = 2, .H = 4, .W = 6, .C = 3},
@@ -60,7 +60,7 @@ std::string name_of(const Pool2dShape& shape) {
 std::int64_t input_size(const Pool2dShape& shape) { return shape.N * shape.H * shape.W * shape.C; }
 
 TEST(MaxPool2dReferenceTest, BackwardIsTheDerivative) {
-  for (const Pool2dShape& shape : kShapes) {
+  for (const Pool2dShape& shape : kPoolShapes) {
     SCOPED_TRACE(name_of(shape));
     const std::vector<double> x = widen(separated_floats(input_size(shape), 1));
     const auto forward = reference::max_pool2d_forward(shape, x);
@@ -93,7 +93,7 @@ class MaxPool2dTest : public BackendTest<Ctx> {
 TYPED_TEST_SUITE(MaxPool2dTest, Backends, BackendNames);
 
 TYPED_TEST(MaxPool2dTest, ForwardMatchesReference) {
-  for (const Pool2dShape& shape : kShapes) {
+  for (const Pool2dShape& shape : kPoolShapes) {
     for (const Base base : {Base::kAligned, Base::kOffByOne}) {
       SCOPED_TRACE(name_of(shape));
       const std::vector<float> x = random_floats(input_size(shape), 3);
@@ -106,7 +106,7 @@ TYPED_TEST(MaxPool2dTest, ForwardMatchesReference) {
 }
 
 TYPED_TEST(MaxPool2dTest, BackwardMatchesReference) {
-  for (const Pool2dShape& shape : kShapes) {
+  for (const Pool2dShape& shape : kPoolShapes) {
     SCOPED_TRACE(name_of(shape));
     const std::vector<float> x = random_floats(input_size(shape), 4);
     const auto forward = reference::max_pool2d_forward(shape, widen(x));
@@ -152,12 +152,12 @@ TYPED_TEST(MaxPool2dTest, ANanBeatsEveryNumber) {
   EXPECT_EQ(this->run(kShape, {1.0F, nan, nan, infinity}).winner[0], 1);
 }
 
-constexpr Pool2dShape kGood = {.N = 1, .H = 4, .W = 5, .C = 1};
+constexpr Pool2dShape kGoodPool = {.N = 1, .H = 4, .W = 5, .C = 1};
 
 TYPED_TEST(MaxPool2dTest, RefusesBadGeometryWithItsNumbers) {
   const auto run = [&](void (*spoil)(Pool2dShape&)) {
     return [this, spoil] {
-      Pool2dShape shape = kGood;
+      Pool2dShape shape = kGoodPool;
       spoil(shape);
       max_pool2d_forward(this->ctx(), shape, nullptr, nullptr, nullptr);
     };
@@ -175,7 +175,7 @@ TYPED_TEST(MaxPool2dTest, RefusesBadGeometryWithItsNumbers) {
   EXPECT_THAT(run([](Pool2dShape& shape) { shape.window_h = 5; }),
               refused("window is 5 along the height, the padded input has 4"));
 
-  Pool2dShape bad = kGood;
+  Pool2dShape bad = kGoodPool;
   bad.stride_h = 0;
   EXPECT_THROW(max_pool2d_backward(this->ctx(), bad, nullptr, nullptr, nullptr),
                std::invalid_argument);

@@ -37,14 +37,14 @@ TEST(ScheduleTest, LearningRateFallsAsInThePaper) {
 }
 
 TEST(ScheduleTest, StepDecayCountsStepsAndIgnoresTheTotal) {
-  constexpr Schedule kDecay = {.kind = Schedule::Kind::kStepDecay,
-                               .start = 0.01,
-                               .beta = 0.75,
-                               .gamma = 1e-3,
-                               .total_steps = 10};
-  EXPECT_EQ(schedule_at(kDecay, 0), 0.01);
-  EXPECT_NEAR(schedule_at(kDecay, 3000), 0.0035355339059327, 1e-15);  // 0.01 * 4^-0.75
-  EXPECT_NEAR(schedule_at(kDecay, 15000), 0.00125, 1e-15);            // 0.01 * 16^-0.75
+  constexpr Schedule kByStep = {.kind = Schedule::Kind::kStepDecay,
+                                .start = 0.01,
+                                .beta = 0.75,
+                                .gamma = 1e-3,
+                                .total_steps = 10};
+  EXPECT_EQ(schedule_at(kByStep, 0), 0.01);
+  EXPECT_NEAR(schedule_at(kByStep, 3000), 0.0035355339059327, 1e-15);  // 0.01 * 4^-0.75
+  EXPECT_NEAR(schedule_at(kByStep, 15000), 0.00125, 1e-15);            // 0.01 * 16^-0.75
 }
 
 TEST(ScheduleTest, ProgressStopsAtOne) {

@@ -1,4 +1,4 @@
-// Ten training steps of the real trainer beside the independent double-precision implementation.
+// Six training steps of the real trainer beside the independent double-precision implementation.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -29,7 +29,7 @@ using reference::DannSgd;
 using reference::DannSizes;
 using reference::DannStep;
 
-constexpr std::int64_t kSteps = 10;
+constexpr std::int64_t kSteps = 6;
 constexpr std::uint64_t kSeed = 11;
 
 DannOptions reference_options(const TrainingOptions& options) {
@@ -143,7 +143,7 @@ TYPED_TEST(TrainerReferenceTest, FollowsThePapersRecipe) {
 }
 
 // Modes that round operands: on a backend without them these are two more runs in f32. One step
-// rounds by 2^-11 or 2^-8; ten steps of training carry that on.
+// rounds by 2^-11 or 2^-8; six steps of training carry that on.
 TYPED_TEST(TrainerReferenceTest, StaysCloseInTf32) {
   TrainingOptions options = this->unequal_batches();
   options.precision = Math::kTf32;
@@ -164,7 +164,7 @@ TYPED_TEST(TrainerReferenceTest, StaysCloseInBf16) {
 }
 
 // The first steps without reversal (lambda is 0) and with it: for flavours of the emulated GPU that
-// have no time for ten.
+// have no time for six.
 TYPED_TEST(TrainerReferenceTest, TakesTwoStepsInEveryMode) {
   TrainingOptions options = this->unequal_batches();
   for (const Math math : kMaths) {
