@@ -13,7 +13,7 @@ class DefaultSignals : public ::testing::Environment {
   }
 };
 
-const auto* const environment = ::testing::AddGlobalTestEnvironment(new DefaultSignals);
+const auto* const default_signals = ::testing::AddGlobalTestEnvironment(new DefaultSignals);
 
 }  // namespace
 }  // namespace gradflip
