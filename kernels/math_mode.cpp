@@ -1,6 +1,6 @@
 #include "kernels/math_mode.h"
 
-#include "kernels/cpu/bf16_conv_block.h"
+#include "kernels/conv_block/cpu/bf16_conv_block.h"
 
 namespace gradflip {
 

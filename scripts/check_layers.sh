@@ -73,12 +73,12 @@ echo "$files" | xargs awk '
     sub(/>.*/, "", included)
     if (included !~ /^[a-z_]+$/ && included !~ /^hwy\// &&
         !(is_cuda(FILENAME) && included ~ /^cuda[a-z0-9_]*\.h$/) &&
-        !(FILENAME ~ /^kernels\/cpu\/.*_avx512\.(cpp|h)$/ && included == "immintrin.h") &&
-        !(FILENAME ~ /^kernels\/cpu\/amx\/amx\.cpp$/ && included ~ /^(cpuid|unistd|sys\/syscall)\.h$/)) {
+        !(FILENAME ~ /^kernels\/.*_avx512\.(cpp|h)$/ && included == "immintrin.h") &&
+        !(FILENAME ~ /^kernels\/conv_block\/amx\/amx\.cpp$/ && included ~ /^(cpuid|unistd|sys\/syscall)\.h$/)) {
       breach("kernels include the standard library, Highway and themselves only (<" included ">)")
     }
     # One of them, in a header that kernels for a GPU include, and no compiler says a word.
-    if (included == "bit" && FILENAME !~ /^kernels\/cpu\/|\.cpp$/) {
+    if (included == "bit" && FILENAME !~ /\/(cpu|amx)\/|\.cpp$/) {
       breach("nvcc miscompiles functions of <bit>; kernels/bit_width.h is for both")
     }
   }

@@ -16,7 +16,7 @@ install(TARGETS gradflip_kernels gradflip_runtime gradflip_models EXPORT gradfli
 
 foreach(layer kernels runtime models)
   file(GLOB_RECURSE headers RELATIVE ${PROJECT_SOURCE_DIR} CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/${layer}/*.h)
-  list(FILTER headers EXCLUDE REGEX "^kernels/(cpu|cuda)/")
+  list(FILTER headers EXCLUDE REGEX "^kernels/.*/")
   list(REMOVE_ITEM headers ${gradflip_private_headers})
   foreach(header ${headers})
     cmake_path(GET header PARENT_PATH folder)

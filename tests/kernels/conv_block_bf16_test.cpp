@@ -7,8 +7,8 @@
 #include <string>
 #include <vector>
 
-#include "kernels/cpu/amx/tile_conv_block.h"
-#include "kernels/cpu/bf16_conv_block.h"
+#include "kernels/conv_block/amx/tile_conv_block.h"
+#include "kernels/conv_block/cpu/bf16_conv_block.h"
 #include "tests/kernels/conv_block_cases.h"
 #include "tests/support/backends.h"
 #include "tests/support/compare.h"

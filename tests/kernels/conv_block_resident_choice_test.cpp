@@ -6,8 +6,8 @@
 #include <list>
 #include <stdexcept>
 
-#include "kernels/cuda/conv_block_resident.h"
-#include "kernels/cuda/sampled_conv_block_resident.h"
+#include "kernels/conv_block/cuda/conv_block_resident.h"
+#include "kernels/sampled_conv_block/sampled_conv_block_resident.h"
 #include "tests/kernels/conv_block_cases.h"
 
 namespace gradflip {

@@ -1,6 +1,6 @@
 // The kernels of conv_block for its plain case, beside the reference and on what they are only just
 // good for; and what conv_block gives to them. On CUDA only.
-#include "kernels/cuda/conv_block_resident.h"
+#include "kernels/conv_block/cuda/conv_block_resident.h"
 
 #include <gtest/gtest.h>
 

@@ -1,6 +1,6 @@
 // The kernel for large products on small ones, whose tiles it handles alike; and what gemm gives to
 // it. On CUDA only.
-#include "kernels/cuda/gemm_pipelined.h"
+#include "kernels/gemm/gemm_pipelined.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

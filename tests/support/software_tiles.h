@@ -1,6 +1,6 @@
-// A tile unit (kernels/cpu/amx/tiles.h) in software: the same kernels on it as on the processor's,
-// on any machine. It checks how it is used, and throws std::logic_error at what a processor would
-// fault on, or would get wrong without a word.
+// A tile unit (kernels/conv_block/amx/tiles.h) in software: the same kernels on it as on the
+// processor's, on any machine. It checks how it is used, and throws std::logic_error at what a
+// processor would fault on, or would get wrong without a word.
 #pragma once
 
 #include <array>
@@ -10,7 +10,7 @@
 #include <stdexcept>
 #include <string>
 
-#include "kernels/cpu/amx/tiles.h"
+#include "kernels/conv_block/amx/tiles.h"
 
 namespace gradflip {
 

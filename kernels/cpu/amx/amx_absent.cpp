@@ -1,8 +1,0 @@
-// For processors and systems without AMX.
-#include "kernels/cpu/bf16_conv_block.h"
-
-namespace gradflip {
-
-const Bf16ConvBlock* amx_conv_block() { return nullptr; }
-
-}  // namespace gradflip
