@@ -4,7 +4,7 @@ set -eu
 
 tree=$(mktemp -d)
 trap 'rm -rf "$tree"' EXIT
-mkdir -p "$tree/kernels/cpu" "$tree/runtime" "$tree/models" "$tree/apps/common" "$tree/apps/one" \
+mkdir -p "$tree/kernels/cpu" "$tree/kernels/gemm/amx" "$tree/runtime" "$tree/models" "$tree/apps/common" "$tree/apps/one" \
   "$tree/apps/two" "$tree/tests" "$tree/benchmarks"
 
 # write FILE TEXT: the text's second line is the one that a breach stands in.
@@ -41,6 +41,8 @@ allowed kernels/context.h '#pragma once\n#if GRADFLIP_WITH_CUDA\n#endif'
 allowed kernels/cpu/rows.h '#if defined(GRADFLIP_KERNELS_CPU_ROWS_H) == defined(HWY_TARGET_TOGGLE)
 #ifdef GRADFLIP_KERNELS_CPU_ROWS_H\n#endif\n#endif'
 allowed kernels/cpu/rows.cpp '#include <bit>'
+allowed kernels/gemm/gemm_avx512.cpp '#include <immintrin.h>'
+allowed kernels/gemm/amx/tiles.h '#include <bit>'
 allowed runtime/graph.cpp '#include "kernels/relu.h"\n#include <fmt/format.h>'
 allowed models/dann.cpp '#include "runtime/graph.h"\n#include "models/dann.h"'
 allowed apps/one/main.cpp '#include "models/dann.h"\n#include "apps/common/idx.h"'
