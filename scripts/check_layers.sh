@@ -59,6 +59,9 @@ echo "$files" | xargs awk '
       }
     } else if (rank[to] > rank[layer]) {
       breach(layer " must not include " to " (\"" included "\")")
+    } else if (FILENAME ~ /^kernels\/(cpu|cuda)\// && included ~ /^kernels\/[^\/]+\// &&
+               included !~ /^kernels\/(cpu|cuda)\//) {
+      breach("what operations share must not include the folder of one (\"" included "\")")
     } else if (layer == "apps" && to == "apps" && part_of(included) != part &&
                part_of(included) != "apps/common") {
       breach(part " must not include " part_of(included) " (\"" included "\")")

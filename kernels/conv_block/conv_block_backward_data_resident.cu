@@ -42,9 +42,9 @@
 #include "kernels/conv_block/cuda/resident_backward_data.cuh"
 #include "kernels/conv_block/cuda/resident_tile.cuh"
 #include "kernels/cuda/divisor.cuh"
+#include "kernels/cuda/pipelined_tile.cuh"
 #include "kernels/cuda/simt.h"
 #include "kernels/cuda/tile_mma.cuh"
-#include "kernels/gemm/pipelined_tile.cuh"
 #include "kernels/require.h"
 
 namespace gradflip {

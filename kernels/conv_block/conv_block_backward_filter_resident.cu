@@ -45,8 +45,8 @@
 #include "kernels/conv_block/cuda/resident_filter_sums.cuh"
 #include "kernels/conv_block/cuda/resident_tile.cuh"
 #include "kernels/cuda/divisor.cuh"
+#include "kernels/cuda/pipelined_tile.cuh"
 #include "kernels/cuda/simt.h"
-#include "kernels/gemm/pipelined_tile.cuh"
 #include "kernels/require.h"
 
 namespace gradflip {

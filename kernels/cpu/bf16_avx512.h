@@ -3,7 +3,7 @@
 //
 // Such a file is an instruction set's own, because the oldest Highway that the project builds with
 // (1.0.3) has no target with these instructions; and nothing in it runs before
-// avx512_bf16_conv_block() has asked the processor.
+// has_avx512_bf16_products() has been asked.
 
 #include <immintrin.h>
 

@@ -12,8 +12,8 @@
 #include <algorithm>
 #include <cstring>
 
-#include "kernels/conv_block/cpu/bf16_conv_block.h"
 #include "kernels/cpu/bf16_avx512.h"
+#include "kernels/cpu/bf16_products.h"
 #include "kernels/gemm/bf16_gemm.h"
 
 HWY_PUSH_ATTRIBUTES("avx512f,avx512bw,avx512dq,avx512vl,avx512bf16")
@@ -293,7 +293,7 @@ void run(const GemmShape& shape, float scale, const float* a, const float* b, Wr
 
 const Bf16Gemm* avx512_bf16_gemm() {
   static constexpr Bf16Gemm kGemm{run};
-  return avx512_bf16_conv_block() != nullptr ? &kGemm : nullptr;
+  return has_avx512_bf16_products() ? &kGemm : nullptr;
 }
 
 }  // namespace gradflip

@@ -32,9 +32,9 @@
 #include <type_traits>
 
 #include "kernels/cuda/mma.h"
+#include "kernels/cuda/pipelined_tile.cuh"
 #include "kernels/cuda/simt.h"
 #include "kernels/gemm/gemm_pipelined.h"
-#include "kernels/gemm/pipelined_tile.cuh"
 #include "kernels/require.h"
 
 namespace gradflip {

@@ -7,9 +7,9 @@
 #include "kernels/conv_block/cuda/conv_block_pooling.cuh"
 #include "kernels/cuda/divisor.cuh"
 #include "kernels/cuda/mma.h"
+#include "kernels/cuda/pipelined_tile.cuh"
 #include "kernels/cuda/simt.h"
 #include "kernels/cuda/tile_mma.cuh"
-#include "kernels/gemm/pipelined_tile.cuh"
 #include "kernels/sampled_conv_block/sampled_head.cuh"
 
 namespace gradflip::resident_sampled {

@@ -3,6 +3,7 @@
 #include "kernels/conv_block/cpu/bf16_conv_block_avx512.h"
 
 #include "kernels/conv_block/cpu/bf16_conv_block.h"
+#include "kernels/cpu/bf16_products.h"
 
 namespace gradflip {
 
@@ -11,11 +12,7 @@ const Bf16ConvBlock* avx512_bf16_conv_block() {
                                         .backward_data = nullptr,
                                         .backward_filter = nullptr,
                                         .gradients = &kAvx512Gradients};
-  // The instructions, and an operating system that keeps the registers.
-  static const bool available =
-      __builtin_cpu_supports("avx512bf16") != 0 && __builtin_cpu_supports("avx512bw") != 0 &&
-      __builtin_cpu_supports("avx512dq") != 0 && __builtin_cpu_supports("avx512vl") != 0;
-  return available ? &kBlock : nullptr;
+  return has_avx512_bf16_products() ? &kBlock : nullptr;
 }
 
 }  // namespace gradflip

@@ -7,8 +7,8 @@
 #include "kernels/conv_block/cuda/conv_block_pooling.cuh"
 #include "kernels/conv_block/cuda/resident_tile.cuh"
 #include "kernels/cuda/divisor.cuh"
+#include "kernels/cuda/pipelined_tile.cuh"
 #include "kernels/cuda/simt.h"
-#include "kernels/gemm/pipelined_tile.cuh"
 
 namespace gradflip::resident_forward {
 

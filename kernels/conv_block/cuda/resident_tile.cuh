@@ -20,9 +20,9 @@
 #include "kernels/context.h"
 #include "kernels/conv2d.h"
 #include "kernels/cuda/mma.h"
+#include "kernels/cuda/pipelined_tile.cuh"
 #include "kernels/cuda/tile_operand.cuh"
 #include "kernels/cuda/tile_shape.cuh"
-#include "kernels/gemm/pipelined_tile.cuh"
 
 namespace gradflip {
 

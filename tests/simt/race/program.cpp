@@ -19,7 +19,7 @@ std::string last_two_parts(std::string_view path) {
   return std::string(before == std::string_view::npos ? path : path.substr(before + 1));
 }
 
-// "/path/kernels/gemm/gemm.cu:24 (discriminator 3)"
+// "/path/kernels/relu.cu:24 (discriminator 3)"
 SourceLine parse_line(std::string_view text) {
   const std::size_t colon = text.rfind(':');
   if (colon == std::string_view::npos) return {};

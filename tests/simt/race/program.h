@@ -29,7 +29,7 @@ class ProgramMemory {
 };
 
 struct SourceLine {
-  std::string file;         // "kernels/gemm/gemm.cu": the last two parts of the path
+  std::string file;         // "kernels/relu.cu": the last two parts of the path
   int line = 0;             // 0: unknown, and `file` is an address
   bool in_library = false;  // of the C++ library, not of a kernel
 };
