@@ -1,5 +1,10 @@
-// Elementwise helpers on dense f32 arrays of `size` elements; size may be 0; y may be any of the
+// Elementwise operations on dense f32 arrays of `size` elements; size may be 0; y may be any of the
 // inputs.
+//
+// What IEEE 754 says of an operation holds: log(0) is -inf; log and sqrt of a negative number are
+// NaN, but sqrt(-0) is -0; x / 0 is an infinity, 0 / 0 NaN; what overflows is an infinity, and a
+// NaN stays one. exp and log are within two units in the last place of the exact value, so that
+// backends differ by four at most; the others are correctly rounded, the same bits on all of them.
 #pragma once
 
 #include <cstdint>
@@ -9,16 +14,23 @@
 
 namespace gradflip {
 
+enum class Unary { kExp, kLog, kSqrt, kSquare };
+enum class Binary { kAdd, kSubtract, kMultiply, kDivide };
+
 // y = value
 void fill(Cpu ctx, std::int64_t size, float value, float* y);
 void fill(Cuda ctx, std::int64_t size, float value, float* y);
 
-// y = a + b
-void add(Cpu ctx, std::int64_t size, const float* a, const float* b, float* y);
-void add(Cuda ctx, std::int64_t size, const float* a, const float* b, float* y);
-
 // y = factor * x
 void scale(Cpu ctx, std::int64_t size, Scale factor, const float* x, float* y);
 void scale(Cuda ctx, std::int64_t size, Scale factor, const float* x, float* y);
+
+// y = function(x): the natural logarithm, the square root, x * x
+void unary(Cpu ctx, std::int64_t size, Unary function, const float* x, float* y);
+void unary(Cuda ctx, std::int64_t size, Unary function, const float* x, float* y);
+
+// y = function(a, b): a + b, a - b, a * b, a / b
+void binary(Cpu ctx, std::int64_t size, Binary function, const float* a, const float* b, float* y);
+void binary(Cuda ctx, std::int64_t size, Binary function, const float* a, const float* b, float* y);
 
 }  // namespace gradflip

@@ -64,8 +64,8 @@ struct MergeArrays {
     gemm(context,
          {shape.labelled_rows, shape.features, shape.label_width, false, false, shape.math},
          Scale{}, dlabel.data(), label_weight.data(), Write::kOverwrite, label_part.data());
-    add(context, shape.labelled_rows * shape.features, label_part.data(), dfeatures.data(),
-        dfeatures.data());
+    binary(context, shape.labelled_rows * shape.features, Binary::kAdd, label_part.data(),
+           dfeatures.data(), dfeatures.data());
   }
 
   void reverse(const MergeShape& shape) const {

@@ -24,8 +24,8 @@ class Add final : public Op {
 
   void run(const Launch& launch) const override {
     dispatch(launch, [&](auto ctx) {
-      gradflip::add(ctx, launch.outputs[0].size(), launch.in<float>(0), launch.in<float>(1),
-                    launch.out<float>(0));
+      binary(ctx, launch.outputs[0].size(), Binary::kAdd, launch.in<float>(0), launch.in<float>(1),
+             launch.out<float>(0));
     });
   }
 };

@@ -1,6 +1,6 @@
 #include "runtime/ops/multiply.h"
 
-#include "kernels/multiply.h"
+#include "kernels/elementwise.h"
 #include "runtime/op.h"
 
 namespace gradflip::ops {
@@ -27,8 +27,8 @@ class Multiply final : public Op {
 
   void run(const Launch& launch) const override {
     dispatch(launch, [&](auto ctx) {
-      gradflip::multiply(ctx, launch.outputs[0].size(), launch.in<float>(0), launch.in<float>(1),
-                         launch.out<float>(0));
+      binary(ctx, launch.outputs[0].size(), Binary::kMultiply, launch.in<float>(0),
+             launch.in<float>(1), launch.out<float>(0));
     });
   }
 };

@@ -98,7 +98,9 @@ TEST_F(SecondGpuTest, KernelsAndRecordingsRunOnIt) {
   const auto ctx = std::get<Cuda>(device_.context);
   const Buffer x(device_.context, 12), y(device_.context, 12);
   fill(ctx, 3, 2.0F, x.as<float>());
-  const auto add_x = [&] { add(ctx, 3, x.as<float>(), y.as<float>(), y.as<float>()); };
+  const auto add_x = [&] {
+    binary(ctx, 3, Binary::kAdd, x.as<float>(), y.as<float>(), y.as<float>());
+  };
   std::unique_ptr<Recording> recorded;
   std::thread([&] { recorded = record(device_.context, add_x); }).join();
   recorded->replay();
