@@ -33,4 +33,18 @@ void softmax_cross_entropy(Cuda ctx, const SoftmaxCrossEntropyShape& shape, floa
                            Scale scale, const float* logits, const std::int32_t* labels,
                            Write write, float* loss, float* dlogits);
 
+// The same of each row by itself, where rows are weighted before they are added:
+//
+//   losses[i]    = -sum_j t[i,j] * log softmax(logits[i])[j]
+//   dlogits[i,j] = softmax(logits[i])[j] - t[i,j], the derivative of losses[i]
+//
+// losses: (N), overwritten; it overlaps no other array. A row's bits do not depend on the rows
+// beside it. Everything else as above.
+void softmax_cross_entropy_rows(Cpu ctx, const SoftmaxCrossEntropyShape& shape,
+                                float label_smoothing, const float* logits,
+                                const std::int32_t* labels, float* losses, float* dlogits);
+void softmax_cross_entropy_rows(Cuda ctx, const SoftmaxCrossEntropyShape& shape,
+                                float label_smoothing, const float* logits,
+                                const std::int32_t* labels, float* losses, float* dlogits);
+
 }  // namespace gradflip

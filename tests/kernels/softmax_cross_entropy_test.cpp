@@ -39,6 +39,19 @@ TEST(SoftmaxCrossEntropyReferenceTest, GradientIsTheDerivative) {
   }
 }
 
+// Each row's own: what arrives at row i multiplies its gradient.
+TEST(SoftmaxCrossEntropyReferenceTest, GradientOfARowIsTheDerivativeOfItsLoss) {
+  const std::vector<double> logits = widen(random_floats(3 * 5, 13));
+  const std::vector<std::int32_t> labels = random_labels(3, 5, 14);
+  const std::vector<double> arriving = {0.5, -2.0, 0.0};
+  const auto losses_of = [&](const std::vector<double>& changed) {
+    return reference::softmax_cross_entropy_rows(5, 0.1, changed, labels).loss.value;
+  };
+  auto dlogits = reference::softmax_cross_entropy_rows(5, 0.1, logits, labels).dlogits.value;
+  for (std::size_t i = 0; i < dlogits.size(); ++i) dlogits[i] *= arriving[i / 5];
+  EXPECT_TRUE(gradients_match(dlogits, central_differences(losses_of, logits, arriving)));
+}
+
 template <typename Ctx>
 class SoftmaxCrossEntropyTest : public BackendTest<Ctx> {
  protected:
@@ -54,6 +67,16 @@ class SoftmaxCrossEntropyTest : public BackendTest<Ctx> {
     softmax_cross_entropy(this->ctx(), {ids.size(), num_classes}, label_smoothing, scale,
                           input.data(), ids.data(), Write::kOverwrite, loss.data(), dlogits.data());
     return {loss.read(), dlogits.read()};
+  }
+  Output run_rows(std::int64_t num_classes, float label_smoothing, const std::vector<float>& logits,
+                  const std::vector<std::int32_t>& labels) {
+    const auto input = this->upload(logits, Base::kOffByOne);
+    const auto ids = this->upload(labels);
+    auto losses = this->poisoned(ids.size());
+    auto dlogits = this->poisoned(input.size());
+    softmax_cross_entropy_rows(this->ctx(), {ids.size(), num_classes}, label_smoothing,
+                               input.data(), ids.data(), losses.data(), dlogits.data());
+    return {losses.read(), dlogits.read()};
   }
 };
 TYPED_TEST_SUITE(SoftmaxCrossEntropyTest, Backends, BackendNames);
@@ -72,6 +95,53 @@ TYPED_TEST(SoftmaxCrossEntropyTest, MatchesReference) {
       EXPECT_TRUE(all_close(got.loss, want.loss, kSum));
       EXPECT_TRUE(all_close(got.dlogits, want.dlogits, kSum));
     }
+  }
+}
+
+TYPED_TEST(SoftmaxCrossEntropyTest, RowsMatchReference) {
+  for (const auto& [N, num_classes] : kShapes) {
+    for (const float label_smoothing : kSmoothings) {
+      SCOPED_TRACE(testing::Message() << N << " x " << num_classes << ", " << label_smoothing);
+      std::vector<float> logits = random_floats(N * num_classes, 15);
+      for (float& logit : logits) logit *= 8.0F;
+      const std::vector<std::int32_t> labels = random_labels(N, num_classes, 16);
+      const auto want = reference::softmax_cross_entropy_rows(num_classes, label_smoothing,
+                                                              widen(logits), labels);
+      const auto got = this->run_rows(num_classes, label_smoothing, logits, labels);
+      EXPECT_TRUE(all_close(got.loss, want.loss, kSum));
+      EXPECT_TRUE(all_close(got.dlogits, want.dlogits, kSum));
+      // The summed form's gradient, to the bit.
+      EXPECT_EQ(got.dlogits,
+                this->run(num_classes, label_smoothing, Scale{}, logits, labels).dlogits);
+    }
+  }
+}
+
+TYPED_TEST(SoftmaxCrossEntropyTest, RowsWorkInPlaceAndWithoutGradient) {
+  const std::vector<float> logits = random_floats(9 * 10, 17);
+  const std::vector<std::int32_t> labels = random_labels(9, 10, 18);
+  const auto want = this->run_rows(10, 0.1F, logits, labels);
+  const auto ids = this->upload(labels);
+  auto in_place = this->upload(logits);
+  auto losses = this->poisoned(9);
+  softmax_cross_entropy_rows(this->ctx(), {9, 10}, 0.1F, in_place.data(), ids.data(), losses.data(),
+                             nullptr);
+  EXPECT_EQ(losses.read(), want.loss);
+  EXPECT_EQ(in_place.read(), logits);
+  auto again = this->poisoned(9);
+  softmax_cross_entropy_rows(this->ctx(), {9, 10}, 0.1F, in_place.data(), ids.data(), again.data(),
+                             in_place.data());
+  EXPECT_EQ(again.read(), want.loss);
+  EXPECT_EQ(in_place.read(), want.dlogits);
+}
+
+TYPED_TEST(SoftmaxCrossEntropyTest, ARowAloneHasTheSameBits) {
+  for (const std::int64_t num_classes : {3, 10, 65}) {
+    const std::vector<float> logits = random_floats(7 * num_classes, 19);
+    const auto together = this->run_rows(num_classes, 0.1F, logits, {0, 1, 2, 0, 1, 2, 1});
+    const auto alone = this->run_rows(
+        num_classes, 0.1F, std::vector<float>(logits.end() - num_classes, logits.end()), {1});
+    EXPECT_EQ(alone.loss[0], together.loss[6]);
   }
 }
 
@@ -137,6 +207,10 @@ TYPED_TEST(SoftmaxCrossEntropyTest, ANanReachesTheLossAndItsRowOnly) {
     const auto got = this->run(3, 0.1F, Scale{}, logits, {0, 2});
     EXPECT_TRUE(std::isnan(got.loss[0]));
     for (std::size_t i = 0; i < 6; ++i) EXPECT_EQ(std::isnan(got.dlogits[i]), i < 3) << i;
+    const auto rows = this->run_rows(3, 0.1F, logits, {0, 2});
+    EXPECT_TRUE(std::isnan(rows.loss[0]));
+    EXPECT_FALSE(std::isnan(rows.loss[1]));
+    for (std::size_t i = 0; i < 6; ++i) EXPECT_EQ(std::isnan(rows.dlogits[i]), i < 3) << i;
   }
 }
 
@@ -154,6 +228,15 @@ TYPED_TEST(SoftmaxCrossEntropyTest, RefusesBadArguments) {
   EXPECT_THAT(run({0, 0}, 0.0F), refused("num_classes is 0"));
   EXPECT_THAT(run({0, 3}, 1.5F), refused("label_smoothing is 1.5"));
   EXPECT_THAT(run({0, 3}, std::nanf("")), refused("label_smoothing is nan"));
+  const auto run_rows = [this](SoftmaxCrossEntropyShape shape, float label_smoothing) {
+    return [this, shape, label_smoothing] {
+      softmax_cross_entropy_rows(this->ctx(), shape, label_smoothing, nullptr, nullptr, nullptr,
+                                 nullptr);
+    };
+  };
+  EXPECT_THAT(run_rows({-1, 3}, 0.0F), refused("N is -1"));
+  EXPECT_THAT(run_rows({0, 0}, 0.0F), refused("num_classes is 0"));
+  EXPECT_THAT(run_rows({0, 3}, -0.5F), refused("label_smoothing is -0.5"));
 }
 
 // Digits that a subtraction of rounded probabilities would lose.
@@ -199,11 +282,16 @@ TYPED_TEST(SoftmaxCrossEntropyTest, ALabelOutOfRangeDoesNotPassForALabel) {
       if constexpr (std::is_same_v<TypeParam, Cpu>) {
         EXPECT_THROW(this->run(num_classes, 0.1F, Scale{}, logits, {label, 2}),
                      std::invalid_argument);
+        EXPECT_THROW(this->run_rows(num_classes, 0.1F, logits, {label, 2}), std::invalid_argument);
       } else {
         const auto got = this->run(num_classes, 0.1F, Scale{}, logits, {label, 2});
         EXPECT_TRUE(std::isnan(got.loss[0]));
+        const auto rows = this->run_rows(num_classes, 0.1F, logits, {label, 2});
+        EXPECT_TRUE(std::isnan(rows.loss[0]));
+        EXPECT_FALSE(std::isnan(rows.loss[1]));
         for (std::int64_t i = 0; i < 2 * num_classes; ++i) {
           EXPECT_EQ(std::isnan(got.dlogits[i]), i < num_classes) << i;
+          EXPECT_EQ(std::isnan(rows.dlogits[i]), i < num_classes) << i;
         }
       }
     }

@@ -6,7 +6,7 @@
 namespace gradflip::reference {
 
 struct Loss {
-  Sums loss;  // one element
+  Sums loss;  // one element, or one for each row
   Sums dlogits;
 };
 

@@ -12,4 +12,9 @@ Loss softmax_cross_entropy(std::int64_t num_classes, double label_smoothing, dou
                            const std::vector<double>& logits,
                            const std::vector<std::int32_t>& labels);
 
+// Each row's own loss, and its gradient unscaled.
+Loss softmax_cross_entropy_rows(std::int64_t num_classes, double label_smoothing,
+                                const std::vector<double>& logits,
+                                const std::vector<std::int32_t>& labels);
+
 }  // namespace gradflip::reference
