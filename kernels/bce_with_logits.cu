@@ -1,13 +1,16 @@
-// Binary cross-entropy of logits: one launch of one block, whatever N.
+// Binary cross-entropy of logits: the sum over rows in one launch of one block, whatever N, and
+// each row's own in as many blocks as there are rows for.
 //
-// Decomposition  thread t takes the elements t, t + 1024, ... and sums their losses; one tree over
-//                the block adds the threads' sums. One block, because a loss is one sum in one
+// Decomposition  sum: thread t takes the elements t, t + 1024, ... and sums their losses; one tree
+//                over the block adds the threads' sums. One block, because a loss is one sum in one
 //                order: more would need scratch memory and a second launch to combine theirs, and a
 //                batch is a few hundred to a few thousand logits.
+//                Rows: one element per thread, grid-stride.
 // Numerics       an element's are in bce_row.cuh; sums of losses in double.
-// Cost           12 bytes, one exponential and one logarithm per element.
+// Cost           12 bytes (16 with a loss for each), one exponential and one logarithm per element.
 #include "kernels/bce_with_logits.h"
 #include "kernels/cuda/bce_row.cuh"
+#include "kernels/cuda/grid.h"
 #include "kernels/cuda/reduce.cuh"
 #include "kernels/cuda/simt.h"
 #include "kernels/require.h"
@@ -34,6 +37,16 @@ __global__ void __launch_bounds__(kThreads)
   *loss = static_cast<float>(before + sum_of_losses);
 }
 
+// dlogits may be logits here, too.
+__global__ void bce_with_logits_rows_kernel(std::int64_t N, const float* logits,
+                                            const float* labels, float* losses, float* dlogits) {
+  for (std::int64_t n = global_thread(); n < N; n += global_threads()) {
+    const BceRow row = bce_row(logits[n], labels[n]);
+    losses[n] = static_cast<float>(row.loss);
+    if (dlogits != nullptr) dlogits[n] = row.gradient;
+  }
+}
+
 }  // namespace
 
 void bce_with_logits(Cuda ctx, std::int64_t N, Scale scale, const float* logits,
@@ -42,6 +55,14 @@ void bce_with_logits(Cuda ctx, std::int64_t N, Scale scale, const float* logits,
   if (N == 0 && write == Write::kAccumulate) return;
   launch(bce_with_logits_kernel, 1, kThreads, 0, ctx, N, scale, logits, labels, write, loss,
          dlogits);
+}
+
+void bce_with_logits_rows(Cuda ctx, std::int64_t N, const float* logits, const float* labels,
+                          float* losses, float* dlogits) {
+  GRADFLIP_REQUIRE(N >= 0, message("bce_with_logits: N is ", N, ", must be >= 0"));
+  if (N == 0) return;
+  launch(bce_with_logits_rows_kernel, elementwise_grid(ctx, N), kElementwiseBlock, 0, ctx, N,
+         logits, labels, losses, dlogits);
 }
 
 }  // namespace gradflip

@@ -19,4 +19,15 @@ void bce_with_logits(Cpu ctx, std::int64_t N, Scale scale, const float* logits, 
 void bce_with_logits(Cuda ctx, std::int64_t N, Scale scale, const float* logits,
                      const float* labels, Write write, float* loss, float* dlogits);
 
+// The same of each row by itself, where rows are weighted before they are added:
+//
+//   losses[i]  = max(z, 0) - z*y + log(1 + exp(-|z|))
+//   dlogits[i] = sigmoid(z) - y, the derivative of losses[i]
+//
+// losses: (N), overwritten; it overlaps no other array. Everything else as above.
+void bce_with_logits_rows(Cpu ctx, std::int64_t N, const float* logits, const float* labels,
+                          float* losses, float* dlogits);
+void bce_with_logits_rows(Cuda ctx, std::int64_t N, const float* logits, const float* labels,
+                          float* losses, float* dlogits);
+
 }  // namespace gradflip

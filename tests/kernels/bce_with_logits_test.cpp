@@ -43,6 +43,19 @@ TEST(BceWithLogitsReferenceTest, GradientIsTheDerivative) {
                               central_differences(loss_of, logits, {0.25})));
 }
 
+// Each row's own: what arrives at row n multiplies its gradient.
+TEST(BceWithLogitsReferenceTest, GradientOfARowIsTheDerivativeOfItsLoss) {
+  const std::vector<double> logits = widen(logits_up_to(4.0F, 4));
+  const std::vector<double> labels = widen(labels_between(4));
+  const std::vector<double> arriving = {0.5, -2.0, 0.0, 1.0};
+  const auto losses_of = [&](const std::vector<double>& changed) {
+    return reference::bce_with_logits_rows(changed, labels).loss.value;
+  };
+  std::vector<double> dlogits = reference::bce_with_logits_rows(logits, labels).dlogits.value;
+  for (std::size_t n = 0; n < dlogits.size(); ++n) dlogits[n] *= arriving[n];
+  EXPECT_TRUE(gradients_match(dlogits, central_differences(losses_of, logits, arriving)));
+}
+
 template <typename Ctx>
 class BceWithLogitsTest : public BackendTest<Ctx> {
  protected:
@@ -57,6 +70,15 @@ class BceWithLogitsTest : public BackendTest<Ctx> {
     bce_with_logits(this->ctx(), input.size(), scale, input.data(), wanted.data(),
                     Write::kOverwrite, loss.data(), dlogits.data());
     return {loss.read(), dlogits.read()};
+  }
+  Output run_rows(const std::vector<float>& logits, const std::vector<float>& labels) {
+    const auto input = this->upload(logits, Base::kOffByOne);
+    const auto wanted = this->upload(labels);
+    auto losses = this->poisoned(input.size());
+    auto dlogits = this->poisoned(input.size());
+    bce_with_logits_rows(this->ctx(), input.size(), input.data(), wanted.data(), losses.data(),
+                         dlogits.data());
+    return {losses.read(), dlogits.read()};
   }
 };
 TYPED_TEST_SUITE(BceWithLogitsTest, Backends, BackendNames);
@@ -73,6 +95,39 @@ TYPED_TEST(BceWithLogitsTest, MatchesReference) {
       EXPECT_TRUE(all_close(got.dlogits, want.dlogits, kSum));
     }
   }
+}
+
+TYPED_TEST(BceWithLogitsTest, RowsMatchReference) {
+  for (const std::int64_t size : kSizes) {
+    for (const float magnitude : {1.0F, 20.0F, 1e4F}) {
+      SCOPED_TRACE(testing::Message() << size << " logits up to " << magnitude);
+      const std::vector<float> logits = logits_up_to(magnitude, size);
+      const std::vector<float> labels = labels_between(size);
+      const auto want = reference::bce_with_logits_rows(widen(logits), widen(labels));
+      const auto got = this->run_rows(logits, labels);
+      EXPECT_TRUE(all_close(got.loss, want.loss, kSum));
+      EXPECT_TRUE(all_close(got.dlogits, want.dlogits, kSum));
+      // The summed form's gradient, to the bit.
+      EXPECT_EQ(got.dlogits, this->run(Scale{}, logits, labels).dlogits);
+    }
+  }
+}
+
+TYPED_TEST(BceWithLogitsTest, RowsWorkInPlaceAndWithoutGradient) {
+  const std::vector<float> logits = logits_up_to(3.0F, 11);
+  const std::vector<float> labels = labels_between(11);
+  const auto want = this->run_rows(logits, labels);
+  const auto wanted = this->upload(labels);
+  auto in_place = this->upload(logits);
+  auto losses = this->poisoned(11);
+  bce_with_logits_rows(this->ctx(), 11, in_place.data(), wanted.data(), losses.data(), nullptr);
+  EXPECT_EQ(losses.read(), want.loss);
+  EXPECT_EQ(in_place.read(), logits);
+  auto again = this->poisoned(11);
+  bce_with_logits_rows(this->ctx(), 11, in_place.data(), wanted.data(), again.data(),
+                       in_place.data());
+  EXPECT_EQ(again.read(), want.loss);
+  EXPECT_EQ(in_place.read(), want.dlogits);
 }
 
 TYPED_TEST(BceWithLogitsTest, ScaleFollowsAValueInTheContextsMemory) {
@@ -132,11 +187,18 @@ TYPED_TEST(BceWithLogitsTest, ANanReachesTheLossAndItsRowOnly) {
   EXPECT_TRUE(std::isnan(got.loss[0]));
   EXPECT_FALSE(std::isnan(got.dlogits[0]));
   EXPECT_TRUE(std::isnan(got.dlogits[1]));
+  const auto rows = this->run_rows({1.0F, std::nanf("")}, {1.0F, 0.0F});
+  for (const std::size_t n : {0U, 1U}) {
+    EXPECT_EQ(std::isnan(rows.loss[n]), n == 1) << n;
+    EXPECT_EQ(std::isnan(rows.dlogits[n]), n == 1) << n;
+  }
 }
 
 TYPED_TEST(BceWithLogitsTest, RefusesANegativeSize) {
   EXPECT_THROW(bce_with_logits(this->ctx(), -1, Scale{}, nullptr, nullptr, Write::kOverwrite,
                                nullptr, nullptr),
+               std::invalid_argument);
+  EXPECT_THROW(bce_with_logits_rows(this->ctx(), -1, nullptr, nullptr, nullptr, nullptr),
                std::invalid_argument);
 }
 
