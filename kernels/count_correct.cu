@@ -37,8 +37,8 @@ __global__ void __launch_bounds__(kThreads)
     const Candidate largest = largest_logit<kLanes>(exists ? num_classes : 0,
                                                     exists ? logits + i * num_classes : nullptr);
     if (!exists || threadIdx.x % kLanes != 0) continue;
-    const bool is_nan = largest.logit != largest.logit;
-    if (!is_nan && largest.j == labels[i]) ++own;
+    const std::int64_t best = class_of(largest);
+    if (best >= 0 && best == labels[i]) ++own;
   }
   write_count(own, write, count);
 }

@@ -34,6 +34,11 @@ struct Candidate {
   std::int64_t j;
 };
 
+// Of the row's largest logit: its class, -1 where a NaN makes the row say nothing.
+__device__ __forceinline__ std::int64_t class_of(const Candidate& largest) {
+  return largest.logit == largest.logit ? largest.j : -1;
+}
+
 // Of two logits the larger, of equal ones the first, and a NaN before any number.
 struct Larger {
   __device__ __forceinline__ Candidate operator()(const Candidate& a, const Candidate& b) const {

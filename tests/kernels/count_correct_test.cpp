@@ -65,6 +65,7 @@ TYPED_TEST(CountCorrectTest, ARowWithANanIsNeverRight) {
   const float nan = std::nanf("");
   EXPECT_EQ(this->count(3, {nan, 1, 2, 0, nan, 2, 0, 1, nan}, {0, 2, 2}), 0.0F);
   EXPECT_EQ(this->count(3, {nan, 1, 2, 0, 1, 2}, {2, 2}), 1.0F);
+  EXPECT_EQ(this->count(2, {nan, 1}, {-1}), 0.0F);  // nor where its label is no class either
 }
 
 TYPED_TEST(CountCorrectTest, BinaryWantsTheSignOfTheLabel) {
