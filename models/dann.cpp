@@ -7,6 +7,7 @@
 #include "runtime/ops/count_correct.h"
 #include "runtime/ops/grl.h"
 #include "runtime/ops/relu.h"
+#include "runtime/ops/row_sums.h"
 #include "runtime/ops/softmax_cross_entropy.h"
 
 namespace gradflip {
@@ -49,20 +50,27 @@ DomainWeights domain_weights(const TrainingOptions& options) {
 
 DomainLoss domain_loss(Graph& graph, Value domain_logits, const TrainingOptions& options,
                        Value lambda) {
-  const DomainWeights weights = domain_weights(options);
-  ops::LossOptions loss;
-  loss.weights[kSource] = weights.source;
-  loss.weights[kTarget] = weights.target;
-  if (options.lambda_applies_to == LambdaAppliesTo::kBoth) loss.times = lambda;
+  const auto [source, target] = domain_weights(options);
+  ops::RowWeights weights{.over = ops::Over::kSegments};
+  weights.weights[kSource] = source;
+  weights.weights[kTarget] = target;
   constexpr std::array<ops::SegmentNumber, 2> kDomains{{{kSource, 0}, {kTarget, 1}}};
+  Value losses, correct;
   if (graph.type(domain_logits).shape[0] == 1) {
     const Value labels = ops::constant_rows(graph, kDomains);
-    return {ops::bce_with_logits(graph, domain_logits, labels, loss),
-            ops::count_correct_binary(graph, domain_logits, labels)};
+    losses = ops::bce_with_logits(graph, domain_logits, labels);
+    correct = ops::count_correct_binary(graph, domain_logits, labels);
+  } else {
+    const Value labels = ops::constant_labels(graph, kDomains);
+    losses = ops::softmax_cross_entropy(graph, domain_logits, labels);
+    correct = ops::count_correct(graph, domain_logits, labels);
   }
-  const Value labels = ops::constant_labels(graph, kDomains);
-  return {ops::softmax_cross_entropy(graph, domain_logits, labels, /*label_smoothing=*/0.0F, loss),
-          ops::count_correct(graph, domain_logits, labels)};
+  const bool weighed_by_lambda = options.lambda_applies_to == LambdaAppliesTo::kBoth;
+  return {ops::sum_rows(graph, losses),
+          correct,
+          {.name = "domain loss",
+           .loss = ops::sum_rows(graph, losses, weights),
+           .times = weighed_by_lambda ? lambda : Value{}}};
 }
 
 }  // namespace gradflip

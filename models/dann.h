@@ -11,6 +11,7 @@
 #include "models/layers.h"
 #include "models/options.h"
 #include "runtime/graph.h"
+#include "runtime/objective.h"
 
 namespace gradflip {
 
@@ -33,9 +34,10 @@ Value domain_classifier(NetworkBuilder& network, Value features, Value lambda,
 
 // The domain loss of a step: source is domain 0, target 1.
 struct DomainLoss {
-  Value loss;  // f32 scalar: the unweighted sum over all rows; its gradient carries domain_weight,
-               // the reduction and, where lambda applies to both, lambda
+  Value loss;     // f32 scalar: the plain sum over all rows
   Value correct;  // f32 scalar: rows that the domain classifier gets right
+  Term term;      // what is to be made small, with domain_weight, the reduction and, where lambda
+                  // applies to both, lambda
 };
 DomainLoss domain_loss(Graph& graph, Value domain_logits, const TrainingOptions& options,
                        Value lambda);

@@ -8,6 +8,7 @@
 #include "runtime/ops/count_correct.h"
 #include "runtime/ops/gather.h"
 #include "runtime/ops/record.h"
+#include "runtime/ops/row_sums.h"
 #include "runtime/ops/sample.h"
 #include "runtime/ops/schedule.h"
 #include "runtime/ops/slice_rows.h"
@@ -32,18 +33,45 @@ std::vector<Value*> values_of(TrainingGraph& t) {
           &t.domain_correct,  &t.lambda,      &t.learning_rate};
 }
 
+std::vector<Value*> values_of(std::vector<Term>& terms) {
+  std::vector<Value*> values;
+  for (Term& term : terms) values.insert(values.end(), {&term.loss, &term.times});
+  return values;
+}
+
 std::vector<Value*> values_of(EvaluationGraph& e) {
   return {&e.step, &e.images, &e.labels, &e.channel_means, &e.correct};
 }
 
 // Applies a rewrite(graph, keep) and follows the values to where they are now.
-template <typename Rewrite, typename AnyGraph>
-void apply(const Rewrite& rewrite, AnyGraph& any) {
+template <typename Rewrite>
+void apply(const Rewrite& rewrite, Graph& graph, std::span<Value* const> values) {
   std::vector<Value> keep;
-  for (const Value* value : values_of(any)) keep.push_back(*value);
-  Rewritten rewritten = rewrite(any.graph, keep);
-  for (Value* value : values_of(any)) *value = rewritten(*value);
-  any.graph = std::move(rewritten.graph);
+  for (const Value* value : values) keep.push_back(*value);
+  Rewritten rewritten = rewrite(graph, keep);
+  for (Value* value : values) *value = rewritten(*value);
+  graph = std::move(rewritten.graph);
+}
+
+template <typename Rewrite>
+void apply(const Rewrite& rewrite, EvaluationGraph& evaluation) {
+  apply(rewrite, evaluation.graph, values_of(evaluation));
+}
+
+// The terms are those of the graph before and after.
+template <typename Rewrite>
+void apply(const Rewrite& rewrite, TrainingGraph& training, std::vector<Term>& terms) {
+  std::vector<Value*> values = values_of(training);
+  const std::vector<Value*> of_terms = values_of(terms);
+  values.insert(values.end(), of_terms.begin(), of_terms.end());
+  apply(rewrite, training.graph, values);
+}
+
+// fuse_losses follows the terms itself, which others must not seem to read.
+void fuse_losses_of(TrainingGraph& training, std::vector<Term>& terms) {
+  apply([&](const Graph& graph,
+            std::span<const Value> keep) { return fuse_losses(graph, keep, terms); },
+        training.graph, values_of(training));
 }
 
 // fuse_sampled_input as `apply` wants it.
@@ -64,10 +92,11 @@ void declare_inputs(TrainingGraph& t, const DatasetShape& labelled,
   }
 }
 
-// Pictures in, losses out: the forward half of a step.
-void append_forward(TrainingGraph& t, const TrainingOptions& options, const DatasetShape& labelled,
-                    std::int64_t num_classes, const DatasetShape& unlabelled, std::uint64_t seed,
-                    std::int64_t total_steps, Parameters& parameters) {
+// Pictures in, losses out: the forward half of a step. What it returns is to be made small.
+std::vector<Term> append_forward(TrainingGraph& t, const TrainingOptions& options,
+                                 const DatasetShape& labelled, std::int64_t num_classes,
+                                 const DatasetShape& unlabelled, std::uint64_t seed,
+                                 std::int64_t total_steps, Parameters& parameters) {
   Graph& graph = t.graph;
   NetworkBuilder network(graph, parameters, options.precision);
   const auto sample = [&](int domain, std::int64_t size, std::int64_t batch) {
@@ -88,9 +117,11 @@ void append_forward(TrainingGraph& t, const TrainingOptions& options, const Data
   const Value source_features =
       unlabelled.count > 0 ? ops::slice_rows(graph, features, segment_rows(kSource)) : features;
   const Value label_logits = label_predictor(network, source_features, num_classes);
-  t.label_loss = ops::softmax_cross_entropy(graph, label_logits, labels,
-                                            static_cast<float>(options.label_smoothing));
-  if (unlabelled.count == 0) return;
+  const Value label_losses = ops::softmax_cross_entropy(
+      graph, label_logits, labels, static_cast<float>(options.label_smoothing));
+  t.label_loss = ops::sum_rows(graph, label_losses);
+  const Term label_term{"label loss", ops::mean_rows(graph, label_losses)};
+  if (unlabelled.count == 0) return {label_term};
 
   t.lambda =
       ops::evaluate_schedule(graph, t.update.state.step, lambda_schedule(options, total_steps));
@@ -104,6 +135,7 @@ void append_forward(TrainingGraph& t, const TrainingOptions& options, const Data
   const DomainLoss loss = domain_loss(graph, domain_logits, options, t.lambda);
   t.domain_loss = loss.loss;
   t.domain_correct = loss.correct;
+  return {label_term, loss.term};
 }
 
 void append_records(TrainingGraph& t, std::int64_t capacity) {
@@ -125,24 +157,23 @@ TrainingGraph build_training_graph(const TrainingOptions& options, const Dataset
                                    const TrainingGraphOptions& graph_options) {
   TrainingGraph training;
   declare_inputs(training, labelled, unlabelled);
-  append_forward(training, options, labelled, num_classes, unlabelled, seed, total_steps,
-                 parameters);
+  std::vector<Term> terms = append_forward(training, options, labelled, num_classes, unlabelled,
+                                           seed, total_steps, parameters);
   training.learning_rate = ops::evaluate_schedule(training.graph, training.update.state.step,
                                                   learning_rate_schedule(options, total_steps));
   const bool fuse_whole = graph_options.fuse && graph_options.whole_batch;
-  if (graph_options.fuse) apply(fuse_conv_blocks, training);
-  if (fuse_whole) apply(fuse_head(SampledPictures::kKeepForGradient), training);
-  if (fuse_whole) apply(fuse_heads, training);
+  if (graph_options.fuse) apply(fuse_conv_blocks, training, terms);
+  if (graph_options.fuse) fuse_losses_of(training, terms);
+  if (fuse_whole) apply(fuse_head(SampledPictures::kKeepForGradient), training, terms);
+  if (fuse_whole) apply(fuse_heads, training, terms);
   // Ahead of the update, which raises the step.
   if (graph_options.record_capacity > 0) append_records(training, graph_options.record_capacity);
-  std::vector<Value> losses{training.label_loss};
-  if (!training.domain_loss.none()) losses.push_back(training.domain_loss);
   training.update = append_training_step(
-      training.graph, training.update.state.step, losses, parameters,
+      training.graph, training.update.state.step, terms, parameters,
       {static_cast<float>(options.momentum), static_cast<float>(options.weight_decay)},
       training.learning_rate);
-  if (graph_options.fuse) apply(fuse_linear_merges, training);
-  if (fuse_whole) apply(fuse_training_update, training);
+  if (graph_options.fuse) apply(fuse_linear_merges, training, terms);
+  if (fuse_whole) apply(fuse_training_update, training, terms);
   return training;
 }
 

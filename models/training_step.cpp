@@ -34,10 +34,10 @@ std::vector<Value> parameters_in(const Graph& graph, const Parameters& parameter
   return found;
 }
 
-std::vector<Value> append_gradients(Graph& graph, std::span<const Value> losses,
+std::vector<Value> append_gradients(Graph& graph, std::span<const Term> terms,
                                     const Parameters& parameters) {
   const std::vector<Value> in_graph = parameters_in(graph, parameters);
-  std::vector<Value> dparameters = gradients(graph, losses, in_graph);
+  std::vector<Value> dparameters = gradients(graph, seeds_of(graph, terms), in_graph);
   for (std::size_t i = 0; i < in_graph.size(); ++i) {
     Value& gradient = dparameters[i];
     GRADFLIP_REQUIRE(!gradient.none(),
@@ -51,10 +51,10 @@ std::vector<Value> append_gradients(Graph& graph, std::span<const Value> losses,
 
 }  // namespace
 
-TrainingStep append_training_step(Graph& graph, Value step, std::span<const Value> losses,
+TrainingStep append_training_step(Graph& graph, Value step, std::span<const Term> terms,
                                   const Parameters& parameters, const SgdOptions& options,
                                   Value learning_rate) {
-  const std::vector<Value> dparameters = append_gradients(graph, losses, parameters);
+  const std::vector<Value> dparameters = append_gradients(graph, terms, parameters);
   const ValueType flat{Dtype::kF32, {parameters.flat_size()}, {}};
   TrainingStep training;
   training.state = {.weights = graph.external("weights", flat),
@@ -63,7 +63,8 @@ TrainingStep append_training_step(Graph& graph, Value step, std::span<const Valu
                     .step = step,
                     .guard = graph.external("guard", {Dtype::kU8, {sizeof(FiniteGuard)}, {}})};
 
-  std::vector<Value> quantities(losses.begin(), losses.end());
+  std::vector<Value> quantities;
+  for (const Term& term : terms) quantities.push_back(term.loss);
   quantities.push_back(training.state.gradients);
   ops::check_finite(graph, training.state, quantities, dparameters);
   ops::sgd(graph, training.state, 0, parameters.flat_size(), options, learning_rate, dparameters);

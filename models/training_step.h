@@ -9,6 +9,7 @@
 #include "kernels/sgd.h"
 #include "runtime/executor.h"
 #include "runtime/graph.h"
+#include "runtime/objective.h"
 #include "runtime/ops/sgd.h"
 #include "runtime/parameters.h"
 
@@ -18,14 +19,14 @@ struct TrainingStep {
   ops::TrainingState state;  // external values that TrainingMemory binds
 };
 
-// Appends the gradients of the sum of `losses` to the graph, and one SGD update of every parameter
+// Appends the gradients of the sum of `terms` to the graph, and one SGD update of every parameter
 // in `parameters`, all of which must be in the graph and reached by a loss. step: the external i64
 // counter; the update raises it by one. learning_rate: an f32 scalar, most often
-// ops::evaluate_schedule. Guarded quantities are the losses, in order, then the
+// ops::evaluate_schedule. Guarded quantities are the terms' losses, in order, then the
 // gradients: FiniteGuard::quantity counts them so. Throws std::invalid_argument for a parameter
 // that no loss depends on, and unless the graph's parameters are those of `parameters`, all of
 // them.
-TrainingStep append_training_step(Graph& graph, Value step, std::span<const Value> losses,
+TrainingStep append_training_step(Graph& graph, Value step, std::span<const Term> terms,
                                   const Parameters& parameters, const SgdOptions& options,
                                   Value learning_rate);
 

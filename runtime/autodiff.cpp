@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "runtime/op.h"
-#include "runtime/ops/add.h"
+#include "runtime/ops/elementwise.h"
 
 namespace gradflip {
 namespace {
@@ -25,25 +25,44 @@ std::vector<char> depends_on(const Graph& graph, std::span<const Value> wrt) {
   return depends;
 }
 
-// How many of the node's losses are in the list.
-std::size_t losses_among(const Node& node, std::span<const Value> list) {
+// Whether the value is a loss that carries its weights in it.
+bool is_weighed_loss(const Graph& graph, Value value) {
+  const std::int32_t producer = graph.info(value).producer;
+  if (producer < 0) return false;
+  const Node& node = graph.nodes()[static_cast<std::size_t>(producer)];
   const auto end = node.outputs.begin() + static_cast<std::ptrdiff_t>(node.op->num_losses());
-  return static_cast<std::size_t>(std::count_if(node.outputs.begin(), end, [&](Value output) {
-    return std::find(list.begin(), list.end(), output) != list.end();
-  }));
+  return std::find(node.outputs.begin(), end, value) != end;
 }
 
-void require_losses(const Graph& graph, std::span<const Value> losses) {
-  for (const Value& loss : losses) {
-    const ValueInfo& info = graph.info(loss);
-    const Node* node =
-        info.producer < 0 ? nullptr : &graph.nodes()[static_cast<std::size_t>(info.producer)];
-    GRADFLIP_REQUIRE(node != nullptr && losses_among(*node, {&loss, 1}) == 1,
-                     message("autodiff: value ", loss.id, " (", info.name,
-                             ") is not the loss of a loss operation"));
-    GRADFLIP_REQUIRE(std::count(losses.begin(), losses.end(), loss) == 1,
-                     message("autodiff: the loss ", loss.id, " (", info.name, ") is given twice"));
+void require_valid(const Graph& graph, const Seed& seed) {
+  const ValueInfo& info = graph.info(seed.value);
+  const auto name = [&] { return message("value ", seed.value.id, " (", info.name, ")"); };
+  GRADFLIP_REQUIRE(info.type.dtype == Dtype::kF32,
+                   message("autodiff: ", name(), " is ", info.type.text(), ", not f32"));
+  if (seed.gradient.none()) {
+    GRADFLIP_REQUIRE(info.type == (ValueType{Dtype::kF32, {}, {}}),
+                     message("autodiff: ", name(), " is ", info.type.text(),
+                             ", not a scalar; say what gradient arrives there"));
+    return;
   }
+  GRADFLIP_REQUIRE(graph.type(seed.gradient) == info.type,
+                   message("autodiff: the gradient ", graph.type(seed.gradient).text(),
+                           " does not fit ", name(), ", ", info.type.text()));
+  GRADFLIP_REQUIRE(!is_weighed_loss(graph, seed.value),
+                   message("autodiff: ", name(), " carries its weight in it"));
+}
+
+// Of the losses of an op that weighs them itself, how many are seeds. All or none may be.
+bool is_seeded(const Node& node, std::span<const Seed> seeds) {
+  const auto end = node.outputs.begin() + static_cast<std::ptrdiff_t>(node.op->num_losses());
+  const auto seeded = std::count_if(node.outputs.begin(), end, [&](Value output) {
+    return std::any_of(seeds.begin(), seeds.end(),
+                       [&](const Seed& seed) { return seed.value == output; });
+  });
+  GRADFLIP_REQUIRE(seeded == 0 || seeded == end - node.outputs.begin(),
+                   message("autodiff: ", seeded, " of the ", node.op->num_losses(), " losses of ",
+                           node.op->name()));
+  return seeded > 0;
 }
 
 // Without it the gradient would be zero, and a training would go wrong without a word.
@@ -62,27 +81,28 @@ void require_rule(const Node& node, std::span<const Value> doutputs) {
 
 }  // namespace
 
-std::vector<Value> gradients(Graph& graph, std::span<const Value> losses,
+std::vector<Value> gradients(Graph& graph, std::span<const Seed> seeds,
                              std::span<const Value> wrt) {
-  require_losses(graph, losses);
+  for (const Seed& seed : seeds) require_valid(graph, seed);
   const std::vector<char> depends = depends_on(graph, wrt);
+  const std::size_t forward_nodes = graph.nodes().size();
   std::vector<Value> gradient_of(static_cast<std::size_t>(graph.num_values()));
   const auto accumulate = [&](Value value, Value contribution) {
     Value& total = gradient_of[static_cast<std::size_t>(value.id)];
     total = total.none() ? contribution : ops::add(graph, total, contribution);
   };
+  for (const Seed& seed : seeds) {
+    if (depends[static_cast<std::size_t>(seed.value.id)] == 0 || is_weighed_loss(graph, seed.value))
+      continue;
+    accumulate(seed.value, seed.gradient.none() ? ops::constant(graph, graph.type(seed.value), 1.0F)
+                                                : seed.gradient);
+  }
 
-  const std::size_t forward_nodes = graph.nodes().size();
   for (std::size_t index = forward_nodes; index-- > 0;) {
     const Node node = graph.nodes()[index];  // a copy: appending moves the nodes
     if (node.op->gradient_kind() == Gradient::kConstant) continue;
-    const std::size_t wanted_losses = losses_among(node, losses);
-    GRADFLIP_REQUIRE(wanted_losses == 0 || wanted_losses == node.op->num_losses(),
-                     message("autodiff: ", wanted_losses, " of the ", node.op->num_losses(),
-                             " losses of ", node.op->name()));
-    const bool seeded = wanted_losses > 0;
     std::vector<Value> doutputs;
-    bool arrives = seeded;
+    bool arrives = is_seeded(node, seeds);
     for (const Value output : node.outputs) {
       doutputs.push_back(gradient_of[static_cast<std::size_t>(output.id)]);
       arrives = arrives || !doutputs.back().none();

@@ -1,9 +1,11 @@
 #include "runtime/fusion.h"
 #include "runtime/graph_rewrite.h"
 #include "runtime/op.h"
+#include "runtime/ops/bias.h"
 #include "runtime/ops/conv2d.h"
 #include "runtime/ops/conv_block.h"
 #include "runtime/ops/max_pool2d.h"
+#include "runtime/ops/relu.h"
 
 namespace gradflip {
 namespace {
@@ -17,24 +19,22 @@ bool fits_conv_block(const ops::Pool2dGeometry& pool) {
 
 Rewritten fuse_conv_blocks(const Graph& graph, std::span<const Value> keep) {
   GraphRewrite rewrite(graph, keep);
-  // The producer of `value`, if it is an op of this name and nothing else reads the value.
-  const auto only = [&](Value value, std::string_view op) -> const Node* {
-    const Node* node = rewrite.producer(value);
-    return node != nullptr && node->op->name() == op && rewrite.readers(value) == 1 ? node
-                                                                                    : nullptr;
-  };
   std::int32_t index = -1;
   for (const Node& node : graph.nodes()) {
     ++index;
-    const ops::Pool2dGeometry* pool = ops::max_pool2d_geometry(*node.op);
+    const auto* pool = attributes_of<ops::Pool2dGeometry>(*node.op);
     if (pool == nullptr || !fits_conv_block(*pool) || rewrite.readers(node.outputs[1]) != 0)
       continue;
-    const Node* relu = only(node.inputs[0], "relu");
-    const Node* bias = relu == nullptr ? nullptr : only(relu->inputs[0], "bias");
-    const Node* conv = bias == nullptr ? nullptr : only(bias->inputs[0], "conv2d");
+    const Node* relu = rewrite.only_producer_with<ops::ReluAttributes>(node.inputs[0]);
+    const Node* bias = relu == nullptr
+                           ? nullptr
+                           : rewrite.only_producer_with<ops::BiasAttributes>(relu->inputs[0]);
+    const Node* conv = bias == nullptr
+                           ? nullptr
+                           : rewrite.only_producer_with<ops::Conv2dGeometry>(bias->inputs[0]);
     if (conv == nullptr) continue;
-    const ops::ConvBlockGeometry geometry{*ops::conv2d_geometry(*conv->op), pool->window_h,
-                                          pool->window_w};
+    const ops::ConvBlockGeometry geometry{*attributes_of<ops::Conv2dGeometry>(*conv->op),
+                                          pool->window_h, pool->window_w};
     rewrite.replace(
         index,
         {rewrite.producer_index(node.inputs[0]), rewrite.producer_index(relu->inputs[0]),

@@ -7,11 +7,15 @@
 #include "runtime/fusion.h"
 #include "runtime/graph_rewrite.h"
 #include "runtime/op.h"
-#include "runtime/ops/bce_with_logits.h"
+#include "runtime/ops/bias.h"
 #include "runtime/ops/constant_rows.h"
+#include "runtime/ops/count_correct.h"
+#include "runtime/ops/grl.h"
 #include "runtime/ops/heads.h"
 #include "runtime/ops/linear.h"
-#include "runtime/ops/softmax_cross_entropy.h"
+#include "runtime/ops/relu.h"
+#include "runtime/ops/slice_rows.h"
+#include "runtime/ops/weighed_loss.h"
 
 namespace gradflip {
 namespace {
@@ -37,7 +41,7 @@ class Matcher {
     chain.nodes.push_back(loss);
     const Value logits = node.inputs[0], labels = node.inputs[1];
     chain.head.rows = graph_.type(logits).rows;
-    if (node.inputs.size() > 2) chain.head.options.times = node.inputs[2];
+    if (node.inputs.size() > 2) chain.head.times = node.inputs[2];
     find_counts(logits, labels, chain);
     // Nobody but the loss and the counts.
     const int readers = 1 + static_cast<int>(chain.counts.size());
@@ -48,39 +52,28 @@ class Matcher {
   }
 
  private:
-  // The producer of `value` if it is an op of this name.
-  const Node* producer(Value value, std::string_view op) const {
-    const Node* node = rewrite_.producer(value);
-    return node != nullptr && node->op->name() == op ? node : nullptr;
-  }
-  // The same, if the value has as many readers.
-  const Node* only(Value value, std::string_view op, int readers = 1) const {
-    return rewrite_.readers(value) == readers ? producer(value, op) : nullptr;
-  }
-
   // The loss's own attributes; false for other ops, and where someone reads its gradient already.
   bool read_loss(const Node& node, Chain& chain) const {
-    if (const auto* softmax = ops::softmax_cross_entropy_options(*node.op)) {
+    const auto* weighed = attributes_of<ops::WeighedLossAttributes>(*node.op);
+    if (weighed == nullptr) return false;
+    chain.head.weights = weighed->weights;
+    if (const auto* softmax = std::get_if<ops::SoftmaxCrossEntropyAttributes>(&weighed->loss)) {
       chain.head.loss = HeadLoss::kSoftmaxCrossEntropy;
       chain.head.label_smoothing = softmax->label_smoothing;
-      chain.head.options.weights = softmax->weights;
-    } else if (const auto* weights = ops::bce_with_logits_weights(*node.op)) {
-      chain.head.loss = HeadLoss::kBceWithLogits;
-      chain.head.options.weights = *weights;
     } else {
-      return false;
+      chain.head.loss = HeadLoss::kBceWithLogits;
     }
     return rewrite_.readers(node.outputs[1]) == 0;
   }
 
   void find_counts(Value logits, Value labels, Chain& chain) const {
-    const std::string_view count = chain.head.loss == HeadLoss::kSoftmaxCrossEntropy
-                                       ? "count_correct"
-                                       : "count_correct_binary";
+    const auto counts = chain.head.loss == HeadLoss::kSoftmaxCrossEntropy
+                            ? &is<ops::CountCorrectAttributes>
+                            : &is<ops::CountCorrectBinaryAttributes>;
     std::int32_t index = -1;
     for (const Node& node : graph_.nodes()) {
       ++index;
-      if (node.op->name() != count || !(node.inputs[0] == logits && node.inputs[1] == labels)) {
+      if (!counts(*node.op) || !(node.inputs[0] == logits && node.inputs[1] == labels)) {
         continue;
       }
       chain.counts.push_back(node.outputs[0]);
@@ -95,15 +88,17 @@ class Matcher {
     Math math;
   };
   std::optional<Layer> layer(Value value, int readers) const {
-    const Node* bias = only(value, "bias", readers);
-    const Node* linear = bias == nullptr ? nullptr : only(bias->inputs[0], "linear");
+    const Node* bias = rewrite_.only_producer_with<ops::BiasAttributes>(value, readers);
+    const Node* linear = bias == nullptr
+                             ? nullptr
+                             : rewrite_.only_producer_with<ops::LinearAttributes>(bias->inputs[0]);
     if (linear == nullptr) return std::nullopt;
     return Layer{rewrite_.producer_index(bias->inputs[0]),
                  rewrite_.producer_index(value),
                  linear->inputs[0],
                  linear->inputs[1],
                  bias->inputs[1],
-                 *ops::linear_math(*linear->op)};
+                 attributes_of<ops::LinearAttributes>(*linear->op)->math};
   }
 
   // From the logits up to the features, which may be the output of a layer that does not fit.
@@ -117,7 +112,7 @@ class Matcher {
       chain.nodes.push_back(next->bias);
       chain.head.layers.insert(chain.head.layers.begin(), {next->weight, next->offset});
       x = next->x;
-      const Node* relu = only(x, "relu");
+      const Node* relu = rewrite_.only_producer_with<ops::ReluAttributes>(x);
       next = relu == nullptr ? std::nullopt : layer(relu->inputs[0], 1);
       if (next && (next->math != chain.math || graph_.type(next->weight).shape[0] > kMaxHeadWidth ||
                    chain.head.layers.size() == static_cast<std::size_t>(kMaxHeadLayers))) {
@@ -132,8 +127,9 @@ class Matcher {
   // stays for him.
   bool read_views(Value value, Chain& chain) const {
     for (;;) {
-      const Node* grl = producer(value, "grl");
-      const Node* view = grl != nullptr ? grl : producer(value, "slice_rows");
+      const Node* grl = rewrite_.producer_with<ops::GrlAttributes>(value);
+      const Node* view =
+          grl != nullptr ? grl : rewrite_.producer_with<ops::SliceRowsAttributes>(value);
       if (view == nullptr) break;
       if (grl != nullptr) {
         if (!chain.head.reversal.none()) return false;  // a product of two lambdas
@@ -149,12 +145,13 @@ class Matcher {
   // Constant labels become numbers, and their node disappears if nobody else reads it.
   void read_labels(Value labels, int readers, Chain& chain) const {
     const Node* node = rewrite_.producer(labels);
-    const auto* numbers = node == nullptr ? nullptr : ops::constant_numbers(*node->op);
-    if (numbers == nullptr) {
+    const auto* constant =
+        node == nullptr ? nullptr : attributes_of<ops::ConstantRowsAttributes>(*node->op);
+    if (constant == nullptr) {
       chain.head.labels = labels;
       return;
     }
-    for (const ops::SegmentNumber& entry : *numbers) {
+    for (const ops::SegmentNumber& entry : constant->numbers) {
       chain.head.numbers[static_cast<std::size_t>(entry.segment)] = entry.number;
     }
     if (rewrite_.readers(labels) == readers) {
@@ -216,7 +213,7 @@ void append_heads(Successor& fused, const Group& group) {
   for (ops::Head& head : heads) {
     for (ops::HeadLayer& layer : head.layers) layer = {now(layer.weight), now(layer.bias)};
     head.labels = now(head.labels);
-    head.options.times = now(head.options.times);
+    head.times = now(head.times);
     head.reversal = now(head.reversal);
   }
   const std::vector<ops::HeadValues> values =

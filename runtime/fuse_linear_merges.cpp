@@ -4,6 +4,7 @@
 #include "runtime/fusion.h"
 #include "runtime/graph_rewrite.h"
 #include "runtime/op.h"
+#include "runtime/ops/elementwise.h"
 #include "runtime/ops/grl.h"
 #include "runtime/ops/linear.h"
 #include "runtime/ops/linear_merge.h"
@@ -19,6 +20,11 @@ struct Match {
   std::optional<Math> math;                    // of every term
 };
 
+bool is_add(const Op& op) {
+  const auto* binary = attributes_of<ops::BinaryAttributes>(op);
+  return binary != nullptr && binary->function == Binary::kAdd;
+}
+
 class MergeMatcher {
  public:
   explicit MergeMatcher(const GraphRewrite& rewrite) : rewrite_(rewrite) {}
@@ -31,19 +37,20 @@ class MergeMatcher {
     const std::int32_t index = rewrite_.producer_index(value);
     if (rewrite_.is_absorbed(index)) return false;
     match.nodes.push_back(index);
-    if (const Math* math = ops::linear_backward_data_math(*node->op)) {
+    if (const auto* linear = attributes_of<ops::LinearBackwardDataAttributes>(*node->op)) {
       // Of a longer sum a part is merged, which has an anchor of its own; the rest is added to it.
       if (match.terms.size() == kMaxGemmTerms) return false;
-      if (match.math.value_or(*math) != *math) return false;
-      match.math = *math;
+      if (match.math.value_or(linear->math) != linear->math) return false;
+      match.math = linear->math;
       match.terms.push_back({node->inputs[0], node->inputs[1], reversal});
       return true;
     }
-    if (ops::is_grl_backward(*node->op)) {
+    if (is<ops::GrlBackwardAttributes>(*node->op)) {
       return reversal.none() && this->match(node->inputs[0], node->inputs[1], false, match);
     }
-    if (ops::is_place_rows(*node->op)) return this->match(node->inputs[0], reversal, false, match);
-    if (node->op->name() == "add") {
+    if (is<ops::PlaceRowsAttributes>(*node->op))
+      return this->match(node->inputs[0], reversal, false, match);
+    if (is_add(*node->op)) {
       return this->match(node->inputs[0], reversal, false, match) &&
              this->match(node->inputs[1], reversal, false, match);
     }
@@ -63,13 +70,13 @@ Rewritten fuse_linear_merges(const Graph& graph, std::span<const Value> keep) {
   for (auto index = static_cast<std::int32_t>(nodes.size()) - 1; index >= 0; --index) {
     const Node& node = nodes[static_cast<std::size_t>(index)];
     if (rewrite.is_absorbed(index)) continue;
-    if (node.op->name() == "grl") {  // autodiff has read it; what is left is the identity
+    if (is<ops::GrlAttributes>(*node.op)) {  // autodiff has read it; what is left is the identity
       rewrite.replace(index, {}, [x = node.inputs[0], y = node.outputs[0]](Successor& fused) {
         fused.becomes(y, fused.now(x));
       });
       continue;
     }
-    const bool candidate = node.op->name() == "add" || ops::is_grl_backward(*node.op);
+    const bool candidate = is_add(*node.op) || is<ops::GrlBackwardAttributes>(*node.op);
     Match match;
     if (!candidate || !matcher.match(node.outputs[0], {}, true, match)) continue;
     const ValueType& type = graph.type(node.outputs[0]);

@@ -58,7 +58,7 @@ class Head {
     std::int32_t index = -1;
     for (const Node& reader : graph_.nodes()) {
       ++index;
-      const ops::ConvBlockGeometry* geometry = ops::conv_block_geometry(*reader.op);
+      const auto* geometry = attributes_of<ops::ConvBlockGeometry>(*reader.op);
       if (geometry == nullptr || !(reader.inputs[0] == pictures)) continue;
       geometry_ = *geometry;
       filter_ = reader.inputs[1];
@@ -117,7 +117,7 @@ class Head {
     std::int32_t index = -1;
     for (const Node& node : graph_.nodes()) {
       ++index;
-      const Schedule* schedule = ops::evaluated_schedule(*node.op);
+      const auto* schedule = attributes_of<Schedule>(*node.op);
       if (schedule == nullptr || !(node.inputs[0] == step_)) continue;
       if (schedules_.size() == kMaxSchedules) break;  // the others stay alone
       schedules_.push_back(*schedule);

@@ -6,6 +6,7 @@
 #include "runtime/fusion.h"
 #include "runtime/graph_rewrite.h"
 #include "runtime/op.h"
+#include "runtime/ops/schedule.h"
 #include "runtime/ops/sgd.h"
 #include "runtime/ops/training_update.h"
 
@@ -42,7 +43,7 @@ std::optional<Ending> find_ending(const Graph& graph) {
     if (node.op->name() == "check_finite") take(ending.check, index);
     if (node.op->name() == "sgd") take(ending.sgd, index);
     if (node.op->name() == "record") take(ending.record, index);
-    if (node.op->name() == "advance_step") take(ending.advance, index);
+    if (is<ops::AdvanceStepAttributes>(*node.op)) take(ending.advance, index);
   }
   if (!unique || ending.check < 0 || ending.sgd < 0 || ending.advance < 0) return {};
   return ending;

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "runtime/graph.h"
+#include "runtime/objective.h"
 
 namespace gradflip {
 
@@ -24,11 +25,19 @@ struct Rewritten {
 // has its own gradient. `keep`: values that someone outside the graph wants.
 Rewritten fuse_conv_blocks(const Graph& graph, std::span<const Value> keep);
 
+// Terms that are weighed sums of rows' losses -> weighed_loss, which has the weights in it and its
+// gradient in the same pass: softmax_cross_entropy or bce_with_logits -> sum_rows -> [scale, add,
+// subtract] -> a term. A plain sum_rows of the same losses, for show, comes from the same pass. A
+// term that is a sum becomes several. `terms` are those of the graph, and become those of the new
+// one. A term stays as it is where other nodes read its loss or the rows' losses. Run it before
+// autodiff and before whatever looks for losses.
+Rewritten fuse_losses(const Graph& graph, std::span<const Value> keep, std::vector<Term>& terms);
+
 // The small heads on one feature value -> heads: chains features -> [slice_rows] -> [grl] -> linear
-// + bias + relu -> ... -> linear + bias -> softmax_cross_entropy or bce_with_logits, with the
-// count_correct on the same logits and labels; constant labels become numbers. A chain stays as it
-// is where somebody else reads a value of it, or its sizes or modes do not suit the kernels. Run it
-// before autodiff, for contexts that keep batches whole: the fused operation has its own gradient.
+// + bias + relu -> ... -> linear + bias -> weighed_loss, with the count_correct on the same logits
+// and labels; constant labels become numbers. A chain stays as it is where somebody else reads a
+// value of it, or its sizes or modes do not suit the kernels. Run it before autodiff, for contexts
+// that keep batches whole: the fused operation has its own gradient.
 Rewritten fuse_heads(const Graph& graph, std::span<const Value> keep);
 
 // A sum of input gradients of linear layers, some of them reversed, some of them over some rows

@@ -12,6 +12,16 @@ Value Successor::now(Value old) const {
   return value;
 }
 
+Value Successor::brought_forward(Value old) {
+  if (!rewritten_(old).none()) return rewritten_(old);
+  const Node& node = old_.nodes()[static_cast<std::size_t>(old_.info(old).producer)];
+  std::vector<Value> inputs;
+  for (const Value input : node.inputs) inputs.push_back(now(input));
+  const std::vector<Value> outputs = graph().append(node.op, std::move(inputs));
+  for (std::size_t i = 0; i < outputs.size(); ++i) becomes(node.outputs[i], outputs[i]);
+  return now(old);
+}
+
 void Successor::becomes(Value old, Value value) {
   rewritten_.values[static_cast<std::size_t>(old.id)] = value;
   const ValueInfo& info = old_.info(old);
@@ -51,7 +61,7 @@ int GraphRewrite::readers(Value value) const {
 
 void GraphRewrite::replace(std::int32_t anchor, const std::vector<std::int32_t>& absorbed,
                            Replacement replacement) {
-  for (const std::int32_t node : absorbed) absorbed_[static_cast<std::size_t>(node)] = 1;
+  for (const std::int32_t node : absorbed) absorb(node);
   replacements_.emplace(anchor, std::move(replacement));
 }
 

@@ -9,6 +9,7 @@
 
 #include "runtime/fusion.h"
 #include "runtime/graph.h"
+#include "runtime/op.h"
 
 namespace gradflip {
 
@@ -20,6 +21,9 @@ class Successor {
   Graph& graph() { return rewritten_.graph; }
   // What an old value is now. Throws std::invalid_argument if it is not there yet, or no more.
   Value now(Value old) const;
+  // The same, where the node that makes it may come later in the old graph, and is absorbed: its
+  // inputs must be there.
+  Value brought_forward(Value old);
   // Says so, once per value. The gradient of a parameter stays one.
   void becomes(Value old, Value value);
 
@@ -39,6 +43,17 @@ class GraphRewrite {
   // The node that makes `value`, or null for inputs of the graph.
   const Node* producer(Value value) const;
   std::int32_t producer_index(Value value) const;
+  // The node that makes `value`, if its op has such attributes.
+  template <typename Attributes>
+  const Node* producer_with(Value value) const {
+    const Node* node = producer(value);
+    return node != nullptr && is<Attributes>(*node->op) ? node : nullptr;
+  }
+  // The same, if the value has so many readers.
+  template <typename Attributes>
+  const Node* only_producer_with(Value value, int count = 1) const {
+    return readers(value) == count ? producer_with<Attributes>(value) : nullptr;
+  }
   // How many node inputs name this value; a kept value counts as read once more, and so does the
   // gradient of a parameter, which somebody finds in the flat gradients.
   int readers(Value value) const;
@@ -47,6 +62,8 @@ class GraphRewrite {
   // comes after everything that the replacement reads and before everyone who reads it.
   void replace(std::int32_t anchor, const std::vector<std::int32_t>& absorbed,
                Replacement replacement);
+  // Declares that a node disappears, whose values nobody will miss.
+  void absorb(std::int32_t node) { absorbed_[static_cast<std::size_t>(node)] = 1; }
   bool is_absorbed(std::int32_t node) const {
     return absorbed_[static_cast<std::size_t>(node)] != 0;
   }

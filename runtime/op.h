@@ -7,6 +7,7 @@
 #include <optional>
 #include <span>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "kernels/context.h"
@@ -56,6 +57,10 @@ struct GradientRequest {
   std::span<const char> wanted;     // for each input: is its gradient wanted at all?
 };
 
+// Throws std::invalid_argument, naming the op, where a gradient arrives at an output for which
+// there is no rule.
+void require_no_gradient_at(const GradientRequest& request, std::size_t output);
+
 // What autodiff makes of an operation on the way from a loss to a value.
 enum class Gradient {
   kRule,      // asks Op::gradient
@@ -93,9 +98,10 @@ class Op {
   // Whether every gradient that it writes reaches Launch::watch, so that nobody has to look at them
   // again.
   virtual bool watches_gradients() const { return false; }
-  // How many of the outputs, the first ones, are losses. They end the graph: the gradient rule is
-  // asked for all of them together, although nothing arrives. Such an op has no rule for gradients
-  // that do arrive, at any of its outputs.
+  // How many of the outputs, the first ones, are losses that carry the weights of their terms in
+  // them (fuse_losses). They end the graph: the gradient rule is asked for all of them together,
+  // although nothing arrives. Such an op has no rule for gradients that do arrive, at any of its
+  // outputs.
   virtual std::size_t num_losses() const { return 0; }
 
   // The output is a view of an input: same memory, no launch. Its rows are all of the input's, or
@@ -127,5 +133,31 @@ class Op {
   // Not called for views.
   virtual void run(const Launch& launch) const = 0;
 };
+
+// An operation that says what it was made with. The type of its attributes tells the operation from
+// all others, so each has a type of its own, empty where there is nothing to say.
+template <typename Attributes>
+class OpWith : public Op {
+ public:
+  OpWith() = default;
+  explicit OpWith(Attributes attributes) : attributes_(std::move(attributes)) {}
+
+  const Attributes& attributes() const { return attributes_; }
+
+ private:
+  Attributes attributes_{};
+};
+
+// What an operation with such attributes was made with, for fusion; null for other operations.
+template <typename Attributes>
+const Attributes* attributes_of(const Op& op) {
+  const auto* with = dynamic_cast<const OpWith<Attributes>*>(&op);
+  return with == nullptr ? nullptr : &with->attributes();
+}
+
+template <typename Attributes>
+bool is(const Op& op) {
+  return attributes_of<Attributes>(op) != nullptr;
+}
 
 }  // namespace gradflip

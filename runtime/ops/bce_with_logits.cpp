@@ -1,69 +1,54 @@
 #include "runtime/ops/bce_with_logits.h"
 
 #include "kernels/bce_with_logits.h"
-#include "runtime/op.h"
+#include "runtime/ops/elementwise.h"
+#include "runtime/ops/row_sums.h"
 
 namespace gradflip::ops {
 namespace {
 
-class BceWithLogits final : public Op {
+// Outputs: the losses, and dloss/dlogits of each row.
+class BceWithLogits final : public OpWith<BceWithLogitsAttributes> {
  public:
-  BceWithLogits(Rows rows, const LossOptions& options) : rows_(rows), weights_(options.weights) {}
-
   std::string_view name() const override { return "bce_with_logits"; }
   Gradient gradient_kind() const override { return Gradient::kRule; }
-  std::size_t num_losses() const override { return 1; }
-  const std::array<float, kMaxSegments>& weights() const { return weights_; }
 
   std::vector<ValueType> infer(std::span<const ValueType> inputs) const override {
-    GRADFLIP_REQUIRE(inputs[0].dtype == Dtype::kF32 && inputs[0].shape == Shape{1} &&
-                         !inputs[0].rows.none() &&
-                         inputs[1] == (ValueType{Dtype::kF32, {}, inputs[0].rows}),
-                     message("bce_with_logits: logits ", inputs[0].text(), ", labels ",
-                             inputs[1].text(), "; expected f32 rows x (1) and f32 rows"));
-    GRADFLIP_REQUIRE(inputs.size() == 2 || inputs[2] == (ValueType{Dtype::kF32, {}, {}}),
-                     "bce_with_logits: times must be an f32 scalar");
-    return {{Dtype::kF32, {}, {}}, inputs[0]};
+    require_bce_with_logits(inputs[0], inputs[1]);
+    return {{Dtype::kF32, {}, inputs[0].rows}, inputs[0]};
   }
 
   std::vector<Value> gradient(const GradientRequest& request) const override {
+    require_no_gradient_at(request, 1);
     GRADFLIP_REQUIRE(request.wanted[1] == 0,
                      "autodiff: bce_with_logits has no gradient rule for its labels; put a "
                      "stop_gradient before them if they are meant as constants");
-    std::vector<Value> dinputs(request.node.inputs.size());
-    dinputs[0] = request.node.outputs[1];
-    return dinputs;
+    Graph& graph = request.graph;
+    const Value slope = request.node.outputs[1];
+    return {multiply(graph, slope,
+                     spread_features(graph, request.doutputs[0], graph.type(slope).shape)),
+            {}};
   }
 
   void run(const Launch& launch) const override {
-    const float* times = launch.inputs.size() > 2 ? launch.in<float>(2) : nullptr;
-    for_each_loss_segment(launch, rows_, weights_, times,
-                          [&](std::int64_t first, std::int64_t count, Scale scale, Write write) {
-                            dispatch(launch, [&](auto ctx) {
-                              bce_with_logits(ctx, count, scale, launch.in<float>(0) + first,
-                                              launch.in<float>(1) + first, write,
-                                              launch.out<float>(0), launch.out<float>(1) + first);
-                            });
-                          });
+    dispatch(launch, [&](auto ctx) {
+      bce_with_logits_rows(ctx, launch.inputs[0].rows, launch.in<float>(0), launch.in<float>(1),
+                           launch.out<float>(0), launch.out<float>(1));
+    });
   }
-
- private:
-  Rows rows_;
-  std::array<float, kMaxSegments> weights_;
 };
 
 }  // namespace
 
-Value bce_with_logits(Graph& graph, Value logits, Value labels, const LossOptions& options) {
-  std::vector<Value> inputs{logits, labels};
-  if (!options.times.none()) inputs.push_back(options.times);
-  auto op = std::make_shared<const BceWithLogits>(graph.type(logits).rows, options);
-  return graph.append(std::move(op), std::move(inputs))[0];
+void require_bce_with_logits(const ValueType& logits, const ValueType& labels) {
+  GRADFLIP_REQUIRE(logits.dtype == Dtype::kF32 && logits.shape == Shape{1} && !logits.rows.none() &&
+                       labels == (ValueType{Dtype::kF32, {}, logits.rows}),
+                   message("bce_with_logits: logits ", logits.text(), ", labels ", labels.text(),
+                           "; expected f32 rows x (1) and f32 rows"));
 }
 
-const std::array<float, kMaxSegments>* bce_with_logits_weights(const Op& op) {
-  const auto* loss = dynamic_cast<const BceWithLogits*>(&op);
-  return loss == nullptr ? nullptr : &loss->weights();
+Value bce_with_logits(Graph& graph, Value logits, Value labels) {
+  return graph.append(std::make_shared<const BceWithLogits>(), {logits, labels})[0];
 }
 
 }  // namespace gradflip::ops

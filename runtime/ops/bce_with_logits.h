@@ -1,19 +1,18 @@
-// Binary cross-entropy of one logit a row: loss and gradient together.
+// Binary cross-entropy of each row, with its gradient as softmax_cross_entropy.h has it.
 #pragma once
 
 #include "runtime/graph.h"
-#include "runtime/ops/loss_options.h"
+#include "runtime/op.h"
 
 namespace gradflip::ops {
 
-// The f32 scalar that comes back is the unweighted sum of the rows' losses, for display: divide by
-// the rows. Its gradient is that of the weighted loss (loss_options.h).
-//
-// logits: rows x (1) f32; labels: rows x () f32 in [0, 1], the same rows.
-Value bce_with_logits(Graph& graph, Value logits, Value labels, const LossOptions& options = {});
+struct BceWithLogitsAttributes {};
 
-// The weights that the op was made with, for fusion: inputs are logits, labels and, if there is,
-// times. Null for other ops.
-const std::array<float, kMaxSegments>* bce_with_logits_weights(const Op& op);
+// logits: f32 rows x (1); labels: f32 rows x () in [0, 1], the same rows, constants to autodiff ->
+// f32 rows x (), each row's loss (kernels/bce_with_logits.h).
+Value bce_with_logits(Graph& graph, Value logits, Value labels);
+
+// Throws std::invalid_argument unless logits and labels fit. For operations that contain it.
+void require_bce_with_logits(const ValueType& logits, const ValueType& labels);
 
 }  // namespace gradflip::ops

@@ -2,6 +2,7 @@
 
 #include "kernels/bias.h"
 #include "runtime/op.h"
+#include "runtime/ops/elementwise.h"
 
 namespace gradflip::ops {
 namespace {
@@ -10,9 +11,17 @@ namespace {
 class BiasBackward final : public Op {
  public:
   std::string_view name() const override { return "bias_backward"; }
+  Gradient gradient_kind() const override { return Gradient::kRule; }
 
   std::vector<ValueType> infer(std::span<const ValueType> inputs) const override {
     return {{Dtype::kF32, {inputs[0].shape[inputs[0].shape.rank() - 1]}, {}}};
+  }
+
+  // What arrives, in every place that was summed: a bias on zeros.
+  std::vector<Value> gradient(const GradientRequest& request) const override {
+    Graph& graph = request.graph;
+    const Value zeros = constant(graph, graph.type(request.node.inputs[0]), 0.0F);
+    return {bias(graph, zeros, request.doutputs[0])};
   }
 
   void run(const Launch& launch) const override {
@@ -24,7 +33,7 @@ class BiasBackward final : public Op {
   }
 };
 
-class Bias final : public Op {
+class Bias final : public OpWith<BiasAttributes> {
  public:
   std::string_view name() const override { return "bias"; }
   Gradient gradient_kind() const override { return Gradient::kRule; }

@@ -5,6 +5,8 @@
 
 namespace gradflip::ops {
 
+struct BiasAttributes {};
+
 Value bias(Graph& graph, Value x, Value bias);
 
 }  // namespace gradflip::ops

@@ -15,22 +15,23 @@ void fill_rows(const Launch& launch, std::int64_t count, std::int32_t number, st
   dispatch(launch, [&](auto ctx) { fill_labels(ctx, count, number, out); });
 }
 
+ConstantRowsAttributes attributes_for(std::span<const SegmentNumber> numbers) {
+  return {{numbers.begin(), numbers.end()}};
+}
+
 template <typename T>
-class ConstantRows final : public Op {
+class ConstantRows final : public OpWith<ConstantRowsAttributes> {
  public:
-  explicit ConstantRows(std::span<const SegmentNumber> numbers)
-      : numbers_(numbers.begin(), numbers.end()) {}
+  using OpWith::OpWith;
 
   std::string_view name() const override {
     return kDtype == Dtype::kF32 ? "constant_rows" : "constant_labels";
   }
   Gradient gradient_kind() const override { return Gradient::kConstant; }
 
-  const std::vector<SegmentNumber>& numbers() const { return numbers_; }
-
   std::vector<ValueType> infer(std::span<const ValueType> /*inputs*/) const override {
     Rows rows;
-    for (const SegmentNumber& entry : numbers_) {
+    for (const SegmentNumber& entry : attributes().numbers) {
       GRADFLIP_REQUIRE(entry.segment >= 0 && entry.segment < kMaxSegments &&
                            segment_rows(entry.segment).mask > rows.mask,
                        "constant_rows: the segments must ascend");
@@ -41,7 +42,7 @@ class ConstantRows final : public Op {
 
   void run(const Launch& launch) const override {
     T* out = launch.out<T>(0);
-    for (const SegmentNumber& entry : numbers_) {
+    for (const SegmentNumber& entry : attributes().numbers) {
       const std::int64_t count = launch.segments[static_cast<std::size_t>(entry.segment)].count;
       fill_rows(launch, count, entry.number, out);
       out += count;
@@ -50,23 +51,17 @@ class ConstantRows final : public Op {
 
  private:
   static constexpr Dtype kDtype = std::is_same_v<T, float> ? Dtype::kF32 : Dtype::kI32;
-  std::vector<SegmentNumber> numbers_;
 };
 
 }  // namespace
 
 Value constant_rows(Graph& graph, std::span<const SegmentNumber> numbers) {
-  return graph.append_one(std::make_shared<const ConstantRows<float>>(numbers), {});
+  return graph.append_one(std::make_shared<const ConstantRows<float>>(attributes_for(numbers)), {});
 }
 
 Value constant_labels(Graph& graph, std::span<const SegmentNumber> numbers) {
-  return graph.append_one(std::make_shared<const ConstantRows<std::int32_t>>(numbers), {});
-}
-
-const std::vector<SegmentNumber>* constant_numbers(const Op& op) {
-  if (const auto* rows = dynamic_cast<const ConstantRows<float>*>(&op)) return &rows->numbers();
-  const auto* labels = dynamic_cast<const ConstantRows<std::int32_t>*>(&op);
-  return labels == nullptr ? nullptr : &labels->numbers();
+  return graph.append_one(
+      std::make_shared<const ConstantRows<std::int32_t>>(attributes_for(numbers)), {});
 }
 
 }  // namespace gradflip::ops

@@ -14,11 +14,13 @@ struct SegmentNumber {
   std::int32_t number = 0;
 };
 
+// In ascending segments.
+struct ConstantRowsAttributes {
+  std::vector<SegmentNumber> numbers;
+};
+
 // Rows of the segments named, in ascending order, x (): f32 or i32.
 Value constant_rows(Graph& graph, std::span<const SegmentNumber> numbers);
 Value constant_labels(Graph& graph, std::span<const SegmentNumber> numbers);
-
-// The numbers of either, for fusion: null for other ops.
-const std::vector<SegmentNumber>* constant_numbers(const Op& op);
 
 }  // namespace gradflip::ops

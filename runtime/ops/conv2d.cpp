@@ -79,13 +79,12 @@ class Conv2dBackwardFilter final : public Op {
   Shape filter_;
 };
 
-class Conv2d final : public Op {
+class Conv2d final : public OpWith<Conv2dGeometry> {
  public:
-  explicit Conv2d(const Conv2dGeometry& geometry) : geometry_(geometry) {}
+  using OpWith::OpWith;
 
   std::string_view name() const override { return "conv2d"; }
   Gradient gradient_kind() const override { return Gradient::kRule; }
-  const Conv2dGeometry& geometry() const { return geometry_; }
 
   std::vector<ValueType> infer(std::span<const ValueType> inputs) const override {
     GRADFLIP_REQUIRE(inputs.size() == 2 && inputs[0].shape.rank() == 3 &&
@@ -96,7 +95,7 @@ class Conv2d final : public Op {
     GRADFLIP_REQUIRE(inputs[0].shape[2] == inputs[1].shape[2],
                      message("conv2d: x has ", inputs[0].shape[2], " channels, filter expects ",
                              inputs[1].shape[2]));
-    const Conv2dShape shape = conv2d_shape(geometry_, 0, inputs[0].shape, inputs[1].shape);
+    const Conv2dShape shape = conv2d_shape(attributes(), 0, inputs[0].shape, inputs[1].shape);
     require_valid(shape);
     return {{Dtype::kF32, {shape.P(), shape.Q(), shape.K}, inputs[0].rows}};
   }
@@ -108,11 +107,12 @@ class Conv2d final : public Op {
     std::vector<Value> dinputs(2);
     if (request.wanted[0] != 0) {
       dinputs[0] = graph.append_one(
-          std::make_shared<const Conv2dBackwardData>(geometry_, graph.type(x).shape), {dy, filter});
+          std::make_shared<const Conv2dBackwardData>(attributes(), graph.type(x).shape),
+          {dy, filter});
     }
     if (request.wanted[1] != 0) {
       dinputs[1] = graph.append_one(
-          std::make_shared<const Conv2dBackwardFilter>(geometry_, graph.type(filter).shape),
+          std::make_shared<const Conv2dBackwardFilter>(attributes(), graph.type(filter).shape),
           {x, dy});
     }
     return dinputs;
@@ -120,31 +120,23 @@ class Conv2d final : public Op {
 
   OpCost cost(std::span<const TensorView> inputs,
               std::span<const TensorView> outputs) const override {
-    return dense_cost(conv2d_shape(geometry_, inputs[0].rows, inputs[0].shape, inputs[1].shape),
+    return dense_cost(conv2d_shape(attributes(), inputs[0].rows, inputs[0].shape, inputs[1].shape),
                       inputs, outputs);
   }
 
   void run(const Launch& launch) const override {
     const TensorView& x = launch.inputs[0];
-    const Conv2dShape shape = conv2d_shape(geometry_, x.rows, x.shape, launch.inputs[1].shape);
+    const Conv2dShape shape = conv2d_shape(attributes(), x.rows, x.shape, launch.inputs[1].shape);
     dispatch(launch, [&](auto ctx) {
       conv2d_forward(ctx, shape, launch.in<float>(0), launch.in<float>(1), launch.out<float>(0));
     });
   }
-
- private:
-  Conv2dGeometry geometry_;
 };
 
 }  // namespace
 
 Value conv2d(Graph& graph, Value x, Value filter, const Conv2dGeometry& geometry) {
   return graph.append_one(std::make_shared<const Conv2d>(geometry), {x, filter});
-}
-
-const Conv2dGeometry* conv2d_geometry(const Op& op) {
-  const auto* conv = dynamic_cast<const Conv2d*>(&op);
-  return conv == nullptr ? nullptr : &conv->geometry();
 }
 
 double conv2d_flops(const Conv2dShape& shape) {

@@ -17,9 +17,6 @@ struct Conv2dGeometry {
 
 Value conv2d(Graph& graph, Value x, Value filter, const Conv2dGeometry& geometry = {});
 
-// The geometry, if `op` is a conv2d; null otherwise. For fusion.
-const Conv2dGeometry* conv2d_geometry(const Op& op);
-
 // Two for each multiply-add.
 double conv2d_flops(const Conv2dShape& shape);
 

@@ -93,11 +93,9 @@ class ConvBlockBackwardFilter final : public Op {
   Shape filter_;
 };
 
-class ConvBlock final : public Op {
+class ConvBlock final : public OpWith<ConvBlockGeometry> {
  public:
-  explicit ConvBlock(const ConvBlockGeometry& geometry) : geometry_(geometry) {}
-
-  const ConvBlockGeometry& geometry() const { return geometry_; }
+  using OpWith::OpWith;
 
   std::string_view name() const override { return "conv_block"; }
   Gradient gradient_kind() const override { return Gradient::kRule; }
@@ -109,7 +107,8 @@ class ConvBlock final : public Op {
                          inputs[0].shape[2] == inputs[1].shape[2],
                      message("conv_block: x ", inputs[0].text(), ", filter ", inputs[1].text(),
                              ", bias ", inputs[2].text(), " do not fit"));
-    const ConvBlockShape shape = conv_block_shape(geometry_, 0, inputs[0].shape, inputs[1].shape);
+    const ConvBlockShape shape =
+        conv_block_shape(attributes(), 0, inputs[0].shape, inputs[1].shape);
     require_valid(shape);
     const Shape pooled{shape.PP(), shape.PQ(), shape.conv.K};
     return {{Dtype::kF32, pooled, inputs[0].rows}, {Dtype::kU8, pooled, inputs[0].rows}};
@@ -122,12 +121,12 @@ class ConvBlock final : public Op {
     std::vector<Value> dinputs(3);
     if (request.wanted[0] != 0) {
       dinputs[0] = graph.append_one(
-          std::make_shared<const ConvBlockBackwardData>(geometry_, graph.type(x).shape),
+          std::make_shared<const ConvBlockBackwardData>(attributes(), graph.type(x).shape),
           {dpooled, winner, filter});
     }
     if (request.wanted[1] != 0 || request.wanted[2] != 0) {
       const std::vector<Value> sums = conv_block_backward_filter(
-          graph, geometry_, graph.type(filter).shape, x, dpooled, winner);
+          graph, attributes(), graph.type(filter).shape, x, dpooled, winner);
       dinputs[1] = sums[0];
       dinputs[2] = sums[1];
     }
@@ -137,27 +136,25 @@ class ConvBlock final : public Op {
   std::int64_t workspace_bytes(const Context& context, std::span<const ValueType> inputs,
                                std::int64_t rows) const override {
     return workspace_of(context,
-                        conv_block_shape(geometry_, rows, inputs[0].shape, inputs[1].shape));
+                        conv_block_shape(attributes(), rows, inputs[0].shape, inputs[1].shape));
   }
 
   OpCost cost(std::span<const TensorView> inputs,
               std::span<const TensorView> outputs) const override {
     const double flops = conv2d_flops(
-        conv2d_shape(geometry_.conv, inputs[0].rows, inputs[0].shape, inputs[1].shape));
+        conv2d_shape(attributes().conv, inputs[0].rows, inputs[0].shape, inputs[1].shape));
     return {flops, flops, bytes_of(inputs) + bytes_of(outputs)};
   }
 
   void run(const Launch& launch) const override {
     const TensorView& x = launch.inputs[0];
     dispatch(launch, [&](auto ctx) {
-      conv_block_forward(ctx, conv_block_shape(geometry_, x.rows, x.shape, launch.inputs[1].shape),
+      conv_block_forward(ctx,
+                         conv_block_shape(attributes(), x.rows, x.shape, launch.inputs[1].shape),
                          launch.in<float>(0), launch.in<float>(1), launch.in<float>(2),
                          launch.out<float>(0), launch.out<std::uint8_t>(1), launch.workspace);
     });
   }
-
- private:
-  ConvBlockGeometry geometry_;
 };
 
 }  // namespace
@@ -179,11 +176,6 @@ ConvBlockShape conv_block_shape(const ConvBlockGeometry& geometry, std::int64_t 
   return {.conv = conv2d_shape(geometry.conv, N, x, filter),
           .pool_h = geometry.pool_h,
           .pool_w = geometry.pool_w};
-}
-
-const ConvBlockGeometry* conv_block_geometry(const Op& op) {
-  const auto* block = dynamic_cast<const ConvBlock*>(&op);
-  return block == nullptr ? nullptr : &block->geometry();
 }
 
 }  // namespace gradflip::ops

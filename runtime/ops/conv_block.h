@@ -26,7 +26,4 @@ std::vector<Value> conv_block_backward_filter(Graph& graph, const ConvBlockGeome
 ConvBlockShape conv_block_shape(const ConvBlockGeometry& geometry, std::int64_t N, const Shape& x,
                                 const Shape& filter);
 
-// The geometry, if `op` is a conv_block; null otherwise. For fusion.
-const ConvBlockGeometry* conv_block_geometry(const Op& op);
-
 }  // namespace gradflip::ops

@@ -6,7 +6,7 @@
 namespace gradflip::ops {
 namespace {
 
-class CountCorrect final : public Op {
+class CountCorrect final : public OpWith<CountCorrectAttributes> {
  public:
   std::string_view name() const override { return "count_correct"; }
   Gradient gradient_kind() const override { return Gradient::kConstant; }
@@ -28,7 +28,7 @@ class CountCorrect final : public Op {
   }
 };
 
-class CountCorrectBinary final : public Op {
+class CountCorrectBinary final : public OpWith<CountCorrectBinaryAttributes> {
  public:
   std::string_view name() const override { return "count_correct_binary"; }
   Gradient gradient_kind() const override { return Gradient::kConstant; }

@@ -5,6 +5,9 @@
 
 namespace gradflip::ops {
 
+struct CountCorrectAttributes {};
+struct CountCorrectBinaryAttributes {};
+
 // logits: rows x (num_classes) f32; labels: rows x () i32.
 Value count_correct(Graph& graph, Value logits, Value labels);
 // logits: rows x (1) f32; labels: rows x () f32, 0 or 1.

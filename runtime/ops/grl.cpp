@@ -5,12 +5,27 @@
 namespace gradflip::ops {
 namespace {
 
-class GrlBackward final : public Op {
+Value append_grl_backward(Graph& graph, Value dy, Value lambda);
+
+// The reversal is no derivative, so that it has none with respect to lambda.
+void require_constant_lambda(const GradientRequest& request) {
+  GRADFLIP_REQUIRE(request.wanted[1] == 0,
+                   "autodiff: grl has no gradient rule for its lambda; put a stop_gradient before "
+                   "it if it is meant as a constant");
+}
+
+class GrlBackward final : public OpWith<GrlBackwardAttributes> {
  public:
   std::string_view name() const override { return "grl_backward"; }
+  Gradient gradient_kind() const override { return Gradient::kRule; }
 
   std::vector<ValueType> infer(std::span<const ValueType> inputs) const override {
     return {inputs[0]};
+  }
+
+  std::vector<Value> gradient(const GradientRequest& request) const override {
+    require_constant_lambda(request);
+    return {append_grl_backward(request.graph, request.doutputs[0], request.node.inputs[1]), {}};
   }
 
   void run(const Launch& launch) const override {
@@ -21,7 +36,11 @@ class GrlBackward final : public Op {
   }
 };
 
-class Grl final : public Op {
+Value append_grl_backward(Graph& graph, Value dy, Value lambda) {
+  return graph.append_one(std::make_shared<const GrlBackward>(), {dy, lambda});
+}
+
+class Grl final : public OpWith<GrlAttributes> {
  public:
   std::string_view name() const override { return "grl"; }
   Gradient gradient_kind() const override { return Gradient::kRule; }
@@ -36,9 +55,8 @@ class Grl final : public Op {
   }
 
   std::vector<Value> gradient(const GradientRequest& request) const override {
-    return {request.graph.append_one(std::make_shared<const GrlBackward>(),
-                                     {request.doutputs[0], request.node.inputs[1]}),
-            {}};
+    require_constant_lambda(request);
+    return {append_grl_backward(request.graph, request.doutputs[0], request.node.inputs[1]), {}};
   }
 
   void run(const Launch& /*launch*/) const override {}
@@ -49,7 +67,5 @@ class Grl final : public Op {
 Value grl(Graph& graph, Value x, Value lambda) {
   return graph.append_one(std::make_shared<const Grl>(), {x, lambda});
 }
-
-bool is_grl_backward(const Op& op) { return dynamic_cast<const GrlBackward*>(&op) != nullptr; }
 
 }  // namespace gradflip::ops

@@ -7,10 +7,10 @@
 
 namespace gradflip::ops {
 
+struct GrlAttributes {};
+struct GrlBackwardAttributes {};  // of its gradient: inputs dy, lambda
+
 // x: any f32; lambda: f32 scalar without rows.
 Value grl(Graph& graph, Value x, Value lambda);
-
-// Is `op` the backward of grl: inputs dy, lambda? For fusion.
-bool is_grl_backward(const Op& op);
 
 }  // namespace gradflip::ops

@@ -132,13 +132,13 @@ class Heads final : public Op {
     }
     static_assert(kMaxHeadRanges >= kMaxSegments);
     const float* times = entry.times == 0 ? nullptr : launch.in<float>(entry.times);
-    for (std::size_t s = 0; s < launch.segments.size(); ++s) {
-      if (!entry.rows.contains_segment(static_cast<int>(s))) continue;
-      const SegmentRange& segment = launch.segments[s];
-      const float mean =
-          segment.total == 0 ? 0.0F : entry.weights[s] / static_cast<float>(segment.total);
-      head.ranges[head.num_ranges++] = {segment.count, {mean, times}, entry.numbers[s]};
-    }
+    for_each_weighed_segment(launch.segments, entry.rows, entry.weights,
+                             [&](const WeighedSegment& segment) {
+                               head.ranges[head.num_ranges++] = {
+                                   segment.count,
+                                   {segment.weight, times},
+                                   entry.numbers[static_cast<std::size_t>(segment.segment)]};
+                             });
     head.loss = launch.out<float>(h);
     head.correct = launch.out<float>(entry_->heads.size() + h);
   }
@@ -201,14 +201,14 @@ std::vector<HeadValues> heads(Graph& graph, Value features, std::span<const Head
   };
   std::size_t output = 2 * heads.size();
   for (const Head& head : heads) {
-    HeadEntry to{head.rows, head.options.weights, head.numbers};
+    HeadEntry to{head.rows, head.weights, head.numbers};
     to.parameters = inputs.size();
     for (const HeadLayer& layer : head.layers) {
       add_input(layer.weight);
       add_input(layer.bias);
     }
     to.labels = add_input(head.labels);
-    to.times = add_input(head.options.times);
+    to.times = add_input(head.times);
     to.reversal = add_input(head.reversal);
     to.hidden = output;
     to.dlayers = output + head.layers.size() - 1;

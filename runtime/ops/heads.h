@@ -11,7 +11,7 @@
 
 #include "kernels/heads.h"
 #include "runtime/graph.h"
-#include "runtime/ops/loss_options.h"
+#include "runtime/ops/row_weights.h"
 
 namespace gradflip::ops {
 
@@ -27,9 +27,11 @@ struct Head {
   float label_smoothing = 0.0F;
   Value labels;  // rows x (): i32 classes or f32 numbers; none(): a number for each segment
   std::array<std::int32_t, kMaxSegments> numbers{};
-  LossOptions options;
-  Value reversal;  // none(): the features get the head's gradient; an f32 scalar lambda: -lambda
-};                 // times that
+  RowWeights weights;  // the loss is times * the sum of each row's loss times its weight
+  Value times;         // an f32 scalar; none(): 1
+  // none(): the features get the head's gradient; an f32 scalar lambda: -lambda times that
+  Value reversal;
+};
 
 struct HeadValues {
   Value loss;     // f32 scalar: the unweighted sum of the rows' losses

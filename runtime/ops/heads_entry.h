@@ -11,6 +11,7 @@
 #include "kernels/heads.h"
 #include "runtime/graph.h"
 #include "runtime/op.h"
+#include "runtime/ops/row_weights.h"
 
 namespace gradflip::ops {
 
@@ -18,7 +19,7 @@ namespace gradflip::ops {
 // 0 is the features, hence says "none" elsewhere.
 struct HeadEntry {
   Rows rows;
-  std::array<float, kMaxSegments> weights{};
+  RowWeights weights;
   std::array<std::int32_t, kMaxSegments> numbers{};
   std::size_t parameters = 0;  // the first layer's weight; its bias and the other layers follow
   std::size_t labels = 0, times = 0, reversal = 0;

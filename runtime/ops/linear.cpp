@@ -12,15 +12,33 @@ OpCost dense_cost(std::int64_t rows, const Shape& weight, std::span<const Tensor
   return {flops, flops, bytes_of(inputs) + bytes_of(outputs)};
 }
 
-class LinearBackwardData final : public Op {
+Value linear_backward_data(Graph& graph, Value dy, Value weight, const Shape& x, Math math);
+Value linear_backward_weight(Graph& graph, Value dy, Value x, const Shape& weight, Math math);
+
+// All three are linear in each of two operands, so that the gradients of each are the others.
+
+class LinearBackwardData final : public OpWith<LinearBackwardDataAttributes> {
  public:
-  LinearBackwardData(const Shape& x, Math math) : x_(x), math_(math) {}
+  using OpWith::OpWith;
 
   std::string_view name() const override { return "linear_backward_data"; }
-  const Math& math() const { return math_; }
+  Gradient gradient_kind() const override { return Gradient::kRule; }
 
   std::vector<ValueType> infer(std::span<const ValueType> inputs) const override {
-    return {{Dtype::kF32, x_, inputs[0].rows}};
+    return {{Dtype::kF32, attributes().x, inputs[0].rows}};
+  }
+
+  std::vector<Value> gradient(const GradientRequest& request) const override {
+    Graph& graph = request.graph;
+    const Value dy = request.node.inputs[0], weight = request.node.inputs[1];
+    const Value ddx = request.doutputs[0];
+    std::vector<Value> dinputs(2);
+    if (request.wanted[0] != 0) dinputs[0] = linear(graph, ddx, weight, attributes().math);
+    if (request.wanted[1] != 0) {
+      dinputs[1] =
+          linear_backward_weight(graph, dy, ddx, graph.type(weight).shape, attributes().math);
+    }
+    return dinputs;
   }
 
   OpCost cost(std::span<const TensorView> inputs,
@@ -30,56 +48,63 @@ class LinearBackwardData final : public Op {
 
   void run(const Launch& launch) const override {
     const TensorView& dy = launch.inputs[0];
+    const auto& [x, math] = attributes();
+    const GemmShape shape{.M = dy.rows, .N = x.size(), .K = dy.shape.size(), .math = math};
     dispatch(launch, [&](auto ctx) {
-      gemm(ctx, {.M = dy.rows, .N = x_.size(), .K = dy.shape.size(), .math = math_}, {},
-           launch.in<float>(0), launch.in<float>(1), Write::kOverwrite, launch.out<float>(0));
+      gemm(ctx, shape, {}, launch.in<float>(0), launch.in<float>(1), Write::kOverwrite,
+           launch.out<float>(0));
     });
   }
-
- private:
-  Shape x_;
-  Math math_;
 };
 
-// dweight = dy^T x, a sum over the batch.
-class LinearBackwardWeight final : public Op {
+class LinearBackwardWeight final : public OpWith<LinearBackwardWeightAttributes> {
  public:
-  LinearBackwardWeight(const Shape& weight, Math math) : weight_(weight), math_(math) {}
+  using OpWith::OpWith;
 
   std::string_view name() const override { return "linear_backward_weight"; }
+  Gradient gradient_kind() const override { return Gradient::kRule; }
 
   std::vector<ValueType> infer(std::span<const ValueType> /*inputs*/) const override {
-    return {{Dtype::kF32, weight_, {}}};
+    return {{Dtype::kF32, attributes().weight, {}}};
+  }
+
+  std::vector<Value> gradient(const GradientRequest& request) const override {
+    Graph& graph = request.graph;
+    const Value dy = request.node.inputs[0], x = request.node.inputs[1];
+    const Value ddweight = request.doutputs[0];
+    std::vector<Value> dinputs(2);
+    if (request.wanted[0] != 0) dinputs[0] = linear(graph, x, ddweight, attributes().math);
+    if (request.wanted[1] != 0) {
+      dinputs[1] =
+          linear_backward_data(graph, dy, ddweight, graph.type(x).shape, attributes().math);
+    }
+    return dinputs;
   }
 
   OpCost cost(std::span<const TensorView> inputs,
               std::span<const TensorView> outputs) const override {
-    return dense_cost(inputs[0].rows, weight_, inputs, outputs);
+    return dense_cost(inputs[0].rows, attributes().weight, inputs, outputs);
   }
 
   void run(const Launch& launch) const override {
+    const auto& [weight, math] = attributes();
+    const GemmShape shape{.M = weight[0],
+                          .N = weight[1],
+                          .K = launch.inputs[0].rows,
+                          .transpose_a = true,
+                          .math = math};
     dispatch(launch, [&](auto ctx) {
-      gemm(ctx,
-           {.M = weight_[0],
-            .N = weight_[1],
-            .K = launch.inputs[0].rows,
-            .transpose_a = true,
-            .math = math_},
-           {}, launch.in<float>(0), launch.in<float>(1), launch.write, launch.out<float>(0));
+      gemm(ctx, shape, {}, launch.in<float>(0), launch.in<float>(1), launch.write,
+           launch.out<float>(0));
     });
   }
-
- private:
-  Shape weight_;
-  Math math_;
 };
 
-class Linear final : public Op {
+class Linear final : public OpWith<LinearAttributes> {
  public:
-  explicit Linear(Math math) : math_(math) {}
+  using OpWith::OpWith;
 
   std::string_view name() const override { return "linear"; }
-  const Math& math() const { return math_; }
   Gradient gradient_kind() const override { return Gradient::kRule; }
 
   std::vector<ValueType> infer(std::span<const ValueType> inputs) const override {
@@ -98,12 +123,11 @@ class Linear final : public Op {
     const Value dy = request.doutputs[0];
     std::vector<Value> dinputs(2);
     if (request.wanted[0] != 0) {
-      dinputs[0] = graph.append_one(
-          std::make_shared<const LinearBackwardData>(graph.type(x).shape, math_), {dy, weight});
+      dinputs[0] = linear_backward_data(graph, dy, weight, graph.type(x).shape, attributes().math);
     }
     if (request.wanted[1] != 0) {
-      dinputs[1] = graph.append_one(
-          std::make_shared<const LinearBackwardWeight>(graph.type(weight).shape, math_), {dy, x});
+      dinputs[1] =
+          linear_backward_weight(graph, dy, x, graph.type(weight).shape, attributes().math);
     }
     return dinputs;
   }
@@ -116,30 +140,34 @@ class Linear final : public Op {
   void run(const Launch& launch) const override {
     const TensorView& x = launch.inputs[0];
     const Shape& weight = launch.inputs[1].shape;
+    const GemmShape shape{.M = x.rows,
+                          .N = weight[0],
+                          .K = weight[1],
+                          .transpose_b = true,
+                          .math = attributes().math};
     dispatch(launch, [&](auto ctx) {
-      gemm(ctx, {.M = x.rows, .N = weight[0], .K = weight[1], .transpose_b = true, .math = math_},
-           {}, launch.in<float>(0), launch.in<float>(1), Write::kOverwrite, launch.out<float>(0));
+      gemm(ctx, shape, {}, launch.in<float>(0), launch.in<float>(1), Write::kOverwrite,
+           launch.out<float>(0));
     });
   }
-
- private:
-  Math math_;
 };
+
+Value linear_backward_data(Graph& graph, Value dy, Value weight, const Shape& x, Math math) {
+  return graph.append_one(
+      std::make_shared<const LinearBackwardData>(LinearBackwardDataAttributes{x, math}),
+      {dy, weight});
+}
+
+Value linear_backward_weight(Graph& graph, Value dy, Value x, const Shape& weight, Math math) {
+  return graph.append_one(
+      std::make_shared<const LinearBackwardWeight>(LinearBackwardWeightAttributes{weight, math}),
+      {dy, x});
+}
 
 }  // namespace
 
 Value linear(Graph& graph, Value x, Value weight, Math math) {
-  return graph.append_one(std::make_shared<const Linear>(math), {x, weight});
-}
-
-const Math* linear_math(const Op& op) {
-  const auto* forward = dynamic_cast<const Linear*>(&op);
-  return forward == nullptr ? nullptr : &forward->math();
-}
-
-const Math* linear_backward_data_math(const Op& op) {
-  const auto* backward = dynamic_cast<const LinearBackwardData*>(&op);
-  return backward == nullptr ? nullptr : &backward->math();
+  return graph.append_one(std::make_shared<const Linear>(LinearAttributes{math}), {x, weight});
 }
 
 }  // namespace gradflip::ops

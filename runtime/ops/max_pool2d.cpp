@@ -39,18 +39,17 @@ class MaxPool2dBackward final : public Op {
   Shape x_;
 };
 
-class MaxPool2d final : public Op {
+class MaxPool2d final : public OpWith<Pool2dGeometry> {
  public:
-  explicit MaxPool2d(const Pool2dGeometry& geometry) : geometry_(geometry) {}
+  using OpWith::OpWith;
 
   std::string_view name() const override { return "max_pool2d"; }
   Gradient gradient_kind() const override { return Gradient::kRule; }
-  const Pool2dGeometry& geometry() const { return geometry_; }
 
   std::vector<ValueType> infer(std::span<const ValueType> inputs) const override {
     GRADFLIP_REQUIRE(inputs.size() == 1 && inputs[0].shape.rank() == 3 && !inputs[0].rows.none(),
                      message("max_pool2d: x ", inputs[0].text(), "; expected rows x (H, W, C)"));
-    const Pool2dShape shape = pool_shape(geometry_, 0, inputs[0].shape);
+    const Pool2dShape shape = pool_shape(attributes(), 0, inputs[0].shape);
     require_valid(shape);
     const Shape y{shape.P(), shape.Q(), shape.C};
     return {{Dtype::kF32, y, inputs[0].rows}, {Dtype::kI32, y, inputs[0].rows}};
@@ -58,31 +57,23 @@ class MaxPool2d final : public Op {
 
   std::vector<Value> gradient(const GradientRequest& request) const override {
     const Shape& x = request.graph.type(request.node.inputs[0]).shape;
-    return {request.graph.append_one(std::make_shared<const MaxPool2dBackward>(geometry_, x),
+    return {request.graph.append_one(std::make_shared<const MaxPool2dBackward>(attributes(), x),
                                      {request.doutputs[0], request.node.outputs[1]})};
   }
 
   void run(const Launch& launch) const override {
     const TensorView& x = launch.inputs[0];
     dispatch(launch, [&](auto ctx) {
-      max_pool2d_forward(ctx, pool_shape(geometry_, x.rows, x.shape), launch.in<float>(0),
+      max_pool2d_forward(ctx, pool_shape(attributes(), x.rows, x.shape), launch.in<float>(0),
                          launch.out<float>(0), launch.out<std::int32_t>(1));
     });
   }
-
- private:
-  Pool2dGeometry geometry_;
 };
 
 }  // namespace
 
 Value max_pool2d(Graph& graph, Value x, const Pool2dGeometry& geometry) {
   return graph.append(std::make_shared<const MaxPool2d>(geometry), {x})[0];
-}
-
-const Pool2dGeometry* max_pool2d_geometry(const Op& op) {
-  const auto* pool = dynamic_cast<const MaxPool2d*>(&op);
-  return pool == nullptr ? nullptr : &pool->geometry();
 }
 
 }  // namespace gradflip::ops

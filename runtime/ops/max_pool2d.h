@@ -15,7 +15,4 @@ struct Pool2dGeometry {
 
 Value max_pool2d(Graph& graph, Value x, const Pool2dGeometry& geometry = {});
 
-// The geometry, if `op` is a max_pool2d; null otherwise. For fusion.
-const Pool2dGeometry* max_pool2d_geometry(const Op& op);
-
 }  // namespace gradflip::ops

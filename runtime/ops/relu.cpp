@@ -6,13 +6,22 @@
 namespace gradflip::ops {
 namespace {
 
+Value append_relu_backward(Graph& graph, Value y, Value dy);
+
 // dx, from the forward's output y and dy.
 class ReluBackward final : public Op {
  public:
   std::string_view name() const override { return "relu_backward"; }
+  Gradient gradient_kind() const override { return Gradient::kRule; }
 
   std::vector<ValueType> infer(std::span<const ValueType> inputs) const override {
     return {inputs[0]};
+  }
+
+  // Linear in dy; of y, a step, whose derivative is zero where it has one.
+  std::vector<Value> gradient(const GradientRequest& request) const override {
+    if (request.wanted[1] == 0) return {{}, {}};
+    return {{}, append_relu_backward(request.graph, request.node.inputs[0], request.doutputs[0])};
   }
 
   void run(const Launch& launch) const override {
@@ -23,7 +32,7 @@ class ReluBackward final : public Op {
   }
 };
 
-class Relu final : public Op {
+class Relu final : public OpWith<ReluAttributes> {
  public:
   std::string_view name() const override { return "relu"; }
   Gradient gradient_kind() const override { return Gradient::kRule; }
@@ -35,8 +44,7 @@ class Relu final : public Op {
   }
 
   std::vector<Value> gradient(const GradientRequest& request) const override {
-    return {request.graph.append_one(std::make_shared<const ReluBackward>(),
-                                     {request.node.outputs[0], request.doutputs[0]})};
+    return {append_relu_backward(request.graph, request.node.outputs[0], request.doutputs[0])};
   }
 
   void run(const Launch& launch) const override {
@@ -45,6 +53,10 @@ class Relu final : public Op {
     });
   }
 };
+
+Value append_relu_backward(Graph& graph, Value y, Value dy) {
+  return graph.append_one(std::make_shared<const ReluBackward>(), {y, dy});
+}
 
 }  // namespace
 

@@ -5,6 +5,8 @@
 
 namespace gradflip::ops {
 
+struct ReluAttributes {};
+
 Value relu(Graph& graph, Value x);
 
 }  // namespace gradflip::ops

@@ -6,11 +6,9 @@
 namespace gradflip::ops {
 namespace {
 
-class EvaluateSchedule final : public Op {
+class EvaluateSchedule final : public OpWith<Schedule> {
  public:
-  explicit EvaluateSchedule(const Schedule& schedule) : schedule_(schedule) {}
-
-  const Schedule& schedule() const { return schedule_; }
+  using OpWith::OpWith;
 
   std::string_view name() const override { return "evaluate_schedule"; }
   Gradient gradient_kind() const override { return Gradient::kConstant; }
@@ -23,15 +21,12 @@ class EvaluateSchedule final : public Op {
 
   void run(const Launch& launch) const override {
     dispatch(launch, [&](auto ctx) {
-      evaluate_schedule(ctx, schedule_, launch.in<std::int64_t>(0), launch.out<float>(0));
+      evaluate_schedule(ctx, attributes(), launch.in<std::int64_t>(0), launch.out<float>(0));
     });
   }
-
- private:
-  Schedule schedule_;
 };
 
-class AdvanceStep final : public Op {
+class AdvanceStep final : public OpWith<AdvanceStepAttributes> {
  public:
   std::string_view name() const override { return "advance_step"; }
   bool updates_state() const override { return true; }
@@ -57,11 +52,6 @@ Value evaluate_schedule(Graph& graph, Value step, const Schedule& schedule) {
 
 void advance_step(Graph& graph, Value step) {
   graph.append(std::make_shared<const AdvanceStep>(), {step});
-}
-
-const Schedule* evaluated_schedule(const Op& op) {
-  const auto* evaluate = dynamic_cast<const EvaluateSchedule*>(&op);
-  return evaluate == nullptr ? nullptr : &evaluate->schedule();
 }
 
 }  // namespace gradflip::ops

@@ -7,13 +7,13 @@
 
 namespace gradflip::ops {
 
-// step: i64 scalar -> f32 scalar, the schedule's value on this step.
+// step: i64 scalar -> f32 scalar, the schedule's value on this step. The op's attributes are the
+// schedule.
 Value evaluate_schedule(Graph& graph, Value step, const Schedule& schedule);
+
+struct AdvanceStepAttributes {};
 
 // *step += 1, after everything that reads it.
 void advance_step(Graph& graph, Value step);
-
-// The schedule, if `op` evaluates one; null otherwise. For fusion.
-const Schedule* evaluated_schedule(const Op& op);
 
 }  // namespace gradflip::ops

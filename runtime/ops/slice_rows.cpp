@@ -21,7 +21,7 @@ bool contiguous_in(Rows rows, Rows all) {
   return started;
 }
 
-class PlaceRows final : public Op {
+class PlaceRows final : public OpWith<PlaceRowsAttributes> {
  public:
   PlaceRows(Rows rows, Rows placed) : rows_(rows), placed_(placed) {}
 
@@ -63,7 +63,7 @@ class PlaceRows final : public Op {
   Rows rows_, placed_;
 };
 
-class SliceRows final : public Op {
+class SliceRows final : public OpWith<SliceRowsAttributes> {
  public:
   explicit SliceRows(Rows rows) : rows_(rows) {}
 
@@ -97,7 +97,5 @@ Value slice_rows(Graph& graph, Value x, Rows rows) {
 Value place_rows(Graph& graph, Value x, Rows rows) {
   return graph.append_one(std::make_shared<const PlaceRows>(rows, graph.type(x).rows), {x});
 }
-
-bool is_place_rows(const Op& op) { return dynamic_cast<const PlaceRows*>(&op) != nullptr; }
 
 }  // namespace gradflip::ops

@@ -6,13 +6,13 @@
 
 namespace gradflip::ops {
 
+struct SliceRowsAttributes {};
+struct PlaceRowsAttributes {};
+
 // rows: one or more neighbouring segments of those that x has.
 Value slice_rows(Graph& graph, Value x, Rows rows);
 
 // x's rows among zeros for the other segments of `rows`. The gradient of slice_rows.
 Value place_rows(Graph& graph, Value x, Rows rows);
-
-// Is `op` a place_rows? For fusion.
-bool is_place_rows(const Op& op);
 
 }  // namespace gradflip::ops

@@ -1,73 +1,57 @@
 #include "runtime/ops/softmax_cross_entropy.h"
 
 #include "kernels/softmax_cross_entropy.h"
-#include "runtime/op.h"
+#include "runtime/ops/elementwise.h"
+#include "runtime/ops/row_sums.h"
 
 namespace gradflip::ops {
 namespace {
 
-class SoftmaxCrossEntropy final : public Op {
+// Outputs: the losses, and dloss/dlogits of each row.
+class SoftmaxCrossEntropy final : public OpWith<SoftmaxCrossEntropyAttributes> {
  public:
-  SoftmaxCrossEntropy(Rows rows, float label_smoothing, const LossOptions& options)
-      : rows_(rows), options_{label_smoothing, options.weights} {}
+  using OpWith::OpWith;
 
   std::string_view name() const override { return "softmax_cross_entropy"; }
   Gradient gradient_kind() const override { return Gradient::kRule; }
-  std::size_t num_losses() const override { return 1; }
-  const SoftmaxCrossEntropyOptions& options() const { return options_; }
 
   std::vector<ValueType> infer(std::span<const ValueType> inputs) const override {
-    GRADFLIP_REQUIRE(inputs[0].dtype == Dtype::kF32 && inputs[0].shape.rank() == 1 &&
-                         inputs[0].shape[0] > 0 && !inputs[0].rows.none() &&
-                         inputs[1] == (ValueType{Dtype::kI32, {}, inputs[0].rows}),
-                     message("softmax_cross_entropy: logits ", inputs[0].text(), ", labels ",
-                             inputs[1].text(), "; expected f32 rows x (num_classes) and i32 rows"));
-    GRADFLIP_REQUIRE(inputs.size() == 2 || inputs[2] == (ValueType{Dtype::kF32, {}, {}}),
-                     "softmax_cross_entropy: times must be an f32 scalar");
-    return {{Dtype::kF32, {}, {}}, inputs[0]};
+    require_softmax_cross_entropy(inputs[0], inputs[1]);
+    return {{Dtype::kF32, {}, inputs[0].rows}, inputs[0]};
   }
 
   std::vector<Value> gradient(const GradientRequest& request) const override {
-    std::vector<Value> dinputs(request.node.inputs.size());
-    dinputs[0] = request.node.outputs[1];
-    return dinputs;
+    require_no_gradient_at(request, 1);
+    Graph& graph = request.graph;
+    const Value slope = request.node.outputs[1];
+    return {multiply(graph, slope,
+                     spread_features(graph, request.doutputs[0], graph.type(slope).shape)),
+            {}};
   }
 
   void run(const Launch& launch) const override {
     const TensorView& logits = launch.inputs[0];
-    const float* times = launch.inputs.size() > 2 ? launch.in<float>(2) : nullptr;
-    const std::int64_t num_classes = logits.shape[0];
-    for_each_loss_segment(
-        launch, rows_, options_.weights, times,
-        [&](std::int64_t first, std::int64_t count, Scale scale, Write write) {
-          dispatch(launch, [&](auto ctx) {
-            softmax_cross_entropy(
-                ctx, {.N = count, .num_classes = num_classes}, options_.label_smoothing, scale,
-                launch.in<float>(0) + first * num_classes, launch.in<std::int32_t>(1) + first,
-                write, launch.out<float>(0), launch.out<float>(1) + first * num_classes);
-          });
-        });
+    dispatch(launch, [&](auto ctx) {
+      softmax_cross_entropy_rows(ctx, {logits.rows, logits.shape[0]}, attributes().label_smoothing,
+                                 launch.in<float>(0), launch.in<std::int32_t>(1),
+                                 launch.out<float>(0), launch.out<float>(1));
+    });
   }
-
- private:
-  Rows rows_;
-  SoftmaxCrossEntropyOptions options_;
 };
 
 }  // namespace
 
-Value softmax_cross_entropy(Graph& graph, Value logits, Value labels, float label_smoothing,
-                            const LossOptions& options) {
-  std::vector<Value> inputs{logits, labels};
-  if (!options.times.none()) inputs.push_back(options.times);
-  auto op = std::make_shared<const SoftmaxCrossEntropy>(graph.type(logits).rows, label_smoothing,
-                                                        options);
-  return graph.append(std::move(op), std::move(inputs))[0];
+void require_softmax_cross_entropy(const ValueType& logits, const ValueType& labels) {
+  GRADFLIP_REQUIRE(logits.dtype == Dtype::kF32 && logits.shape.rank() == 1 && logits.shape[0] > 0 &&
+                       !logits.rows.none() && labels == (ValueType{Dtype::kI32, {}, logits.rows}),
+                   message("softmax_cross_entropy: logits ", logits.text(), ", labels ",
+                           labels.text(), "; expected f32 rows x (num_classes) and i32 rows"));
 }
 
-const SoftmaxCrossEntropyOptions* softmax_cross_entropy_options(const Op& op) {
-  const auto* loss = dynamic_cast<const SoftmaxCrossEntropy*>(&op);
-  return loss == nullptr ? nullptr : &loss->options();
+Value softmax_cross_entropy(Graph& graph, Value logits, Value labels, float label_smoothing) {
+  return graph.append(
+      std::make_shared<const SoftmaxCrossEntropy>(SoftmaxCrossEntropyAttributes{label_smoothing}),
+      {logits, labels})[0];
 }
 
 }  // namespace gradflip::ops

@@ -1,24 +1,22 @@
-// Softmax cross-entropy: loss and gradient together, because the logits are read once for both.
+// Softmax cross-entropy of each row: its gradient with respect to the logits comes with it, because
+// the logits are read once for both.
 #pragma once
 
 #include "runtime/graph.h"
-#include "runtime/ops/loss_options.h"
+#include "runtime/op.h"
 
 namespace gradflip::ops {
 
-// The f32 scalar that comes back is the unweighted sum of the rows' losses, for display: divide by
-// the rows. Its gradient is that of the weighted loss (loss_options.h).
-//
-// logits: rows x (num_classes) f32; labels: rows x () i32, the same rows.
-Value softmax_cross_entropy(Graph& graph, Value logits, Value labels, float label_smoothing,
-                            const LossOptions& options = {});
-
-// What the op was made with, for fusion: inputs are logits, labels and, if there is, times.
-struct SoftmaxCrossEntropyOptions {
+struct SoftmaxCrossEntropyAttributes {
   float label_smoothing = 0.0F;
-  std::array<float, kMaxSegments> weights{};
 };
-// Null for other ops.
-const SoftmaxCrossEntropyOptions* softmax_cross_entropy_options(const Op& op);
+
+// logits: f32 rows x (num_classes); labels: i32 rows x (), the same rows -> f32 rows x (), each
+// row's loss (kernels/softmax_cross_entropy.h). row_sums.h makes a loss of the batch from them.
+// Its gradient rule has no gradient of its own.
+Value softmax_cross_entropy(Graph& graph, Value logits, Value labels, float label_smoothing = 0.0F);
+
+// Throws std::invalid_argument unless logits and labels fit. For operations that contain it.
+void require_softmax_cross_entropy(const ValueType& logits, const ValueType& labels);
 
 }  // namespace gradflip::ops

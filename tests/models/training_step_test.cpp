@@ -11,13 +11,12 @@
 #include "models/dann.h"
 #include "models/evaluator.h"
 #include "models/layers.h"
-#include "runtime/ops/add.h"
 #include "runtime/ops/bias.h"
+#include "runtime/ops/elementwise.h"
 #include "runtime/ops/grl.h"
-#include "runtime/ops/multiply.h"
 #include "runtime/ops/schedule.h"
-#include "runtime/ops/sum_loss.h"
 #include "tests/support/backends.h"
+#include "tests/support/losses.h"
 
 namespace gradflip {
 namespace {
@@ -37,7 +36,8 @@ struct Problem {
     return graph.parameter(index, name, shape);
   }
   TrainingStep train(Value loss) {
-    return append_training_step(graph, step, std::span(&loss, 1), parameters, {}, rate);
+    const Term term{"loss", loss};
+    return append_training_step(graph, step, std::span(&term, 1), parameters, {}, rate);
   }
 };
 
@@ -76,7 +76,7 @@ TYPED_TEST(TrainingStepTest, ParametersMayShareAGradient) {
   Problem p;
   const Value a = p.parameter("a", {2}), b = p.parameter("b", {2});
   const Value y = ops::bias(p.graph, p.x, ops::add(p.graph, a, b));
-  const TrainingStep step = p.train(ops::sum_loss(p.graph, y, 1.0F).loss);
+  const TrainingStep step = p.train(sum_all(p.graph, y));
   EXPECT_EQ(p.graph.count("copy"), 1);
   // Each loses 0.5 times the three rows' gradients of one.
   EXPECT_EQ(this->weights_after(p, step), (std::vector<float>(4, -1.5F)));
@@ -102,14 +102,14 @@ TYPED_TEST(TrainingStepTest, AGradientMayBeAViewOfAnother) {
   const Value a = p.parameter("a", {2}), b = p.parameter("b", {2});
   const Value seen = p.graph.append_one(std::make_shared<const ViewOf>(), {a});
   const Value y = ops::bias(p.graph, ops::bias(p.graph, p.x, seen), b);
-  const TrainingStep step = p.train(ops::sum_loss(p.graph, y, 1.0F).loss);
+  const TrainingStep step = p.train(sum_all(p.graph, y));
   EXPECT_EQ(this->weights_after(p, step), (std::vector<float>(4, -1.5F)));
 }
 
 TEST(TrainingStepParametersTest, AreThoseOfTheGraphAllOfThem) {
   const auto refuses = [](Problem& p, const char* told) {
     const Value y = ops::bias(p.graph, p.x, p.graph.parameter(0, "a", {2}));
-    const Value loss = ops::sum_loss(p.graph, y, 1.0F).loss;
+    const Value loss = sum_all(p.graph, y);
     EXPECT_THAT([&] { p.train(loss); }, ThrowsMessage<std::invalid_argument>(HasSubstr(told)));
   };
   const FileLayout layout = FileLayout::same({2});

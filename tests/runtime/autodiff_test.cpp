@@ -5,16 +5,15 @@
 
 #include <array>
 
-#include "runtime/ops/add.h"
+#include "runtime/ops/elementwise.h"
 #include "runtime/ops/grl.h"
 #include "runtime/ops/linear.h"
-#include "runtime/ops/multiply.h"
 #include "runtime/ops/relu.h"
 #include "runtime/ops/slice_rows.h"
 #include "runtime/ops/stop_gradient.h"
-#include "runtime/ops/sum_loss.h"
 #include "tests/support/backends.h"
 #include "tests/support/graph_runner.h"
+#include "tests/support/losses.h"
 
 namespace gradflip {
 namespace {
@@ -40,22 +39,21 @@ std::vector<float> rows_of(const Context& context, const Graph& built, Value val
   for (std::int64_t row = 0; row < rows; ++row) {
     Graph graph = built;
     const Value one_hot = graph.external("one hot", kScalarRows);
-    const ops::SumLoss sum = ops::sum_loss(graph, ops::multiply(graph, value, one_hot), 1.0F);
+    const Value sum = sum_all(graph, ops::multiply(graph, value, one_hot));
     GraphRunner runner(graph, {rows}, 1, {}, context);
     for (std::size_t i = 0; i < externals.size(); ++i) runner.bind(externals[i], inputs[i]);
     std::vector<float> selector(static_cast<std::size_t>(rows), 0.0F);
     selector[static_cast<std::size_t>(row)] = 1.0F;
     runner.bind(one_hot, selector);
     runner.run();
-    result.push_back(runner.read(sum.loss)[0]);
+    result.push_back(runner.read(sum)[0]);
   }
   return result;
 }
 
 struct Example {
   Graph graph;
-  Value x, y, lambda, dx, dy;
-  ops::SumLoss s;
+  Value x, y, lambda, s, dx, dy;
 };
 
 // x and y go through the reversal; s = 6 * sum(x^2 + y^2 + x + y).
@@ -67,10 +65,10 @@ Example reversed_example() {
   e.lambda = graph.external("lambda", kScalar);
   const Value x = ops::grl(graph, e.x, e.lambda), y = ops::grl(graph, e.y, e.lambda);
   const Value z = ops::add(graph, ops::multiply(graph, x, x), ops::multiply(graph, y, y));
-  e.s = ops::sum_loss(graph, ops::add(graph, ops::add(graph, z, x), y), 6.0F);
-  const std::array<Value, 1> losses{e.s.loss};
+  e.s = sum_all(graph, ops::add(graph, ops::add(graph, z, x), y), 6.0F);
+  const std::array<Value, 1> losses{e.s};
   const std::array<Value, 2> wrt{e.x, e.y};
-  const std::vector<Value> gradients = gradflip::gradients(graph, losses, wrt);
+  const std::vector<Value> gradients = gradients_of(graph, losses, wrt);
   e.dx = gradients[0];
   e.dy = gradients[1];
   return e;
@@ -83,7 +81,7 @@ TYPED_TEST(GradientTest, ReversesTheGradientOfTheSeedExample) {
   GraphRunner runner(e.graph, {3}, 1, {}, this->ctx());
   for (std::size_t i = 0; i < externals.size(); ++i) runner.bind(externals[i], inputs[i]);
   runner.run();
-  EXPECT_EQ(runner.read(e.s.loss)[0], 672.0F);
+  EXPECT_EQ(runner.read(e.s)[0], 672.0F);
   EXPECT_THAT(rows_of(this->ctx(), e.graph, e.dx, inputs, externals), ElementsAre(-18, -30, -42));
   EXPECT_THAT(rows_of(this->ctx(), e.graph, e.dy, inputs, externals), ElementsAre(-54, -66, -78));
 }
@@ -102,9 +100,9 @@ TEST(AutodiffTest, MakesNoNodeForValuesThatNeedNoGradient) {
   Parameters parameters;
   const Value x = graph.external("x", {Dtype::kF32, {3}, segment_rows(0)});
   const Value weight = graph.parameter(0, "weight", {2, 3});
-  const ops::SumLoss loss = ops::sum_loss(graph, ops::linear(graph, x, weight), 1.0F);
-  const std::array<Value, 1> losses{loss.loss}, wrt{weight};
-  gradients(graph, losses, wrt);
+  const Value loss = sum_all(graph, ops::linear(graph, x, weight));
+  const std::array<Value, 1> losses{loss}, wrt{weight};
+  gradients_of(graph, losses, wrt);
   EXPECT_EQ(graph.count("linear_backward_weight"), 1);
   EXPECT_EQ(graph.count("linear_backward_data"), 0);
 }
@@ -114,10 +112,10 @@ TEST(AutodiffTest, StopsAtStopGradient) {
   const Value x = graph.external("x", {Dtype::kF32, {3}, segment_rows(0)});
   const Value weight = graph.parameter(0, "weight", {2, 3});
   const Value stopped = ops::stop_gradient(graph, ops::linear(graph, x, weight));
-  const ops::SumLoss loss = ops::sum_loss(graph, stopped, 1.0F);
-  const std::array<Value, 1> losses{loss.loss}, wrt{weight};
+  const Value loss = sum_all(graph, stopped);
+  const std::array<Value, 1> losses{loss}, wrt{weight};
   const std::size_t nodes = graph.nodes().size();
-  EXPECT_TRUE(gradients(graph, losses, wrt)[0].none());
+  EXPECT_TRUE(gradients_of(graph, losses, wrt)[0].none());
   EXPECT_EQ(graph.nodes().size(), nodes);
 }
 
@@ -126,9 +124,9 @@ TYPED_TEST(GradientTest, AddsTheGradientsOfAParameterThatIsUsedTwice) {
   const Value x = graph.external("x", {Dtype::kF32, {2}, segment_rows(0)});
   const Value weight = graph.parameter(0, "weight", {2, 2});
   const Value once = ops::linear(graph, x, weight);
-  const ops::SumLoss loss = ops::sum_loss(graph, ops::linear(graph, once, weight), 1.0F);
-  const std::array<Value, 1> losses{loss.loss}, wrt{weight};
-  const Value dweight = gradients(graph, losses, wrt)[0];
+  const Value loss = sum_all(graph, ops::linear(graph, once, weight));
+  const std::array<Value, 1> losses{loss}, wrt{weight};
+  const Value dweight = gradients_of(graph, losses, wrt)[0];
   EXPECT_EQ(graph.count("add"), 1);
 
   Parameters parameters;
@@ -149,31 +147,59 @@ TYPED_TEST(GradientTest, PlacesTheGradientOfASliceAmongZeros) {
   const Value target = graph.external("target", {Dtype::kF32, {}, segment_rows(1)});
   const Value x =
       ops::add(graph, ops::place_rows(graph, source, both), ops::place_rows(graph, target, both));
-  const ops::SumLoss loss = ops::sum_loss(
-      graph, ops::multiply(graph, ops::slice_rows(graph, x, segment_rows(1)), target), 1.0F);
-  const std::array<Value, 1> losses{loss.loss};
+  const Value loss =
+      sum_all(graph, ops::multiply(graph, ops::slice_rows(graph, x, segment_rows(1)), target));
+  const std::array<Value, 1> losses{loss};
   const std::array<Value, 2> wrt{x, target};
-  const std::vector<Value> dx = gradients(graph, losses, wrt);
+  const std::vector<Value> dx = gradients_of(graph, losses, wrt);
   // The loss is sum(target^2): read sum(dx * x) = sum(target^2) and sum(dtarget * target) = 2
   // sum(target^2).
-  const ops::SumLoss through_x = ops::sum_loss(graph, ops::multiply(graph, dx[0], x), 1.0F);
-  const ops::SumLoss through_target =
-      ops::sum_loss(graph, ops::multiply(graph, dx[1], target), 1.0F);
+  const Value through_x = sum_all(graph, ops::multiply(graph, dx[0], x));
+  const Value through_target = sum_all(graph, ops::multiply(graph, dx[1], target));
   GraphRunner runner(graph, {2, 3}, 1, {}, this->ctx());
   runner.bind(source, std::vector<float>{100, 200});
   runner.bind(target, std::vector<float>{1, 2, 3});
   runner.run();
-  EXPECT_EQ(runner.read(loss.loss)[0], 14.0F);
-  EXPECT_EQ(runner.read(through_x.loss)[0], 14.0F);
-  EXPECT_EQ(runner.read(through_target.loss)[0], 28.0F);
+  EXPECT_EQ(runner.read(loss)[0], 14.0F);
+  EXPECT_EQ(runner.read(through_x)[0], 14.0F);
+  EXPECT_EQ(runner.read(through_target)[0], 28.0F);
 }
 
-TEST(AutodiffTest, RefusesALossThatIsNone) {
+TEST(AutodiffTest, RefusesRowsWithoutAGradient) {
   Graph graph;
   const Value x = graph.external("x", kScalarRows);
   const Value y = ops::relu(graph, x);
   const std::array<Value, 1> losses{y}, wrt{x};
-  EXPECT_THROW(gradients(graph, losses, wrt), std::invalid_argument);
+  EXPECT_THROW(gradients_of(graph, losses, wrt), std::invalid_argument);
+}
+
+TEST(AutodiffTest, RefusesAGradientOfAnotherType) {
+  Graph graph;
+  const Value x = graph.external("x", kScalarRows);
+  const Value y = ops::relu(graph, x);
+  const Seed seed{y, graph.external("dy", {Dtype::kF32, {2}, segment_rows(0)})};
+  EXPECT_THROW(gradients(graph, std::span(&seed, 1), std::span(&x, 1)), std::invalid_argument);
+}
+
+// <dy, y> with dy given row by row, and the same value named twice.
+TYPED_TEST(GradientTest, StartsFromWhatArrives) {
+  Graph graph;
+  const Value x = graph.external("x", kScalarRows);
+  const Value dy = graph.external("dy", kScalarRows);
+  const Value y = ops::square(graph, x);
+  const std::array<Seed, 2> seeds{{{y, dy}, {y, dy}}};
+  const Value dx = gradients(graph, seeds, std::span(&x, 1))[0];
+  EXPECT_THAT(rows_of(this->ctx(), graph, dx, {{1, 2, 3}, {1, 10, 100}}, {x, dy}),
+              ElementsAre(4, 80, 1200));
+}
+
+TEST(AutodiffTest, LossesOfOneOperationAreSeedsTogether) {
+  Graph graph;
+  const Value x = graph.external("x", {Dtype::kF32, {2}, segment_rows(0)});
+  const Value labels = graph.external("labels", {Dtype::kI32, {}, segment_rows(0)});
+  const Value loss = weighed_softmax(graph, x, labels);
+  const Seed weighed{loss, ops::constant(graph, kScalar, 0.5F)};
+  EXPECT_THROW(gradients(graph, std::span(&weighed, 1), std::span(&x, 1)), std::invalid_argument);
 }
 
 }  // namespace

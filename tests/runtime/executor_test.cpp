@@ -7,17 +7,16 @@
 
 #include "runtime/autodiff.h"
 #include "runtime/launch_observer.h"
-#include "runtime/ops/add.h"
+#include "runtime/ops/elementwise.h"
 #include "runtime/ops/linear.h"
-#include "runtime/ops/multiply.h"
 #include "runtime/ops/record.h"
 #include "runtime/ops/relu.h"
 #include "runtime/ops/schedule.h"
 #include "runtime/ops/slice_rows.h"
-#include "runtime/ops/sum_loss.h"
 #include "runtime/sharding.h"
 #include "tests/support/backends.h"
 #include "tests/support/graph_runner.h"
+#include "tests/support/losses.h"
 #include "tests/support/random_data.h"
 
 namespace gradflip {
@@ -43,11 +42,11 @@ TwoPhases two_phases() {
   t.parameters.add("weight", {3, 3}, FileLayout::same({3, 3}), 1.0F);
   const Value weight = t.graph.parameter(0, "weight", {3, 3});
   const Value h = ops::relu(t.graph, ops::linear(t.graph, t.x, weight));
-  const ops::SumLoss loss = ops::sum_loss(t.graph, h, 1.0F);
-  const std::array<Value, 1> losses{loss.loss}, wrt{weight};
-  t.sum = gradients(t.graph, losses, wrt)[0];  // (3, 3), complete only after all rows
-  t.y = ops::sum_loss(t.graph, ops::linear(t.graph, h, t.sum), 1.0F).loss;
-  t.z = loss.loss;
+  const Value loss = sum_all(t.graph, h);
+  const std::array<Value, 1> losses{loss}, wrt{weight};
+  t.sum = gradients_of(t.graph, losses, wrt)[0];  // (3, 3), complete only after all rows
+  t.y = sum_all(t.graph, ops::linear(t.graph, h, t.sum));
+  t.z = loss;
   return t;
 }
 
@@ -99,7 +98,7 @@ TYPED_TEST(ExecutorTest, ResultsAreTheSameBitsForAnyNumberOfThreads) {
 TYPED_TEST(ExecutorTest, TakesFewerRowsThanItPlannedFor) {
   Graph graph;
   const Value x = graph.external("x", kRow3);
-  const Value sum = ops::sum_loss(graph, x, 1.0F).loss;
+  const Value sum = sum_all(graph, x);
   GraphRunner runner(graph, {1000}, 2, {}, this->ctx());
   runner.bind(x, std::vector<float>(3000, 1.0F));
   for (const std::int64_t rows : {1000, 999, 33, 32, 1, 0}) {
@@ -113,7 +112,7 @@ TYPED_TEST(ExecutorTest, TakesFewerRowsThanItPlannedFor) {
 TYPED_TEST(ExecutorTest, RefusesToRunWithAnUnboundValue) {
   Graph graph;
   const Value x = graph.external("pictures", kRow3);
-  ops::sum_loss(graph, x, 1.0F);
+  sum_all(graph, x);
   GraphRunner runner(graph, {4}, 1, {}, this->ctx());
   try {
     runner.run();
@@ -154,9 +153,9 @@ TYPED_TEST(ExecutorTest, SlicesAreViewsOfTheirRowsInEveryPiece) {
   }
   const Value tail = ops::slice_rows(graph, x, segment_rows(1) | segment_rows(2));
   std::vector<Value> sums;
-  sums.push_back(ops::sum_loss(graph, ops::slice_rows(graph, x, segment_rows(0)), 1.0F).loss);
-  sums.push_back(ops::sum_loss(graph, ops::slice_rows(graph, x, segment_rows(1)), 1.0F).loss);
-  sums.push_back(ops::sum_loss(graph, ops::slice_rows(graph, tail, segment_rows(2)), 1.0F).loss);
+  sums.push_back(sum_all(graph, ops::slice_rows(graph, x, segment_rows(0))));
+  sums.push_back(sum_all(graph, ops::slice_rows(graph, x, segment_rows(1))));
+  sums.push_back(sum_all(graph, ops::slice_rows(graph, tail, segment_rows(2))));
   GraphRunner runner(graph, {70, 0, 41}, 2, {}, this->ctx());
   runner.bind(inputs[0], std::vector<float>(140, 1.0F));
   runner.bind(inputs[1], std::vector<float>(1, 7.0F));
@@ -180,7 +179,7 @@ Counter counter() {
   c.step = c.graph.external("step", {Dtype::kI64, {}, {}});
   c.ring = c.graph.external("ring", {Dtype::kF32, {kRingRows, 2}, {}});
   c.x = c.graph.external("x", kRow3);
-  const Value sum = ops::sum_loss(c.graph, c.x, 1.0F).loss;
+  const Value sum = sum_all(c.graph, c.x);
   const Value rate = ops::evaluate_schedule(
       c.graph, c.step, {.kind = Schedule::Kind::kStepDecay, .start = 1.0, .beta = 0.5, .gamma = 1});
   const std::array<Value, 2> scalars{sum, rate};

@@ -10,18 +10,17 @@
 #include "runtime/autodiff.h"
 #include "runtime/fusion.h"
 #include "runtime/op.h"
-#include "runtime/ops/add.h"
-#include "runtime/ops/bce_with_logits.h"
 #include "runtime/ops/bias.h"
 #include "runtime/ops/constant_rows.h"
 #include "runtime/ops/count_correct.h"
+#include "runtime/ops/elementwise.h"
 #include "runtime/ops/grl.h"
 #include "runtime/ops/linear.h"
 #include "runtime/ops/relu.h"
 #include "runtime/ops/slice_rows.h"
-#include "runtime/ops/softmax_cross_entropy.h"
 #include "tests/support/backends.h"
 #include "tests/support/graph_runner.h"
+#include "tests/support/losses.h"
 #include "tests/support/random_data.h"
 
 namespace gradflip {
@@ -33,6 +32,7 @@ constexpr Rows kSourceRows = segment_rows(0), kAllRows{0b11};
 struct Options {
   std::int64_t domain_logits = 1;
   bool lambda_weighs_the_loss = false;
+  ops::Over over = ops::Over::kSegments;
   Math math = Math::kF32;
 };
 
@@ -89,23 +89,23 @@ Dann build_dann(const Options& options = {}) {
   Value h = ops::relu(graph, network.layer(source_features, 9));
   d.label_hidden = h = ops::relu(graph, network.layer(h, 8));
   d.label_logits = network.layer(h, 4);
-  d.label_loss = ops::softmax_cross_entropy(graph, d.label_logits, d.labels, 0.1F);
+  d.label_loss = weighed_softmax(graph, d.label_logits, d.labels, 0.1F);
   d.label_correct = ops::count_correct(graph, d.label_logits, d.labels);
 
   const Value seen = ops::grl(graph, features, d.lambda);
   const Value logits =
       network.layer(ops::relu(graph, network.layer(seen, 10)), options.domain_logits);
-  ops::LossOptions loss;
-  loss.weights[0] = 0.75F;
-  if (options.lambda_weighs_the_loss) loss.times = d.lambda;
+  ops::RowWeights weights{.over = options.over};
+  weights.weights[0] = 0.75F;
+  const Value times = options.lambda_weighs_the_loss ? d.lambda : Value{};
   constexpr std::array<ops::SegmentNumber, 2> kDomains{{{0, 0}, {1, 1}}};
   if (options.domain_logits == 1) {
     const Value domains = ops::constant_rows(graph, kDomains);
-    d.domain_loss = ops::bce_with_logits(graph, logits, domains, loss);
+    d.domain_loss = weighed_bce(graph, logits, domains, weights, times);
     d.domain_correct = ops::count_correct_binary(graph, logits, domains);
   } else {
     const Value domains = ops::constant_labels(graph, kDomains);
-    d.domain_loss = ops::softmax_cross_entropy(graph, logits, domains, 0.0F, loss);
+    d.domain_loss = weighed_softmax(graph, logits, domains, 0.0F, weights, times);
     d.domain_correct = ops::count_correct(graph, logits, domains);
   }
   return d;
@@ -130,9 +130,8 @@ TEST(FuseHeadsTest, OneNodeIsLeftOfAllHeads) {
     const Dann after = fused(before);
     EXPECT_EQ(after.graph.count("heads"), 1);
     EXPECT_EQ(after.graph.count("linear"), 1);  // the extractor's
-    for (const char* gone :
-         {"grl", "slice_rows", "softmax_cross_entropy", "bce_with_logits", "count_correct",
-          "count_correct_binary", "constant_rows", "constant_labels"}) {
+    for (const char* gone : {"grl", "slice_rows", "weighed_loss", "count_correct",
+                             "count_correct_binary", "constant_rows", "constant_labels"}) {
       EXPECT_EQ(after.graph.count(gone), 0) << gone;
     }
     EXPECT_EQ(after.graph.type(after.domain_loss), before.graph.type(before.domain_loss));
@@ -147,7 +146,7 @@ TEST(FuseHeadsTest, GradientsAreTwoNodes) {
     if (dann.graph.info({id}).kind == ValueKind::kParameter) parameters.push_back({id});
   }
   const std::array<Value, 2> losses{dann.label_loss, dann.domain_loss};
-  for (const Value gradient : gradients(dann.graph, losses, parameters)) {
+  for (const Value gradient : gradients_of(dann.graph, losses, parameters)) {
     EXPECT_FALSE(gradient.none());
   }
   EXPECT_EQ(dann.graph.count("heads_backward_data"), 1);
@@ -166,7 +165,7 @@ TEST(FuseHeadsTest, FrozenLayersCostNothing) {
     if (dann.graph.info({id}).name == "p4") weight = {id};
   }
   const std::array<Value, 1> wrt{weight};
-  const Value dweight = gradients(dann.graph, losses, wrt)[0];
+  const Value dweight = gradients_of(dann.graph, losses, wrt)[0];
   EXPECT_EQ(dann.graph.type(dweight).shape, dann.graph.type(weight).shape);
   EXPECT_EQ(dann.graph.count("heads_backward_data"), 0);
   EXPECT_EQ(dann.graph.nodes().back().outputs.size(), 1U);
@@ -183,8 +182,7 @@ TEST(FuseHeadsTest, LeavesAHeadThatSomebodyLooksInto) {
     // layer, what makes logits that are read stays.
     const bool is_hidden = watched == dann.label_hidden;
     EXPECT_EQ(rewritten.graph.count("heads"), is_hidden ? 2 : 1);
-    EXPECT_EQ(rewritten.graph.count("softmax_cross_entropy"), is_hidden ? 0 : 1);
-    EXPECT_EQ(rewritten.graph.count("bce_with_logits"), 0);
+    EXPECT_EQ(rewritten.graph.count("weighed_loss"), is_hidden ? 0 : 1);
   }
 }
 
@@ -194,15 +192,13 @@ TEST(FuseHeadsTest, LeavesWhatTheKernelsDoNotTake) {
   const Value x = dann.graph.external("x", {Dtype::kF32, {5}, segment_rows(0)});
   dann.labels = dann.graph.external("labels", {Dtype::kI32, {}, segment_rows(0)});
   const Value wide = ops::relu(dann.graph, network.layer(x, kMaxHeadWidth + 1));
-  const Value narrow =
-      ops::softmax_cross_entropy(dann.graph, network.layer(wide, 3), dann.labels, 0);
-  const Value many =
-      ops::softmax_cross_entropy(dann.graph, network.layer(x, kMaxHeadLogits + 1), dann.labels, 0);
+  const Value narrow = weighed_softmax(dann.graph, network.layer(wide, 3), dann.labels);
+  const Value many = weighed_softmax(dann.graph, network.layer(x, kMaxHeadLogits + 1), dann.labels);
   const std::array<Value, 2> keep{narrow, many};
   const Graph after = fuse_heads(dann.graph, keep).graph;
   EXPECT_EQ(after.count("heads"), 1);  // on the wide layer
   EXPECT_EQ(after.count("linear"), 2);
-  EXPECT_EQ(after.count("softmax_cross_entropy"), 1);
+  EXPECT_EQ(after.count("weighed_loss"), 1);
 }
 
 // A loss that is read before the next one exists cannot wait for it.
@@ -211,9 +207,9 @@ TEST(FuseHeadsTest, LeavesALossThatIsReadBeforeTheLastOne) {
   Builder network(dann, Math::kF32);
   const Value x = dann.graph.external("x", {Dtype::kF32, {5}, segment_rows(0)});
   dann.labels = dann.graph.external("labels", {Dtype::kI32, {}, segment_rows(0)});
-  const Value first = ops::softmax_cross_entropy(dann.graph, network.layer(x, 3), dann.labels, 0);
+  const Value first = weighed_softmax(dann.graph, network.layer(x, 3), dann.labels);
   const Value twice = ops::add(dann.graph, first, first);
-  const Value second = ops::softmax_cross_entropy(dann.graph, network.layer(x, 3), dann.labels, 0);
+  const Value second = weighed_softmax(dann.graph, network.layer(x, 3), dann.labels);
   const std::array<Value, 3> keep{first, twice, second};
   EXPECT_EQ(fuse_heads(dann.graph, keep).graph.count("heads"), 0);
 }
@@ -232,7 +228,7 @@ Results run(const Context& context, Dann dann, float lambda, std::int64_t steps 
     if (dann.graph.info({id}).kind == ValueKind::kParameter) wrt.push_back({id});
   }
   const std::array<Value, 2> losses{dann.label_loss, dann.domain_loss};
-  const std::vector<Value> gradients = gradflip::gradients(dann.graph, losses, wrt);
+  const std::vector<Value> gradients = gradients_of(dann.graph, losses, wrt);
   for (std::size_t i = 0; i < gradients.size(); ++i) {
     dann.graph.mark_gradient(gradients[i], static_cast<std::int32_t>(i));
   }
@@ -265,7 +261,8 @@ TYPED_TEST_SUITE(FusedHeadsTest, Backends, BackendNames);
 
 TYPED_TEST(FusedHeadsTest, EqualTheUnfusedGraph) {
   for (const Options& options :
-       {Options{}, Options{.domain_logits = 2}, Options{.lambda_weighs_the_loss = true}}) {
+       {Options{}, Options{.domain_logits = 2}, Options{.lambda_weighs_the_loss = true},
+        Options{.over = ops::Over::kRows}, Options{.over = ops::Over::kNothing}}) {
     for (const float lambda : {0.0F, 0.5F}) {
       const Dann dann = build_dann(options);
       const Results want = run(this->ctx(), dann, lambda);
@@ -332,11 +329,11 @@ TYPED_TEST(FusedHeadsTest, AStepIsThreeLaunches) {
   dann.labels = graph.external("labels", {Dtype::kI32, {}, segment_rows(0)});
   dann.lambda = graph.external("lambda", {Dtype::kF32, {}, {}});
   const Value hidden = ops::relu(graph, network.layer(features, 12));
-  dann.label_loss = ops::softmax_cross_entropy(graph, network.layer(hidden, 3), dann.labels, 0.0F);
+  dann.label_loss = weighed_softmax(graph, network.layer(hidden, 3), dann.labels);
   const Value reversed = ops::grl(graph, features, dann.lambda);
   constexpr std::array<ops::SegmentNumber, 1> kDomain{{{0, 1}}};
   dann.domain_loss =
-      ops::bce_with_logits(graph, network.layer(reversed, 1), ops::constant_rows(graph, kDomain));
+      weighed_bce(graph, network.layer(reversed, 1), ops::constant_rows(graph, kDomain));
   const std::vector<Value> keep{features, dann.labels, dann.lambda, dann.label_loss,
                                 dann.domain_loss};
   Rewritten after = fuse_heads(graph, keep);
@@ -345,7 +342,7 @@ TYPED_TEST(FusedHeadsTest, AStepIsThreeLaunches) {
     if (after.graph.info({id}).kind == ValueKind::kParameter) wrt.push_back({id});
   }
   const std::array<Value, 2> losses{after(dann.label_loss), after(dann.domain_loss)};
-  const std::vector<Value> gradients = gradflip::gradients(after.graph, losses, wrt);
+  const std::vector<Value> gradients = gradients_of(after.graph, losses, wrt);
   EXPECT_EQ(after.graph.nodes().size(), 3U);
 
   GraphRunner runner(after.graph, {19}, 1, dann.parameters, this->ctx());

@@ -6,14 +6,14 @@
 #include "runtime/fusion.h"
 #include "runtime/op.h"
 #include "runtime/ops/conv_block.h"
+#include "runtime/ops/elementwise.h"
 #include "runtime/ops/gather.h"
-#include "runtime/ops/multiply.h"
 #include "runtime/ops/sample.h"
 #include "runtime/ops/schedule.h"
-#include "runtime/ops/sum_loss.h"
 #include "runtime/sharding.h"
 #include "tests/support/backends.h"
 #include "tests/support/graph_runner.h"
+#include "tests/support/losses.h"
 #include "tests/support/random_data.h"
 
 namespace gradflip {
@@ -104,9 +104,9 @@ class FusedSampledInputTest : public BackendTest<Ctx> {
                           : fuse_conv_blocks(h.graph, h.keep());  // finds nothing to do
     Graph& graph = head.graph;
     const Value pooled = head(h.pooled);
-    const Value loss = ops::sum_loss(graph, ops::multiply(graph, pooled, pooled), 0.5F).loss;
+    const Value loss = sum_all(graph, ops::multiply(graph, pooled, pooled), 0.5F);
     const std::array<Value, 2> wrt{head(h.filter), head(h.bias)};
-    const std::vector<Value> gradients = gradflip::gradients(graph, std::span(&loss, 1), wrt);
+    const std::vector<Value> gradients = gradients_of(graph, std::span(&loss, 1), wrt);
     GraphRunner runner(graph, {kRows.begin(), kRows.end()}, 1, block_parameters(), this->ctx());
     runner.set_weights(random_floats(runner.blocks().weights.bytes() / 4, 1));
     runner.bind(head(h.step), std::vector<std::int64_t>{2});

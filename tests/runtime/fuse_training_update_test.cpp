@@ -9,15 +9,15 @@
 #include "runtime/fusion.h"
 #include "runtime/op.h"
 #include "runtime/ops/conv_block.h"
+#include "runtime/ops/elementwise.h"
 #include "runtime/ops/linear.h"
-#include "runtime/ops/multiply.h"
 #include "runtime/ops/record.h"
 #include "runtime/ops/schedule.h"
 #include "runtime/ops/sgd.h"
-#include "runtime/ops/sum_loss.h"
 #include "runtime/sharding.h"
 #include "tests/support/backends.h"
 #include "tests/support/graph_runner.h"
+#include "tests/support/losses.h"
 #include "tests/support/random_data.h"
 
 namespace gradflip {
@@ -51,8 +51,8 @@ Step build_step(bool with_linear = false) {
     wrt.push_back(graph.parameter(2, "weight", {3, 16}));
     y = ops::linear(graph, y, wrt[2]);
   }
-  const Value loss = ops::sum_loss(graph, ops::multiply(graph, y, y), 0.5F).loss;
-  const std::vector<Value> gradients = gradflip::gradients(graph, std::span(&loss, 1), wrt);
+  const Value loss = sum_all(graph, ops::multiply(graph, y, y), 0.5F);
+  const std::vector<Value> gradients = gradients_of(graph, std::span(&loss, 1), wrt);
   for (std::size_t i = 0; i < gradients.size(); ++i) {
     graph.mark_gradient(gradients[i], static_cast<std::int32_t>(i));
   }

@@ -21,17 +21,17 @@
 #include "runtime/ops/constant_rows.h"
 #include "runtime/ops/conv2d.h"
 #include "runtime/ops/count_correct.h"
+#include "runtime/ops/elementwise.h"
 #include "runtime/ops/grl.h"
 #include "runtime/ops/linear.h"
 #include "runtime/ops/max_pool2d.h"
-#include "runtime/ops/multiply.h"
 #include "runtime/ops/relu.h"
 #include "runtime/ops/slice_rows.h"
 #include "runtime/ops/softmax_cross_entropy.h"
-#include "runtime/ops/sum_loss.h"
 #include "runtime/sharding.h"
 #include "tests/support/backends.h"
 #include "tests/support/graph_runner.h"
+#include "tests/support/losses.h"
 #include "tests/support/random_data.h"
 
 namespace gradflip {
@@ -56,7 +56,8 @@ class RandomNetwork {
 
   Graph graph;
   Parameters parameters;
-  std::vector<Value> losses, counts;
+  std::vector<Term> terms;
+  std::vector<Value> shown;  // sums of losses, and counts
 
   void bind(GraphRunner& runner) const {
     runner.set_weights(random_floats(parameters.flat_size(), seed_ + 1));
@@ -110,26 +111,59 @@ class RandomNetwork {
   }
 
   void append_loss(Value x) {
-    ops::LossOptions options;
-    options.weights[1] = 0.25F;
-    if (below(3) == 0) options.times = lambda_;
-    std::vector<ops::SegmentNumber> numbers;
     const bool binary = below(2) == 0;
     const Value logits = layer(x, binary ? 1 : one_of(std::array<std::int64_t, 3>{2, 10, 65}));
+    if (below(5) == 0) {
+      const Value squares = ops::sum_features(graph, ops::square(graph, logits));
+      return append_term(ops::sum_rows(graph, squares, ops::scaled({}, 0.5F)));
+    }
+    const Value losses = row_losses(logits, binary);
+    if (below(2) == 0) shown.push_back(ops::sum_rows(graph, losses));
+    append_term(summed(losses, logits));
+  }
+
+  Value row_losses(Value logits, bool binary) {
+    std::vector<ops::SegmentNumber> numbers;
     for (int segment = 0; segment < 2; ++segment) {
       if (graph.type(logits).rows.contains_segment(segment)) numbers.push_back({segment, segment});
     }
-    if (below(5) == 0) {
-      losses.push_back(ops::sum_loss(graph, ops::multiply(graph, logits, logits), 0.5F).loss);
-    } else if (binary) {
+    if (binary) {
       const Value labels = ops::constant_rows(graph, numbers);
-      losses.push_back(ops::bce_with_logits(graph, logits, labels, options));
-      if (below(2) == 0) counts.push_back(ops::count_correct_binary(graph, logits, labels));
-    } else {
-      const Value labels = ops::constant_labels(graph, numbers);
-      losses.push_back(ops::softmax_cross_entropy(graph, logits, labels, 0.1F, options));
-      if (below(2) == 0) counts.push_back(ops::count_correct(graph, logits, labels));
+      if (below(2) == 0) shown.push_back(ops::count_correct_binary(graph, logits, labels));
+      return ops::bce_with_logits(graph, logits, labels);
     }
+    const Value labels = ops::constant_labels(graph, numbers);
+    if (below(2) == 0) shown.push_back(ops::count_correct(graph, logits, labels));
+    return ops::softmax_cross_entropy(graph, logits, labels, 0.1F);
+  }
+
+  // Most often as a rewrite can take it in, sometimes as it cannot.
+  Value summed(Value losses, Value logits) {
+    ops::RowWeights weights{.over = static_cast<ops::Over>(below(3))};
+    weights.weights[1] = 0.25F;
+    switch (below(8)) {
+      case 0:
+        return ops::log(graph, ops::mean_rows(graph, losses));
+      case 1: {
+        const Value sizes = ops::sum_features(graph, ops::square(graph, logits));
+        return ops::sum_rows(graph, ops::multiply(graph, losses, sizes), weights);
+      }
+      default:
+        return ops::sum_rows(graph, losses, weights);
+    }
+  }
+
+  void append_term(Value loss) {
+    Term term{"loss", loss, below(2) == 0 ? 1.0F : 0.3F};
+    if (below(3) == 0) term.times = lambda_;
+    if (!terms.empty() && below(4) == 0) {  // with the one before, as one expression
+      const Value scaled = ops::scale(graph, loss, 0.5F, term.times);
+      Value& before = terms.back().loss;
+      before =
+          below(2) == 0 ? ops::subtract(graph, before, scaled) : ops::add(graph, before, scaled);
+      return;
+    }
+    terms.push_back(term);
   }
 
   std::uint32_t seed_, next_ = 0;
@@ -142,31 +176,44 @@ class FusionPropertyTest : public BackendTest<Ctx> {
  protected:
   static constexpr bool kOnCpu = std::is_same_v<Ctx, Cpu>;
 
-  // Losses, counts and gradients, one after the other.
+  // What is shown and the gradients, one after the other.
   std::vector<std::vector<float>> results(const RandomNetwork& network, bool fuse) {
     Graph graph = network.graph;
-    std::vector<Value> values = network.losses;
-    values.insert(values.end(), network.counts.begin(), network.counts.end());
+    std::vector<Value> values = network.shown;
+    std::vector<Term> terms = network.terms;
     std::vector<Value> wrt;
     const auto apply = [&](const auto& rewrite) {
       if (!fuse) return;
-      const Rewritten rewritten = rewrite(graph, std::span<const Value>(values));
+      std::vector<Value> keep = values;
+      for (const Term& term : terms) keep.insert(keep.end(), {term.loss, term.times});
+      const Rewritten rewritten = rewrite(graph, std::span<const Value>(keep));
       for (Value& value : values) value = rewritten(value);
+      for (Term& term : terms) {
+        term.loss = rewritten(term.loss);
+        term.times = rewritten(term.times);
+      }
       graph = rewritten.graph;
     };
     apply(fuse_conv_blocks);
+    if (fuse) {
+      const Rewritten rewritten = fuse_losses(graph, values, terms);
+      for (Value& value : values) value = rewritten(value);
+      graph = rewritten.graph;
+    }
     if (batch_cut(Context(this->ctx())).whole()) apply(fuse_heads);
     for (std::int32_t id = 0; id < graph.num_values(); ++id) {
       if (graph.info({id}).kind == ValueKind::kParameter) wrt.push_back({id});
     }
-    const std::vector<Value> losses(values.begin(),
-                                    values.begin() + static_cast<long>(network.losses.size()));
-    for (const Value gradient : gradients(graph, losses, wrt)) values.push_back(gradient);
+    for (const Value gradient : gradients(graph, seeds_of(graph, terms), wrt)) {
+      values.push_back(gradient);
+    }
+    terms.clear();
     for (std::size_t i = 0; i < wrt.size(); ++i) {
       graph.mark_gradient(values[values.size() - wrt.size() + i], graph.info(wrt[i]).parameter);
     }
     apply(fuse_linear_merges);
-    for (const char* op : {"conv_block", "heads", "linear_merge"}) fused_[op] += graph.count(op);
+    for (const char* op : {"conv_block", "weighed_loss", "heads", "linear_merge"})
+      fused_[op] += graph.count(op);
     GraphRunner runner(graph, kPictures, 1, network.parameters, this->ctx());
     network.bind(runner);
     runner.run();
@@ -206,6 +253,7 @@ TYPED_TEST(FusionPropertyTest, RandomNetworksComputeTheSame) {
   }
   EXPECT_GT(this->fused_["conv_block"], 0);
   EXPECT_GT(this->fused_["linear_merge"], 0);
+  EXPECT_GT(this->fused_["weighed_loss"], 0);
   if (!this->kOnCpu) {
     EXPECT_GT(this->fused_["heads"], 0);  // where batches stay whole
   }
@@ -221,9 +269,9 @@ TEST(FusionPropertyTest, ALongSumOfLinearGradientsIsMergedAsFarAsAMergeTakes) {
     std::vector<Value> losses;
     for (std::int32_t i = 0; i < layers; ++i) {
       const Value weight = graph.parameter(i, message("w", i), {2, 3});
-      losses.push_back(ops::sum_loss(graph, ops::linear(graph, h, weight), 1.0F).loss);
+      losses.push_back(sum_all(graph, ops::linear(graph, h, weight)));
     }
-    const Value dx = gradients(graph, losses, std::span(&x, 1))[0];
+    const Value dx = gradients_of(graph, losses, std::span(&x, 1))[0];
     const Rewritten fused = fuse_linear_merges(graph, std::span(&dx, 1));
     EXPECT_EQ(fused.graph.count("linear_merge"), 1);
     EXPECT_EQ(fused.graph.count("add"), layers - kMost);

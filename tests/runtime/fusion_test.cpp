@@ -6,18 +6,17 @@
 
 #include "runtime/autodiff.h"
 #include "runtime/op.h"
-#include "runtime/ops/add.h"
 #include "runtime/ops/bias.h"
 #include "runtime/ops/conv2d.h"
+#include "runtime/ops/elementwise.h"
 #include "runtime/ops/grl.h"
 #include "runtime/ops/linear.h"
 #include "runtime/ops/max_pool2d.h"
-#include "runtime/ops/multiply.h"
 #include "runtime/ops/relu.h"
 #include "runtime/ops/slice_rows.h"
-#include "runtime/ops/sum_loss.h"
 #include "tests/support/backends.h"
 #include "tests/support/graph_runner.h"
+#include "tests/support/losses.h"
 #include "tests/support/random_data.h"
 
 namespace gradflip {
@@ -86,11 +85,10 @@ Heads build_heads(bool reversed = true) {
       ops::linear(graph, ops::slice_rows(graph, features, segment_rows(0)), h.label_weight);
   const Value seen = reversed ? ops::grl(graph, features, h.lambda) : features;
   const Value domain = ops::linear(graph, seen, h.domain_weight);
-  const std::array<Value, 2> losses{
-      ops::sum_loss(graph, ops::multiply(graph, label, label), 0.5F).loss,
-      ops::sum_loss(graph, ops::multiply(graph, domain, domain), 0.25F).loss};
+  const std::array<Value, 2> losses{sum_all(graph, ops::multiply(graph, label, label), 0.5F),
+                                    sum_all(graph, ops::multiply(graph, domain, domain), 0.25F)};
   const std::array<Value, 3> wrt{shared, h.label_weight, h.domain_weight};
-  const std::vector<Value> gradients = gradflip::gradients(graph, losses, wrt);
+  const std::vector<Value> gradients = gradients_of(graph, losses, wrt);
   h.dsource = gradients[0];
   h.dlabel_weight = gradients[1];
   h.ddomain_weight = gradients[2];

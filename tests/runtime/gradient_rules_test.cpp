@@ -10,11 +10,13 @@
 #include "runtime/op.h"
 #include "runtime/ops/bce_with_logits.h"
 #include "runtime/ops/constant_rows.h"
+#include "runtime/ops/conv2d.h"
+#include "runtime/ops/elementwise.h"
+#include "runtime/ops/grl.h"
 #include "runtime/ops/linear.h"
-#include "runtime/ops/multiply.h"
 #include "runtime/ops/relu.h"
 #include "runtime/ops/stop_gradient.h"
-#include "runtime/ops/sum_loss.h"
+#include "tests/support/losses.h"
 
 namespace gradflip {
 namespace {
@@ -51,13 +53,12 @@ struct Example {
   Value weight = graph.parameter(0, "weight", {1, 3});
   Value y = ops::linear(graph, x, weight);
 
-  Value gradient_of(Value loss, Value wrt) {
-    return gradients(graph, std::span(&loss, 1), std::span(&wrt, 1))[0];
-  }
+  Value gradient_of(Value loss, Value wrt) { return gradflip::gradient_of(graph, loss, wrt); }
   Value squared(Value value, bool constant = false) {
     return graph.append_one(std::make_shared<const Square>(constant), {value});
   }
-  Value sum(Value value) { return ops::sum_loss(graph, value, 1.0F).loss; }
+  Value sum(Value value) { return sum_all(graph, value); }
+  Value sum_of_row(Value value) { return ops::sum_features(graph, value); }
 };
 
 TEST(GradientRulesTest, AnOperationWithoutARuleIsNamed) {
@@ -82,22 +83,33 @@ TEST(GradientRulesTest, AConstantIsDeclaredAsSuch) {
   EXPECT_TRUE(e.gradient_of(e.sum(ops::stop_gradient(e.graph, e.y)), e.weight).none());
 }
 
-// The penalty of a critic's gradient has a second-order term.
+// A penalty on gradients has a second-order term, which only some operations know.
 TEST(GradientRulesTest, AGradientOfAGradientIsNoConstant) {
   Example e;
-  const Value h = ops::relu(e.graph, e.y);
-  const Value dx = e.gradient_of(e.sum(h), e.x);
-  const Value penalty = e.sum(ops::multiply(e.graph, dx, dx));
-  EXPECT_THAT([&] { e.gradient_of(penalty, e.weight); }, no_rule("linear_backward_data"));
+  const Value pictures = e.graph.external("pictures", {Dtype::kF32, {4, 4, 1}, segment_rows(0)});
+  const Value filter = e.graph.parameter(1, "filter", {3, 3, 1, 2});
+  const Value y = ops::conv2d(e.graph, pictures, filter);
+  const Value dx = e.gradient_of(e.sum(ops::square(e.graph, y)), pictures);
+  const Value penalty = e.sum(ops::square(e.graph, dx));
+  EXPECT_THAT([&] { e.gradient_of(penalty, filter); }, no_rule("conv2d_backward_data"));
 }
 
 TEST(GradientRulesTest, TheGradientThatALossMakesIsNoConstant) {
   Example e;
   const std::array<ops::SegmentNumber, 1> source{{{0, 1}}};
-  const Value loss = ops::bce_with_logits(e.graph, e.y, ops::constant_rows(e.graph, source));
-  const Value dlogits = e.gradient_of(loss, e.y);
-  const Value penalty = e.sum(ops::multiply(e.graph, dlogits, dlogits));
+  const Value losses = ops::bce_with_logits(e.graph, e.y, ops::constant_rows(e.graph, source));
+  const Value dlogits = e.gradient_of(e.sum(losses), e.y);
+  const Value penalty = e.sum(ops::square(e.graph, dlogits));
   EXPECT_THAT([&] { e.gradient_of(penalty, e.weight); }, no_rule("bce_with_logits"));
+}
+
+TEST(GradientRulesTest, ReversalAndScalingAreByConstants) {
+  Example e;
+  const Value rate = ops::mean_rows(e.graph, e.sum_of_row(e.y));
+  const Value reversed = e.sum(ops::grl(e.graph, e.y, rate));
+  EXPECT_THAT([&] { e.gradient_of(reversed, e.weight); }, no_rule("grl"));
+  const Value scaled = e.sum(ops::scale(e.graph, e.y, 1.0F, rate));
+  EXPECT_THAT([&] { e.gradient_of(scaled, e.weight); }, no_rule("scale"));
 }
 
 TEST(GradientRulesTest, LabelsThatDependOnTheWeightsAreRefusedUnlessStopped) {
@@ -107,17 +119,10 @@ TEST(GradientRulesTest, LabelsThatDependOnTheWeightsAreRefusedUnlessStopped) {
   const Value labels = e.graph.external("labels", {Dtype::kF32, {}, segment_rows(0)});
   const Value soft = e.squared(labels, true);
   const Value kept = ops::multiply(e.graph, labels, labels);
-  const Value loss = ops::bce_with_logits(e.graph, logits, kept);
+  const Value loss = e.sum(ops::bce_with_logits(e.graph, logits, kept));
   EXPECT_THAT([&] { e.gradient_of(loss, labels); }, no_rule("bce_with_logits"));
-  const Value stopped = ops::bce_with_logits(e.graph, logits, soft);
+  const Value stopped = e.sum(ops::bce_with_logits(e.graph, logits, soft));
   EXPECT_FALSE(e.gradient_of(stopped, number_weight).none());
-}
-
-TEST(GradientRulesTest, ALossIsGivenOnce) {
-  Example e;
-  const Value loss = e.sum(e.y);
-  const std::array<Value, 2> twice{loss, loss};
-  EXPECT_THROW(gradients(e.graph, twice, std::span(&e.weight, 1)), std::invalid_argument);
 }
 
 }  // namespace

@@ -2,9 +2,9 @@
 
 #include <gtest/gtest.h>
 
-#include "runtime/ops/add.h"
 #include "runtime/ops/bias.h"
 #include "runtime/ops/conv2d.h"
+#include "runtime/ops/elementwise.h"
 #include "runtime/ops/linear.h"
 #include "runtime/ops/max_pool2d.h"
 #include "runtime/ops/slice_rows.h"

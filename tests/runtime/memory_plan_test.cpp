@@ -8,12 +8,11 @@
 
 #include "kernels/philox.h"
 #include "runtime/op.h"
-#include "runtime/ops/add.h"
+#include "runtime/ops/elementwise.h"
 #include "runtime/ops/grl.h"
-#include "runtime/ops/multiply.h"
 #include "runtime/ops/relu.h"
-#include "runtime/ops/sum_loss.h"
 #include "runtime/sharding.h"
+#include "tests/support/losses.h"
 
 namespace gradflip {
 namespace {
@@ -41,7 +40,7 @@ Graph random_graph(std::uint32_t seed) {
         values.push_back(ops::grl(graph, a, lambda));
     }
   }
-  ops::sum_loss(graph, values.back(), 1.0F);
+  sum_all(graph, values.back());
   return graph;
 }
 

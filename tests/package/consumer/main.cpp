@@ -14,6 +14,7 @@
 #include "runtime/ops/count_correct.h"
 #include "runtime/ops/grl.h"
 #include "runtime/ops/relu.h"
+#include "runtime/ops/row_sums.h"
 #include "runtime/ops/schedule.h"
 #include "runtime/ops/slice_rows.h"
 #include "runtime/random.h"
@@ -58,13 +59,15 @@ float target_accuracy(float lambda) {
   const Value source_label = ops::slice_rows(graph, label, segment_rows(kSource));
   const Value domains =
       ops::constant_rows(graph, std::array<ops::SegmentNumber, 2>{{{kSource, 0}, {kTarget, 1}}});
-  const std::array<Value, 2> losses{ops::bce_with_logits(graph, source_label, labels),
-                                    ops::bce_with_logits(graph, domain, domains)};
+  const Value label_losses = ops::bce_with_logits(graph, source_label, labels);
+  const Value domain_losses = ops::bce_with_logits(graph, domain, domains);
+  const std::array<Term, 2> terms{{{"label loss", ops::mean_rows(graph, label_losses)},
+                                   {"domain loss", ops::sum_of_means(graph, domain_losses)}}};
   const Value target_label = ops::slice_rows(graph, label, segment_rows(kTarget));
   const Value correct = ops::count_correct_binary(graph, target_label,
                                                   target_labels);  // to look at, not to learn from
   const TrainingStep training =
-      append_training_step(graph, step, losses, parameters, {.momentum = 0.9F},
+      append_training_step(graph, step, terms, parameters, {.momentum = 0.9F},
                            ops::evaluate_schedule(graph, step, {.start = 0.05}));
 
   Workers workers(2);

@@ -1,0 +1,176 @@
+#include <algorithm>
+#include <optional>
+#include <vector>
+
+#include "runtime/fusion.h"
+#include "runtime/graph_rewrite.h"
+#include "runtime/op.h"
+#include "runtime/ops/elementwise.h"
+#include "runtime/ops/row_sums.h"
+#include "runtime/ops/weighed_loss.h"
+
+namespace gradflip {
+namespace {
+
+// A term that can be a weighed_loss, in old values.
+struct LossMatch {
+  ops::RowLoss loss;
+  ops::RowWeights weights;
+  Value logits, labels;
+  std::int32_t anchor = -1;
+  std::vector<Value> plain_sums;
+  std::vector<std::int32_t> nodes;  // absorbed
+};
+
+class LossMatcher {
+ public:
+  LossMatcher(const Graph& graph, const GraphRewrite& rewrite) : graph_(graph), rewrite_(rewrite) {}
+
+  std::optional<LossMatch> match(const Term& term) const {
+    const Node* sum = rewrite_.only_producer_with<ops::SumRowsAttributes>(term.loss);
+    const Node* loss = sum == nullptr ? nullptr : rewrite_.producer(sum->inputs[0]);
+    LossMatch match;
+    if (loss == nullptr || !read_loss(*loss, match)) return std::nullopt;
+    const auto& attributes = *attributes_of<ops::SumRowsAttributes>(*sum->op);
+    match.weights = ops::scaled(attributes.weights, term.weight);
+    match.anchor = rewrite_.producer_index(term.loss);
+    match.nodes = {rewrite_.producer_index(sum->inputs[0]), match.anchor};
+    find_plain_sums(sum->inputs[0], match);
+    // The term and those who show it, nobody else.
+    if (rewrite_.readers(loss->outputs[0]) != 1 + static_cast<int>(match.plain_sums.size()) ||
+        rewrite_.readers(loss->outputs[1]) != 0) {
+      return std::nullopt;
+    }
+    if (is_read_before_anchor(match) || !bring_forward(term.times, match)) return std::nullopt;
+    return match;
+  }
+
+ private:
+  static bool read_loss(const Node& node, LossMatch& match) {
+    if (const auto* softmax = attributes_of<ops::SoftmaxCrossEntropyAttributes>(*node.op)) {
+      match.loss = *softmax;
+    } else if (const auto* bce = attributes_of<ops::BceWithLogitsAttributes>(*node.op)) {
+      match.loss = *bce;
+    } else {
+      return false;
+    }
+    match.logits = node.inputs[0];
+    match.labels = node.inputs[1];
+    return true;
+  }
+
+  void find_plain_sums(Value losses, LossMatch& match) const {
+    std::int32_t index = -1;
+    for (const Node& node : graph_.nodes()) {
+      ++index;
+      const auto* sum = attributes_of<ops::SumRowsAttributes>(*node.op);
+      if (sum == nullptr || !(node.inputs[0] == losses) || index == match.anchor ||
+          !(sum->weights == ops::RowWeights{})) {
+        continue;
+      }
+      match.plain_sums.push_back(node.outputs[0]);
+    }
+    for (const Value plain : match.plain_sums) {
+      match.nodes.push_back(rewrite_.producer_index(plain));
+    }
+  }
+
+  // What stands behind the anchor and is needed there can come first if its inputs are there.
+  bool bring_forward(Value times, LossMatch& match) const {
+    const std::int32_t index = times.none() ? -1 : rewrite_.producer_index(times);
+    if (index < match.anchor) return true;
+    match.nodes.push_back(index);
+    const Node& node = *rewrite_.producer(times);
+    return std::all_of(node.inputs.begin(), node.inputs.end(),
+                       [&](Value input) { return rewrite_.producer_index(input) < match.anchor; });
+  }
+
+  bool is_read_before_anchor(const LossMatch& match) const {
+    const auto before = graph_.nodes().first(static_cast<std::size_t>(match.anchor));
+    return std::any_of(before.begin(), before.end(), [&](const Node& node) {
+      return std::any_of(node.inputs.begin(), node.inputs.end(), [&](Value input) {
+        return std::find(match.plain_sums.begin(), match.plain_sums.end(), input) !=
+               match.plain_sums.end();
+      });
+    });
+  }
+
+  const Graph& graph_;
+  const GraphRewrite& rewrite_;
+};
+
+// Terms whose losses are sums, differences or multiples that nothing else reads, taken apart. What
+// made those disappears.
+std::vector<Term> taken_apart(std::vector<Term> terms, GraphRewrite& rewrite) {
+  std::vector<Term> parts;
+  std::reverse(terms.begin(), terms.end());  // a stack: the first on top
+  while (!terms.empty()) {
+    const Term term = std::move(terms.back());
+    terms.pop_back();
+    const auto part = [&](Value loss, float factor, Value times) {
+      return Term{term.name, loss, term.weight * factor, times};
+    };
+    const std::int32_t index = rewrite.producer_index(term.loss);
+    if (const Node* node = rewrite.only_producer_with<ops::ScaleAttributes>(term.loss)) {
+      const Value times = node->inputs.size() > 1 ? node->inputs[1] : Value{};
+      if (times.none() || term.times.none()) {
+        const float factor = attributes_of<ops::ScaleAttributes>(*node->op)->factor;
+        terms.push_back(part(node->inputs[0], factor, times.none() ? term.times : times));
+        rewrite.absorb(index);
+        continue;
+      }
+    }
+    if (const Node* node = rewrite.only_producer_with<ops::BinaryAttributes>(term.loss)) {
+      const Binary function = attributes_of<ops::BinaryAttributes>(*node->op)->function;
+      if (function == Binary::kAdd || function == Binary::kSubtract) {
+        const float sign = function == Binary::kAdd ? 1.0F : -1.0F;
+        terms.push_back(part(node->inputs[1], sign, term.times));
+        terms.push_back(part(node->inputs[0], 1.0F, term.times));
+        rewrite.absorb(index);
+        continue;
+      }
+    }
+    parts.push_back(term);
+  }
+  return parts;
+}
+
+std::vector<Value> with_losses_of(std::span<const Value> keep, std::span<const Term> terms) {
+  std::vector<Value> all(keep.begin(), keep.end());
+  for (const Term& term : terms) {
+    all.push_back(term.loss);
+    all.push_back(term.times);
+  }
+  return all;
+}
+
+}  // namespace
+
+Rewritten fuse_losses(const Graph& graph, std::span<const Value> keep, std::vector<Term>& terms) {
+  GraphRewrite rewrite(graph, with_losses_of(keep, terms));
+  terms = taken_apart(std::move(terms), rewrite);
+  const LossMatcher matcher(graph, rewrite);
+  for (Term& term : terms) {
+    std::optional<LossMatch> match = matcher.match(term);
+    if (!match) continue;
+    const std::vector<std::int32_t> nodes = std::move(match->nodes);
+    rewrite.replace(match->anchor, nodes, [match = *std::move(match), term](Successor& fused) {
+      const Value times = term.times.none() ? Value{} : fused.brought_forward(term.times);
+      const Value loss =
+          ops::weighed_loss(fused.graph(), fused.now(match.logits), fused.now(match.labels), times,
+                            match.loss, match.weights);
+      fused.becomes(term.loss, loss);  // which only the term reads
+      for (const Value plain : match.plain_sums) fused.becomes(plain, loss);
+    });
+    term.weight = 1.0F;
+    term.times = {};
+  }
+  Rewritten rewritten = rewrite.apply();
+  for (Term& term : terms) {
+    term.loss = rewritten(term.loss);
+    term.times = rewritten(term.times);
+  }
+  return rewritten;
+}
+
+}  // namespace gradflip

@@ -1,0 +1,101 @@
+#include <gtest/gtest.h>
+
+#include <array>
+
+#include "runtime/fusion.h"
+#include "runtime/ops/bce_with_logits.h"
+#include "runtime/ops/elementwise.h"
+#include "runtime/ops/row_sums.h"
+#include "runtime/ops/schedule.h"
+#include "runtime/ops/softmax_cross_entropy.h"
+#include "runtime/ops/weighed_loss.h"
+
+namespace gradflip {
+namespace {
+
+struct Losses {
+  Graph graph;
+  Value logits = graph.external("logits", {Dtype::kF32, {3}, segment_rows(0)});
+  Value labels = graph.external("labels", {Dtype::kI32, {}, segment_rows(0)});
+  Value step = graph.external("step", {Dtype::kI64, {}, {}});
+  Value rows = ops::softmax_cross_entropy(graph, logits, labels, 0.1F);
+};
+
+TEST(FuseLossesTest, ATermAndWhatIsShownOfItAreOnePass) {
+  Losses l;
+  const Value shown = ops::sum_rows(l.graph, l.rows);
+  std::vector<Term> terms{{"label loss", ops::mean_rows(l.graph, l.rows), 0.5F}};
+  const Rewritten fused = fuse_losses(l.graph, std::span(&shown, 1), terms);
+  EXPECT_EQ(fused.graph.nodes().size(), 1U);
+  EXPECT_EQ(fused(shown), terms[0].loss);
+  EXPECT_EQ(terms[0].weight, 1.0F) << "the operation has it";
+  EXPECT_EQ(terms[0].name, "label loss");
+  const auto* weighed = attributes_of<ops::WeighedLossAttributes>(*fused.graph.nodes()[0].op);
+  ASSERT_NE(weighed, nullptr);
+  EXPECT_EQ(weighed->weights.over, ops::Over::kRows);
+  EXPECT_EQ(weighed->weights.weights[0], 0.5F);
+}
+
+// A schedule may be evaluated behind the loss that it weighs, and weigh others, too.
+TEST(FuseLossesTest, BringsForwardWhatWeighsALoss) {
+  Losses l;
+  const Value more = ops::softmax_cross_entropy(l.graph, l.logits, l.labels, 0.2F);
+  std::vector<Term> terms{{"first", ops::mean_rows(l.graph, l.rows)},
+                          {"second", ops::mean_rows(l.graph, more)}};
+  const Value lambda = ops::evaluate_schedule(l.graph, l.step, {.start = 0.5});
+  for (Term& term : terms) term.times = lambda;
+  const Rewritten fused = fuse_losses(l.graph, std::span(&lambda, 1), terms);
+  EXPECT_EQ(fused.graph.count("weighed_loss"), 2);
+  EXPECT_EQ(fused.graph.count("evaluate_schedule"), 1);
+  EXPECT_EQ(fused.graph.nodes().size(), 3U);
+  EXPECT_FALSE(fused(lambda).none());
+}
+
+TEST(FuseLossesTest, TakesAnExpressionApart) {
+  Losses l;
+  const Value more = ops::softmax_cross_entropy(l.graph, l.logits, l.labels, 0.2F);
+  const Value first = ops::mean_rows(l.graph, l.rows);
+  const Value second = ops::scale(l.graph, ops::sum_of_means(l.graph, more), 2.0F);
+  const Value loss = ops::subtract(l.graph, first, second);
+  std::vector<Term> terms{{"loss", loss, 3.0F}};
+  const Rewritten fused = fuse_losses(l.graph, {}, terms);
+  EXPECT_EQ(fused.graph.count("weighed_loss"), 2);
+  EXPECT_EQ(fused.graph.nodes().size(), 2U);
+  ASSERT_EQ(terms.size(), 2U);
+  std::vector<float> weights;
+  for (const Node& node : fused.graph.nodes()) {
+    weights.push_back(attributes_of<ops::WeighedLossAttributes>(*node.op)->weights.weights[0]);
+  }
+  EXPECT_EQ(weights, (std::vector<float>{3.0F, -6.0F}));
+}
+
+// What somebody reads stays, whoever that is.
+TEST(FuseLossesTest, LeavesLossesThatAreReadElsewhere) {
+  for (int reader = 0; reader < 4; ++reader) {
+    Losses l;
+    const Value mean = ops::mean_rows(l.graph, l.rows);
+    std::vector<Value> keep;
+    if (reader == 0) keep.push_back(mean);
+    if (reader == 1) keep.push_back(l.rows);
+    if (reader == 2) keep.push_back(ops::square(l.graph, l.rows));
+    std::vector<Term> terms{{"loss", mean, 0.5F}};
+    if (reader == 3) terms.push_back({"again", mean});
+    const Rewritten fused = fuse_losses(l.graph, keep, terms);
+    EXPECT_EQ(fused.graph.count("weighed_loss"), 0) << reader;
+    EXPECT_EQ(terms[0].weight, 0.5F) << reader;
+    for (const Value value : keep) EXPECT_FALSE(fused(value).none());
+  }
+}
+
+// The sum for show cannot wait for the term's.
+TEST(FuseLossesTest, LeavesASumThatIsReadBeforeTheTerm) {
+  Losses l;
+  const Value shown = ops::sum_rows(l.graph, l.rows);
+  const Value squared = ops::square(l.graph, shown);
+  std::vector<Term> terms{{"loss", ops::mean_rows(l.graph, l.rows)}};
+  const Rewritten fused = fuse_losses(l.graph, std::span(&squared, 1), terms);
+  EXPECT_EQ(fused.graph.count("weighed_loss"), 0);
+}
+
+}  // namespace
+}  // namespace gradflip
