@@ -10,6 +10,7 @@
 #include "models/trainer.h"
 #include "models/training_graph.h"
 #include "runtime/executor.h"
+#include "runtime/sequence.h"
 #include "runtime/sharding.h"
 
 namespace gradflip::bench {
@@ -101,6 +102,7 @@ class InferenceWorkload : public Workload {
     memory_ = std::make_unique<TrainingMemory>(device_.context, parameters_, kSeed);
     executor_ = std::make_unique<Executor>(evaluation_.graph, parameters_, memory_->blocks(),
                                            device_.context, workers_, batch_);
+    sequence_.append(*executor_, {batch_.begin(), batch_.end()});
     bind(evaluation_.images, images_, data.images.pixels.data(), data.images.pixels.size());
     bind(evaluation_.labels, labels_, data.labels.data(), data.labels.size());
     const std::vector<float> means = channel_means();
@@ -111,7 +113,7 @@ class InferenceWorkload : public Workload {
 
   std::int64_t images_per_step() const override { return batch_[0]; }
   void run(std::int64_t steps) override {
-    executor_->run(batch_, steps);
+    sequence_.run(steps);
     (void)executor_->read_scalar(evaluation_.correct);
   }
   const Graph& graph() const override { return evaluation_.graph; }
@@ -133,6 +135,7 @@ class InferenceWorkload : public Workload {
   std::unique_ptr<TrainingMemory> memory_;
   Buffer images_, labels_, means_, step_;
   std::unique_ptr<Executor> executor_;
+  Sequence sequence_{device_.context};
 };
 
 double seconds_of(Workload& workload, std::int64_t steps) {

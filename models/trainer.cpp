@@ -15,6 +15,7 @@
 #include "runtime/errors.h"
 #include "runtime/executor.h"
 #include "runtime/safetensors.h"
+#include "runtime/sequence.h"
 #include "runtime/sharding.h"
 
 namespace gradflip {
@@ -93,6 +94,7 @@ struct Trainer::State {
     executor = std::make_unique<Executor>(training.graph, parameters, memory->blocks(), context,
                                           workers, rows);
     memory->bind(*executor, training.update);
+    sequence.append(*executor, {rows.begin(), rows.end()});
     records = Buffer(context, training.graph.type(training.records).shape.size() * 4);
     host_records.resize(static_cast<std::size_t>(records.bytes() / 4));
     executor->bind(training.records, records.data());
@@ -160,6 +162,7 @@ struct Trainer::State {
   std::unique_ptr<TrainingMemory> memory;
   TrainingGraph training;
   std::unique_ptr<Executor> executor;
+  Sequence sequence{context};
 };
 
 Trainer::Trainer(const TrainingOptions& options, const TrainingData& data, std::uint64_t seed,
@@ -181,7 +184,7 @@ StepReport Trainer::run(std::int64_t count) {
   StepMeans means;
   while (s.steps_done < end) {
     const std::int64_t steps = std::min(kStepsPerLook, end - s.steps_done);
-    s.executor->run(s.rows, steps);
+    s.sequence.run(steps);
     s.throw_if_diverged(means);
     s.report_until(s.steps_done + steps, means);
   }

@@ -14,9 +14,6 @@ namespace {
 
 // Sums and updates are shared out in chunks of this many elements: 16 KiB.
 constexpr std::int64_t kChunkElements = 4096;
-// Steps in one replay: enough that the host's part of a replay, some 10 us, does not show beside
-// steps of 25 us, and few enough that a block ends within milliseconds.
-constexpr std::int64_t kStepsPerReplay = 16;
 
 std::size_t at(Value value) { return static_cast<std::size_t>(value.id); }
 
@@ -99,12 +96,7 @@ void Executor::bind(Value external, const void* memory) {
   // State that operations update in place comes in through the same door as data that they only
   // read.
   bound_[at(external)] = static_cast<std::byte*>(const_cast<void*>(memory));
-  forget_recordings();  // their launches hold the old address
-}
-
-void Executor::forget_recordings() {
-  recorded_one_.reset();
-  recorded_block_.reset();
+  ++bindings_;
 }
 
 void Executor::require_runnable(std::span<const std::int64_t> rows) const {
@@ -121,36 +113,8 @@ void Executor::require_runnable(std::span<const std::int64_t> rows) const {
   }
 }
 
-void Executor::run(std::span<const std::int64_t> rows, std::int64_t steps) {
+void Executor::run(std::span<const std::int64_t> rows) {
   require_runnable(rows);
-  if (steps > 1 && can_record(context_) && observer_ == nullptr) {
-    run_recorded(rows, steps);
-  } else {
-    for (std::int64_t step = 0; step < steps; ++step) run_once(rows);
-  }
-}
-
-void Executor::run_recorded(std::span<const std::int64_t> rows, std::int64_t steps) {
-  if (!std::equal(rows.begin(), rows.end(), recorded_rows_.begin(), recorded_rows_.end())) {
-    forget_recordings();
-    recorded_rows_.assign(rows.begin(), rows.end());
-  }
-  if (recorded_one_ == nullptr) {
-    // Once for real: what kernels need to be loaded is loaded, and a launch that cannot be made
-    // says so where it stands.
-    run_once(rows);
-    --steps;
-    std::unique_ptr<Recording> one = record(context_, [&] { run_once(rows); });
-    recorded_block_ = record(context_, [&] {
-      for (std::int64_t step = 0; step < kStepsPerReplay; ++step) run_once(rows);
-    });
-    recorded_one_ = std::move(one);  // both or none
-  }
-  for (; steps >= kStepsPerReplay; steps -= kStepsPerReplay) recorded_block_->replay();
-  for (; steps > 0; --steps) recorded_one_->replay();
-}
-
-void Executor::run_once(std::span<const std::int64_t> rows) {
   for (std::size_t segment = 0; segment < rows.size(); ++segment) {
     whole_batch_[segment] = {0, rows[segment], rows[segment]};
   }

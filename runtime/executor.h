@@ -3,7 +3,6 @@
 #pragma once
 
 #include <cstdint>
-#include <memory>
 #include <span>
 #include <vector>
 
@@ -14,7 +13,6 @@
 #include "runtime/memory_plan.h"
 #include "runtime/op.h"
 #include "runtime/parameters.h"
-#include "runtime/recording.h"
 #include "runtime/scratch.h"
 #include "runtime/shard_sums.h"
 #include "runtime/sharding.h"
@@ -37,12 +35,11 @@ class Executor {
   // kind of value.
   void bind(Value external, const void* memory);
 
-  // Runs every node `steps` times, over rows[segment] <= max_rows[segment] rows. Throws
+  // Runs every node once, over rows[segment] <= max_rows[segment] rows. Throws
   // std::invalid_argument if an external value is not bound. Same inputs, same bits, for any number
-  // of workers and however steps are put together. Where launches can be recorded, several steps
-  // become one replay without the host. Allocates nothing from the second call of several
-  // steps on, with the same rows. Results are complete when they are read, not when this returns.
-  void run(std::span<const std::int64_t> rows, std::int64_t steps = 1);
+  // of workers. Allocates nothing. Results are complete when they are read, not when this returns.
+  // Many steps: sequence.h.
+  void run(std::span<const std::int64_t> rows);
 
   // Copies a computed value without rows to the host: the total, where it is a sum over the batch.
   // Type and size must be the value's own.
@@ -52,10 +49,12 @@ class Executor {
   // From now on tells `observer` of every launch, which makes recorded steps impossible; null ends
   // that. It must outlive its use.
   void observe(LaunchObserver* observer) { observer_ = observer; }
+  bool is_observed() const { return observer_ != nullptr; }
+
+  // How often values were bound so far: what was recorded before knows nothing of later ones.
+  std::int64_t bindings() const { return bindings_; }
 
   const MemoryPlan& plan() const { return plan_; }
-  // What one replay of a step enqueues; null before anything was recorded. For tests.
-  const Recording* recorded_step() const { return recorded_one_.get(); }
 
  private:
   // Where in the batch a launch stands.
@@ -75,10 +74,7 @@ class Executor {
 
   Position whole_batch(int worker) const;
   bool every_gradient_is_a_sum(const Graph& graph) const;
-  void forget_recordings();
   void require_runnable(std::span<const std::int64_t> rows) const;
-  void run_recorded(std::span<const std::int64_t> rows, std::int64_t steps);
-  void run_once(std::span<const std::int64_t> rows);
   void run_sharded(const Phase& phase, std::span<const std::int64_t> rows);
   void run_whole(const Phase& phase);
   void launch(std::int32_t index, const Position& position, Write write, std::int64_t work_begin,
@@ -101,14 +97,11 @@ class Executor {
   std::vector<std::byte*> bound_;          // by value id; null where not external
   std::vector<SegmentRange> whole_batch_;  // segments as whole nodes see them
 
+  std::int64_t bindings_ = 0;
   LaunchObserver* observer_ = nullptr;
 
   // Of the sums that a phase ends with, made once.
   std::vector<std::vector<ShardSum>> chunks_;
-
-  // Recorded with recorded_rows_; empty where the context records nothing.
-  std::vector<std::int64_t> recorded_rows_;
-  std::unique_ptr<Recording> recorded_one_, recorded_block_;
 };
 
 }  // namespace gradflip

@@ -7,6 +7,7 @@
 #include <type_traits>
 #include <vector>
 
+#include "runtime/sequence.h"
 #include "runtime/device.h"
 #include "runtime/op.h"
 #include "runtime/sharding.h"
@@ -126,11 +127,13 @@ Outcome three_steps(const Device& device, const TrainingOptions& options,
   bind(training.channel_means, means);
   std::vector<float> records(graph_options.record_capacity * 5);
   if (!training.records.none()) bind(training.records, records);
-  executor.run(rows, 3);
+  Sequence sequence(device.context);
+  sequence.append(executor, {rows.begin(), rows.end()});
+  sequence.run(3);
   Outcome outcome{std::vector<float>(static_cast<std::size_t>(parameters.flat_size()))};
   copy_to_host(device.context, outcome.weights.data(), memory.blocks().weights.data(),
                memory.blocks().weights.bytes());
-  if (const Recording* step = executor.recorded_step()) outcome.launches = step->launches();
+  if (const Recording* step = sequence.recorded_step()) outcome.launches = step->launches();
   return outcome;
 }
 

@@ -351,8 +351,8 @@ TYPED_TEST(FusedHeadsTest, AStepIsThreeLaunches) {
   runner.bind(after(dann.labels), random_labels(19, 3, 3));
   runner.bind(after(dann.lambda), std::vector<float>{0.5F});
   runner.run(2);
-  ASSERT_NE(runner.executor().recorded_step(), nullptr);
-  EXPECT_EQ(runner.executor().recorded_step()->launches(), 3);
+  ASSERT_NE(runner.recorded_step(), nullptr);
+  EXPECT_EQ(runner.recorded_step()->launches(), 3);
   for (const float gradient : runner.read(gradients[1])) EXPECT_TRUE(std::isfinite(gradient));
 }
 

@@ -119,7 +119,7 @@ class FusedSampledInputTest : public BackendTest<Ctx> {
         runner.read(gradients[0]),
         runner.read(gradients[1]),
         {runner.read(head(h.lambda))[0], runner.read(head(h.rate))[0], runner.read(loss)[0]}};
-    const Recording* step = runner.executor().recorded_step();
+    const Recording* step = runner.recorded_step();
     outcome.launches = step == nullptr ? 0 : step->launches();
     return outcome;
   }

@@ -119,7 +119,7 @@ Outcome run_steps(const Context& context, bool fuse, float odd_pixel) {
   copy_to_host(context, outcome.weights.data(), runner.blocks().weights.data(), size * 4);
   copy_to_host(context, outcome.ring.data(), ring.data(), ring.bytes());
   copy_to_host(context, &outcome.guard, guard.data(), guard.bytes());
-  const Recording* step = runner.executor().recorded_step();
+  const Recording* step = runner.recorded_step();
   outcome.launches = step == nullptr ? 0 : step->launches();
   return outcome;
 }

@@ -160,7 +160,7 @@ std::int64_t recorded_launches(const Context& context, const Heads& h) {
   runner.bind(fused(h.target), random_floats(37 * 7, 3));
   runner.bind(fused(h.lambda), std::vector<float>{0.7F});
   runner.run(2);
-  const Recording* step = runner.executor().recorded_step();
+  const Recording* step = runner.recorded_step();
   return step == nullptr ? 0 : step->launches();
 }
 

@@ -9,6 +9,7 @@
 #include "runtime/executor.h"
 #include "runtime/graph.h"
 #include "runtime/parameters.h"
+#include "runtime/sequence.h"
 #include "runtime/workers.h"
 
 namespace gradflip {
@@ -23,7 +24,10 @@ class GraphRunner {
         parameters_(std::move(parameters)),
         blocks_(context, parameters_),
         workers_(threads),
-        executor_(graph_, parameters_, blocks_, context, workers_, rows_) {}
+        executor_(graph_, parameters_, blocks_, context, workers_, rows_),
+        sequence_(context) {
+    sequence_.append(executor_, rows_);
+  }
 
   template <typename T>
   Buffer& bind(Value value, const std::vector<T>& contents) {
@@ -39,7 +43,7 @@ class GraphRunner {
                    static_cast<std::int64_t>(weights.size() * sizeof(float)));
   }
 
-  void run(std::int64_t steps = 1) { executor_.run(rows_, steps); }
+  void run(std::int64_t steps = 1) { sequence_.run(steps); }
 
   std::vector<float> read(Value value) const {
     std::vector<float> contents(static_cast<std::size_t>(graph_.type(value).shape.size()));
@@ -48,6 +52,8 @@ class GraphRunner {
   }
 
   Executor& executor() { return executor_; }
+  // What one replay of a step enqueues; null where nothing was recorded.
+  const Recording* recorded_step() const { return sequence_.recorded_step(); }
   const ParameterBlocks& blocks() const { return blocks_; }
 
  private:
@@ -58,6 +64,7 @@ class GraphRunner {
   ParameterBlocks blocks_;
   Workers workers_;
   Executor executor_;
+  Sequence sequence_;
   std::list<Buffer> memories_;
 };
 
