@@ -7,9 +7,9 @@
 #include <type_traits>
 #include <vector>
 
-#include "runtime/sequence.h"
 #include "runtime/device.h"
 #include "runtime/op.h"
+#include "runtime/sequence.h"
 #include "runtime/sharding.h"
 #include "tests/support/backends.h"
 #include "tests/support/tiny_domains.h"
