@@ -36,10 +36,13 @@ class Sgd final : public Op {
   void run(const Launch& launch) const override {
     const std::int64_t begin = range_.begin + launch.work_begin;
     dispatch(launch, [&](auto ctx) {
-      sgd(ctx, launch.work_end - launch.work_begin, range_.options, launch.in<float>(4),
-          &launch.in<FiniteGuard>(3)->frozen, launch.in<float>(1) + begin,
-          static_cast<float*>(launch.inputs[0].data) + begin,
-          static_cast<float*>(launch.inputs[2].data) + begin);
+      sgd(ctx, {.options = range_.options,
+                .size = launch.work_end - launch.work_begin,
+                .learning_rate = launch.in<float>(4),
+                .frozen = &launch.in<FiniteGuard>(3)->frozen,
+                .gradient = launch.in<float>(1) + begin,
+                .weight = static_cast<float*>(launch.inputs[0].data) + begin,
+                .velocity = static_cast<float*>(launch.inputs[2].data) + begin});
     });
   }
 
