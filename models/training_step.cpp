@@ -16,7 +16,7 @@ std::vector<Value> parameters_in(const Graph& graph, const Parameters& parameter
   std::vector<Value> found(list.size());
   for (std::int32_t id = 0; id < graph.num_values(); ++id) {
     const ValueInfo& info = graph.info({id});
-    if (info.kind != ValueKind::kParameter) continue;
+    if (info.kind != ValueKind::kParameter || info.bank != 0) continue;
     const auto index = static_cast<std::size_t>(info.parameter);
     GRADFLIP_REQUIRE(
         info.parameter >= 0 && index < list.size() && list[index].name == info.name &&
@@ -28,6 +28,8 @@ std::vector<Value> parameters_in(const Graph& graph, const Parameters& parameter
     found[index] = {id};
   }
   for (std::size_t index = 0; index < list.size(); ++index) {
+    GRADFLIP_REQUIRE(list[index].trained,
+                     message("training step: ", list[index].name, " is not trained"));
     GRADFLIP_REQUIRE(!found[index].none(),
                      message("training step: the graph does not use ", list[index].name));
   }
@@ -71,10 +73,10 @@ TrainingStep append_training_step(Graph& graph, Value step, std::span<const Valu
   return training;
 }
 
-TrainingMemory::TrainingMemory(const Context& context, const Parameters& parameters,
-                               std::uint64_t seed)
+TrainingMemory::TrainingMemory(const Context& context, Parameters& parameters, std::uint64_t seed)
     : context_(context),
       blocks_(context, parameters),
+      velocity_(context, parameters.flat_size() * 4),
       step_(context, sizeof(std::int64_t)),
       guard_(context, sizeof(FiniteGuard)) {
   initialize(context, parameters, seed, blocks_.weights);
@@ -85,7 +87,7 @@ TrainingMemory::TrainingMemory(const Context& context, const Parameters& paramet
 void TrainingMemory::bind(Executor& executor, const TrainingStep& step) const {
   executor.bind(step.state.weights, blocks_.weights.data());
   executor.bind(step.state.gradients, blocks_.gradients.data());
-  executor.bind(step.state.velocity, blocks_.velocity.data());
+  executor.bind(step.state.velocity, velocity_.data());
   executor.bind(step.state.step, step_.data());
   executor.bind(step.state.guard, guard_.data());
 }

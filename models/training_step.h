@@ -32,8 +32,9 @@ TrainingStep append_training_step(Graph& graph, Value step, std::span<const Valu
 // What a training run owns besides its data. Must outlive the executor that it is bound to.
 class TrainingMemory {
  public:
-  // Weights get their initial values from the seed; everything else starts at zero.
-  TrainingMemory(const Context& context, const Parameters& parameters, std::uint64_t seed);
+  // Weights get their initial values from the seed; everything else starts at zero. Freezes the
+  // parameters.
+  TrainingMemory(const Context& context, Parameters& parameters, std::uint64_t seed);
 
   void bind(Executor& executor, const TrainingStep& step) const;
   const ParameterBlocks& blocks() const { return blocks_; }
@@ -43,7 +44,7 @@ class TrainingMemory {
  private:
   Context context_;
   ParameterBlocks blocks_;
-  Buffer step_, guard_;
+  Buffer velocity_, step_, guard_;
 };
 
 }  // namespace gradflip

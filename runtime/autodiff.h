@@ -16,7 +16,7 @@ namespace gradflip {
 //
 // Throws std::invalid_argument unless every loss is the first output of a loss op, and each stands
 // in the list once; and where an operation between a loss and a value of `wrt` has no gradient
-// rule, naming the operation.
+// rule, naming the operation; and for a parameter of another bank than the weights.
 std::vector<Value> gradients(Graph& graph, std::span<const Value> losses,
                              std::span<const Value> wrt);
 

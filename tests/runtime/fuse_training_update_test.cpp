@@ -40,14 +40,14 @@ struct Step {
 Step build_step(bool with_linear = false) {
   Step s;
   Graph& graph = s.graph;
-  s.parameters.add("filter", {3, 3, 2, 4}, FileLayout::same({3, 3, 2, 4}), 1.0F);
-  s.parameters.add("bias", {4}, FileLayout::same({4}), 1.0F);
+  s.parameters.add("filter", {3, 3, 2, 4}, FileLayout::same({3, 3, 2, 4}), Uniform{1.0F});
+  s.parameters.add("bias", {4}, FileLayout::same({4}), Uniform{1.0F});
   s.x = graph.external("x", {Dtype::kF32, {6, 6, 2}, segment_rows(0)});
   std::vector<Value> wrt{graph.parameter(0, "filter", {3, 3, 2, 4}),
                          graph.parameter(1, "bias", {4})};
   Value y = ops::conv_block(graph, s.x, wrt[0], wrt[1], {});
   if (with_linear) {
-    s.parameters.add("weight", {3, 16}, FileLayout::same({3, 16}), 1.0F);
+    s.parameters.add("weight", {3, 16}, FileLayout::same({3, 16}), Uniform{1.0F});
     wrt.push_back(graph.parameter(2, "weight", {3, 16}));
     y = ops::linear(graph, y, wrt[2]);
   }
