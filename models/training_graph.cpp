@@ -25,11 +25,11 @@ ValueType images_type(const DatasetShape& data) {
 
 // Every value that the trainer reads, in one list, so that a rewrite can carry them over.
 std::vector<Value*> values_of(TrainingGraph& t) {
-  ops::TrainingState& state = t.update.state;
-  return {&t.labelled_images, &t.labels,      &t.unlabelled_images, &t.channel_means,
-          &t.records,         &state.weights, &state.gradients,     &state.velocity,
-          &state.step,        &state.guard,   &t.label_loss,        &t.domain_loss,
-          &t.domain_correct,  &t.lambda,      &t.learning_rate};
+  ops::UpdateValues& update = t.update.update;
+  return {&t.labelled_images, &t.labels,       &t.unlabelled_images, &t.channel_means,
+          &t.records,         &update.weights, &update.gradients,    &update.slots[0],
+          &t.update.step,     &update.guard,   &t.label_loss,        &t.domain_loss,
+          &t.domain_correct,  &t.lambda,       &t.learning_rate};
 }
 
 std::vector<Value*> values_of(EvaluationGraph& e) {
@@ -55,7 +55,7 @@ auto fuse_head(SampledPictures pictures) {
 
 void declare_inputs(TrainingGraph& t, const DatasetShape& labelled,
                     const DatasetShape& unlabelled) {
-  t.update.state.step = t.graph.external("step", {Dtype::kI64, {}, {}});
+  t.update.step = t.graph.external("step", {Dtype::kI64, {}, {}});
   t.labelled_images = t.graph.external("labelled images", images_type(labelled));
   t.labels = t.graph.external("labels", {Dtype::kU8, {labelled.count}, {}});
   t.channel_means = t.graph.external("channel means", {Dtype::kF32, {kImageChannels}, {}});
@@ -72,7 +72,7 @@ void append_forward(TrainingGraph& t, const TrainingOptions& options, const Data
   NetworkBuilder network(graph, parameters, options.precision);
   const auto sample = [&](int domain, std::int64_t size, std::int64_t batch) {
     return ops::sample_indices(
-        graph, t.update.state.step, domain,
+        graph, t.update.step, domain,
         {.seed = seed, .stream = static_cast<std::uint32_t>(domain), .size = size, .batch = batch});
   };
   const Value source_indices = sample(kSource, labelled.count, options.source_batch);
@@ -92,12 +92,11 @@ void append_forward(TrainingGraph& t, const TrainingOptions& options, const Data
                                             static_cast<float>(options.label_smoothing));
   if (unlabelled.count == 0) return;
 
-  t.lambda =
-      ops::evaluate_schedule(graph, t.update.state.step, lambda_schedule(options, total_steps));
+  t.lambda = ops::evaluate_schedule(graph, t.update.step, lambda_schedule(options, total_steps));
   // Where lambda weighs the classifier's own loss, the reversal must not apply it a second time.
   const Value reversal =
       options.lambda_applies_to == LambdaAppliesTo::kBoth
-          ? ops::evaluate_schedule(graph, t.update.state.step,
+          ? ops::evaluate_schedule(graph, t.update.step,
                                    {.kind = Schedule::Kind::kConstant, .start = 1.0})
           : t.lambda;
   const Value domain_logits = domain_classifier(network, features, reversal, options.domain_logits);
@@ -113,7 +112,7 @@ void append_records(TrainingGraph& t, std::int64_t capacity) {
   }
   t.records = t.graph.external(
       "records", {Dtype::kF32, {capacity, static_cast<std::int64_t>(scalars.size())}, {}});
-  ops::record(t.graph, t.records, t.update.state.step, scalars);
+  ops::record(t.graph, t.records, t.update.step, scalars);
 }
 
 }  // namespace
@@ -127,7 +126,7 @@ TrainingGraph build_training_graph(const TrainingOptions& options, const Dataset
   declare_inputs(training, labelled, unlabelled);
   append_forward(training, options, labelled, num_classes, unlabelled, seed, total_steps,
                  parameters);
-  training.learning_rate = ops::evaluate_schedule(training.graph, training.update.state.step,
+  training.learning_rate = ops::evaluate_schedule(training.graph, training.update.step,
                                                   learning_rate_schedule(options, total_steps));
   const bool fuse_whole = graph_options.fuse && graph_options.whole_batch;
   if (graph_options.fuse) apply(fuse_conv_blocks, training);
@@ -138,7 +137,7 @@ TrainingGraph build_training_graph(const TrainingOptions& options, const Dataset
   std::vector<Value> losses{training.label_loss};
   if (!training.domain_loss.none()) losses.push_back(training.domain_loss);
   training.update = append_training_step(
-      training.graph, training.update.state.step, losses, parameters,
+      training.graph, training.update.step, losses, parameters,
       {static_cast<float>(options.momentum), static_cast<float>(options.weight_decay)},
       training.learning_rate);
   if (graph_options.fuse) apply(fuse_linear_merges, training);

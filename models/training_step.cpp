@@ -4,6 +4,7 @@
 
 #include "kernels/require.h"
 #include "runtime/autodiff.h"
+#include "runtime/ops/check_finite.h"
 #include "runtime/ops/copy.h"
 #include "runtime/ops/schedule.h"
 
@@ -57,18 +58,14 @@ TrainingStep append_training_step(Graph& graph, Value step, std::span<const Valu
                                   const Parameters& parameters, const SgdOptions& options,
                                   Value learning_rate) {
   const std::vector<Value> dparameters = append_gradients(graph, losses, parameters);
-  const ValueType flat{Dtype::kF32, {parameters.flat_size()}, {}};
-  TrainingStep training;
-  training.state = {.weights = graph.external("weights", flat),
-                    .gradients = graph.external("gradients", flat),
-                    .velocity = graph.external("velocity", flat),
-                    .step = step,
-                    .guard = graph.external("guard", {Dtype::kU8, {sizeof(FiniteGuard)}, {}})};
+  TrainingStep training{step, ops::declare_update(graph, options, parameters.flat_size(), false)};
+  ops::UpdateValues values = training.update;
+  values.learning_rate = learning_rate;
 
   std::vector<Value> quantities(losses.begin(), losses.end());
-  quantities.push_back(training.state.gradients);
-  ops::check_finite(graph, training.state, quantities, dparameters);
-  ops::sgd(graph, training.state, 0, parameters.flat_size(), options, learning_rate, dparameters);
+  quantities.push_back(training.update.gradients);
+  ops::check_finite(graph, training.update.guard, step, quantities, dparameters);
+  ops::update(graph, values, options, dparameters);
   ops::advance_step(graph, step);
   return training;
 }
@@ -85,11 +82,11 @@ TrainingMemory::TrainingMemory(const Context& context, Parameters& parameters, s
 }
 
 void TrainingMemory::bind(Executor& executor, const TrainingStep& step) const {
-  executor.bind(step.state.weights, blocks_.weights.data());
-  executor.bind(step.state.gradients, blocks_.gradients.data());
-  executor.bind(step.state.velocity, velocity_.data());
-  executor.bind(step.state.step, step_.data());
-  executor.bind(step.state.guard, guard_.data());
+  executor.bind(step.update.weights, blocks_.weights.data());
+  executor.bind(step.update.gradients, blocks_.gradients.data());
+  executor.bind(step.update.slots[0], velocity_.data());
+  executor.bind(step.step, step_.data());
+  executor.bind(step.update.guard, guard_.data());
 }
 
 FiniteGuard TrainingMemory::guard() const {

@@ -9,13 +9,15 @@
 #include "kernels/sgd.h"
 #include "runtime/executor.h"
 #include "runtime/graph.h"
-#include "runtime/ops/sgd.h"
+#include "runtime/ops/update.h"
 #include "runtime/parameters.h"
 
 namespace gradflip {
 
+// External values, which TrainingMemory binds.
 struct TrainingStep {
-  ops::TrainingState state;  // external values that TrainingMemory binds
+  Value step;
+  ops::UpdateValues update;
 };
 
 // Appends the gradients of the sum of `losses` to the graph, and one SGD update of every parameter
