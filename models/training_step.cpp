@@ -1,5 +1,6 @@
 #include "models/training_step.h"
 
+#include <array>
 #include <vector>
 
 #include "kernels/require.h"
@@ -71,28 +72,11 @@ TrainingStep append_training_step(Graph& graph, Value step, std::span<const Valu
 }
 
 TrainingMemory::TrainingMemory(const Context& context, Parameters& parameters, std::uint64_t seed)
-    : context_(context),
-      blocks_(context, parameters),
-      velocity_(context, parameters.flat_size() * 4),
-      step_(context, sizeof(std::int64_t)),
-      guard_(context, sizeof(FiniteGuard)) {
-  initialize(context, parameters, seed, blocks_.weights);
-  const FiniteGuard open;
-  copy_from_host(context, guard_.data(), &open, sizeof(open));
-}
+    : state_(context, parameters, seed, std::array{UpdatedGroup{"all"}}) {}
 
 void TrainingMemory::bind(Executor& executor, const TrainingStep& step) const {
-  executor.bind(step.update.weights, blocks_.weights.data());
-  executor.bind(step.update.gradients, blocks_.gradients.data());
-  executor.bind(step.update.slots[0], velocity_.data());
-  executor.bind(step.step, step_.data());
-  executor.bind(step.update.guard, guard_.data());
-}
-
-FiniteGuard TrainingMemory::guard() const {
-  FiniteGuard guard;
-  copy_to_host(context_, &guard, guard_.data(), sizeof(guard));
-  return guard;
+  executor.bind(step.step, state_.step().data());
+  state_.bind(executor, step.update, 0);
 }
 
 }  // namespace gradflip

@@ -11,6 +11,7 @@
 #include "runtime/graph.h"
 #include "runtime/ops/update.h"
 #include "runtime/parameters.h"
+#include "runtime/state.h"
 
 namespace gradflip {
 
@@ -39,14 +40,12 @@ class TrainingMemory {
   TrainingMemory(const Context& context, Parameters& parameters, std::uint64_t seed);
 
   void bind(Executor& executor, const TrainingStep& step) const;
-  const ParameterBlocks& blocks() const { return blocks_; }
+  const ParameterBlocks& blocks() const { return state_.parameter_blocks(); }
   // The guard as it stands.
-  FiniteGuard guard() const;
+  FiniteGuard guard() const { return state_.guard(); }
 
  private:
-  Context context_;
-  ParameterBlocks blocks_;
-  Buffer velocity_, step_, guard_;
+  State state_;
 };
 
 }  // namespace gradflip
