@@ -10,6 +10,7 @@ void require_valid(const TrainingUpdate& update) {
   GRADFLIP_REQUIRE(update.size >= 0 && update.losses.size() <= kMaxGuardedLosses,
                    message("training_update: ", update.size, " weights (>= 0), ",
                            update.losses.size(), " losses (<= ", kMaxGuardedLosses, ")"));
+  GRADFLIP_REQUIRE(!update.options.nesterov, "training_update: momentum is not Nesterov's here");
   require_valid_record(update.recorded.size(), update.capacity);
 }
 
@@ -21,8 +22,13 @@ void training_update(Cpu ctx, const TrainingUpdate& update) {
     check_finite(ctx, 1, loss, quantity++, update.step, update.guard);
   }
   check_reported(ctx, update.state, quantity, update.step, update.guard);
-  sgd(ctx, update.size, update.options, update.learning_rate, &update.guard->frozen,
-      update.gradient, update.weight, update.velocity);
+  sgd(ctx, {.options = update.options,
+            .size = update.size,
+            .learning_rate = update.learning_rate,
+            .frozen = &update.guard->frozen,
+            .gradient = update.gradient,
+            .weight = update.weight,
+            .velocity = update.velocity});
   advance_step(ctx, update.step);
 }
 

@@ -54,13 +54,13 @@ __device__ __forceinline__ int offender(const Scalars& scalars, std::uint64_t no
 // T is float or float4. Reads before it asks, so that both are under way together.
 template <typename T>
 __device__ __forceinline__ void update_range(std::int64_t begin, std::int64_t end,
-                                             const SgdOptions& options, float rate, bool frozen,
+                                             const SgdFactors& factors, bool frozen,
                                              const T* __restrict__ gradient, T* __restrict__ weight,
                                              T* __restrict__ velocity) {
   for (std::int64_t i = begin + global_thread(); i < end; i += global_threads()) {
     T w = weight[i];
     T v = velocity[i];
-    sgd_update(options, rate, gradient[i], w, v);
+    sgd_update(factors, factors.options.weight_decay, gradient[i], w, v);
     if (frozen) continue;
     weight[i] = w;
     velocity[i] = v;
@@ -90,14 +90,12 @@ __global__ void training_update_kernel(Elements elements, SgdOptions options, Sc
                                        Shared shared, const float* learning_rate,
                                        const float* gradient, float* weight, float* velocity) {
   GRADFLIP_SHARED(unsigned, last, [1]);
-  const float rate = *learning_rate;
+  const SgdFactors factors{{options.momentum, options.weight_decay, false}, *learning_rate};
   const int quantity = offender(scalars, shared.state->first_non_finite);
   const bool frozen = shared.guard->frozen != 0 || quantity >= 0;
-  update_range(0, elements.vectors, options, rate, frozen,
-               reinterpret_cast<const float4*>(gradient), reinterpret_cast<float4*>(weight),
-               reinterpret_cast<float4*>(velocity));
-  update_range(4 * elements.vectors, elements.size, options, rate, frozen, gradient, weight,
-               velocity);
+  update_range(0, elements.vectors, factors, frozen, reinterpret_cast<const float4*>(gradient),
+               reinterpret_cast<float4*>(weight), reinterpret_cast<float4*>(velocity));
+  update_range(4 * elements.vectors, elements.size, factors, frozen, gradient, weight, velocity);
   if (!is_last_block(shared.state->tickets, gridDim.x, last)) return;
   if (threadIdx.x == 0) finish_step(scalars, shared, quantity);
 }

@@ -30,8 +30,8 @@ inline constexpr std::size_t kMaxGuardedLosses = 4;
 // All pointers are into the context's memory; the spans themselves are read before the call
 // returns.
 struct TrainingUpdate {
-  SgdOptions options = {};
-  std::int64_t size = 0;  // of gradient, weight and velocity, which do not overlap; may be 0
+  SgdOptions options = {};  // without Nesterov's momentum
+  std::int64_t size = 0;    // of gradient, weight and velocity, which do not overlap; may be 0
   const float* learning_rate = nullptr;
   const float* gradient = nullptr;
   float* weight = nullptr;

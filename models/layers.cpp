@@ -12,8 +12,8 @@
 namespace gradflip {
 namespace {
 
-float initial_bound(std::int64_t fan_in) {
-  return static_cast<float>(1.0 / std::sqrt(static_cast<double>(fan_in)));
+Uniform initial_values(std::int64_t fan_in) {
+  return {static_cast<float>(1.0 / std::sqrt(static_cast<double>(fan_in)))};
 }
 
 // (out, in) in files; the columns of a layer on pictures go from H, W, C to C, H, W.
@@ -26,7 +26,7 @@ FileLayout linear_layout(std::int64_t out_features, const Shape& x) {
 }  // namespace
 
 Value NetworkBuilder::parameter(const std::string& name, const Shape& shape, const FileLayout& file,
-                                float bound) {
+                                const Initialiser& initialiser) {
   std::int32_t index = -1;
   for (std::size_t i = 0; i < declared_.list().size() && index < 0; ++i) {
     if (declared_.list()[i].name == name) index = static_cast<std::int32_t>(i);
@@ -35,7 +35,7 @@ Value NetworkBuilder::parameter(const std::string& name, const Shape& shape, con
     GRADFLIP_REQUIRE(declares_ != nullptr,
                      message("layers: the network has no parameter ", name,
                              "; declare it where the network is built for training"));
-    index = declares_->add(name, shape, file, bound);
+    index = declares_->add(name, shape, file, initialiser);
   }
   GRADFLIP_REQUIRE(declared_[index].shape == shape,
                    message("layers: ", name, " has the shape ", declared_[index].shape.text(),
@@ -54,11 +54,11 @@ Value linear(NetworkBuilder& network, const std::string& name, Value x, std::int
   GRADFLIP_REQUIRE(
       in_features > 0 && out_features > 0,
       message("linear: ", name, " from ", in_features, " to ", out_features, " features"));
-  const float bound = initial_bound(in_features);
+  const Uniform values = initial_values(in_features);
   const Value weight = network.parameter(name + ".weight", {out_features, in_features},
-                                         linear_layout(out_features, x_shape), bound);
+                                         linear_layout(out_features, x_shape), values);
   const Value bias =
-      network.parameter(name + ".bias", {out_features}, FileLayout::same({out_features}), bound);
+      network.parameter(name + ".bias", {out_features}, FileLayout::same({out_features}), values);
   return ops::bias(network.graph(), ops::linear(network.graph(), x, weight, network.math()), bias);
 }
 
@@ -68,10 +68,10 @@ Value conv_block(NetworkBuilder& network, const std::string& name, Value x,
   GRADFLIP_REQUIRE(x_shape.rank() == 3, message("conv_block: ", name,
                                                 " needs pictures (H, W, C), not ", x_shape.text()));
   const std::int64_t C = x_shape[2], K = options.filters, R = options.kernel;
-  const float bound = initial_bound(R * R * C);
+  const Uniform values = initial_values(R * R * C);
   const Value filter = network.parameter(name + ".weight", {R, R, C, K},
-                                         {{R, R, C, K}, {3, 2, 0, 1}, {K, C, R, R}}, bound);
-  const Value bias = network.parameter(name + ".bias", {K}, FileLayout::same({K}), bound);
+                                         {{R, R, C, K}, {3, 2, 0, 1}, {K, C, R, R}}, values);
+  const Value bias = network.parameter(name + ".bias", {K}, FileLayout::same({K}), values);
   Graph& graph = network.graph();
   const Value convolved = ops::conv2d(
       graph, x, filter, {.pad_h = options.pad, .pad_w = options.pad, .math = network.math()});

@@ -27,7 +27,8 @@ class NetworkBuilder {
   Math math() const { return math_; }
   // The parameter called `name`, declared on first use. Throws std::invalid_argument if it exists
   // with another shape, or does not exist and cannot be added.
-  Value parameter(const std::string& name, const Shape& shape, const FileLayout& file, float bound);
+  Value parameter(const std::string& name, const Shape& shape, const FileLayout& file,
+                  const Initialiser& initialiser);
 
  private:
   Graph& graph_;

@@ -26,11 +26,11 @@ ValueType images_type(const DatasetShape& data) {
 
 // Every value that the trainer reads, in one list, so that a rewrite can carry them over.
 std::vector<Value*> values_of(TrainingGraph& t) {
-  ops::TrainingState& state = t.update.state;
-  return {&t.labelled_images, &t.labels,      &t.unlabelled_images, &t.channel_means,
-          &t.records,         &state.weights, &state.gradients,     &state.velocity,
-          &state.step,        &state.guard,   &t.label_loss,        &t.domain_loss,
-          &t.domain_correct,  &t.lambda,      &t.learning_rate};
+  ops::UpdateValues& update = t.update.update;
+  return {&t.labelled_images, &t.labels,       &t.unlabelled_images, &t.channel_means,
+          &t.records,         &update.weights, &update.gradients,    &update.slots[0],
+          &t.update.step,     &update.guard,   &t.label_loss,        &t.domain_loss,
+          &t.domain_correct,  &t.lambda,       &t.learning_rate};
 }
 
 std::vector<Value*> values_of(std::vector<Term>& terms) {
@@ -83,7 +83,7 @@ auto fuse_head(SampledPictures pictures) {
 
 void declare_inputs(TrainingGraph& t, const DatasetShape& labelled,
                     const DatasetShape& unlabelled) {
-  t.update.state.step = t.graph.external("step", {Dtype::kI64, {}, {}});
+  t.update.step = t.graph.external("step", {Dtype::kI64, {}, {}});
   t.labelled_images = t.graph.external("labelled images", images_type(labelled));
   t.labels = t.graph.external("labels", {Dtype::kU8, {labelled.count}, {}});
   t.channel_means = t.graph.external("channel means", {Dtype::kF32, {kImageChannels}, {}});
@@ -101,7 +101,7 @@ std::vector<Term> append_forward(TrainingGraph& t, const TrainingOptions& option
   NetworkBuilder network(graph, parameters, options.precision);
   const auto sample = [&](int domain, std::int64_t size, std::int64_t batch) {
     return ops::sample_indices(
-        graph, t.update.state.step, domain,
+        graph, t.update.step, domain,
         {.seed = seed, .stream = static_cast<std::uint32_t>(domain), .size = size, .batch = batch});
   };
   const Value source_indices = sample(kSource, labelled.count, options.source_batch);
@@ -123,12 +123,11 @@ std::vector<Term> append_forward(TrainingGraph& t, const TrainingOptions& option
   const Term label_term{"label loss", ops::mean_rows(graph, label_losses)};
   if (unlabelled.count == 0) return {label_term};
 
-  t.lambda =
-      ops::evaluate_schedule(graph, t.update.state.step, lambda_schedule(options, total_steps));
+  t.lambda = ops::evaluate_schedule(graph, t.update.step, lambda_schedule(options, total_steps));
   // Where lambda weighs the classifier's own loss, the reversal must not apply it a second time.
   const Value reversal =
       options.lambda_applies_to == LambdaAppliesTo::kBoth
-          ? ops::evaluate_schedule(graph, t.update.state.step,
+          ? ops::evaluate_schedule(graph, t.update.step,
                                    {.kind = Schedule::Kind::kConstant, .start = 1.0})
           : t.lambda;
   const Value domain_logits = domain_classifier(network, features, reversal, options.domain_logits);
@@ -145,7 +144,7 @@ void append_records(TrainingGraph& t, std::int64_t capacity) {
   }
   t.records = t.graph.external(
       "records", {Dtype::kF32, {capacity, static_cast<std::int64_t>(scalars.size())}, {}});
-  ops::record(t.graph, t.records, t.update.state.step, scalars);
+  ops::record(t.graph, t.records, t.update.step, scalars);
 }
 
 }  // namespace
@@ -159,7 +158,7 @@ TrainingGraph build_training_graph(const TrainingOptions& options, const Dataset
   declare_inputs(training, labelled, unlabelled);
   std::vector<Term> terms = append_forward(training, options, labelled, num_classes, unlabelled,
                                            seed, total_steps, parameters);
-  training.learning_rate = ops::evaluate_schedule(training.graph, training.update.state.step,
+  training.learning_rate = ops::evaluate_schedule(training.graph, training.update.step,
                                                   learning_rate_schedule(options, total_steps));
   const bool fuse_whole = graph_options.fuse && graph_options.whole_batch;
   if (graph_options.fuse) apply(fuse_conv_blocks, training, terms);
@@ -169,7 +168,7 @@ TrainingGraph build_training_graph(const TrainingOptions& options, const Dataset
   // Ahead of the update, which raises the step.
   if (graph_options.record_capacity > 0) append_records(training, graph_options.record_capacity);
   training.update = append_training_step(
-      training.graph, training.update.state.step, terms, parameters,
+      training.graph, training.update.step, terms, parameters,
       {static_cast<float>(options.momentum), static_cast<float>(options.weight_decay)},
       training.learning_rate);
   if (graph_options.fuse) apply(fuse_linear_merges, training, terms);

@@ -1,9 +1,11 @@
 #include "models/training_step.h"
 
+#include <array>
 #include <vector>
 
 #include "kernels/require.h"
 #include "runtime/autodiff.h"
+#include "runtime/ops/check_finite.h"
 #include "runtime/ops/copy.h"
 #include "runtime/ops/schedule.h"
 
@@ -16,7 +18,7 @@ std::vector<Value> parameters_in(const Graph& graph, const Parameters& parameter
   std::vector<Value> found(list.size());
   for (std::int32_t id = 0; id < graph.num_values(); ++id) {
     const ValueInfo& info = graph.info({id});
-    if (info.kind != ValueKind::kParameter) continue;
+    if (info.kind != ValueKind::kParameter || info.bank != 0) continue;
     const auto index = static_cast<std::size_t>(info.parameter);
     GRADFLIP_REQUIRE(
         info.parameter >= 0 && index < list.size() && list[index].name == info.name &&
@@ -28,6 +30,8 @@ std::vector<Value> parameters_in(const Graph& graph, const Parameters& parameter
     found[index] = {id};
   }
   for (std::size_t index = 0; index < list.size(); ++index) {
+    GRADFLIP_REQUIRE(list[index].trained,
+                     message("training step: ", list[index].name, " is not trained"));
     GRADFLIP_REQUIRE(!found[index].none(),
                      message("training step: the graph does not use ", list[index].name));
   }
@@ -55,46 +59,25 @@ TrainingStep append_training_step(Graph& graph, Value step, std::span<const Term
                                   const Parameters& parameters, const SgdOptions& options,
                                   Value learning_rate) {
   const std::vector<Value> dparameters = append_gradients(graph, terms, parameters);
-  const ValueType flat{Dtype::kF32, {parameters.flat_size()}, {}};
-  TrainingStep training;
-  training.state = {.weights = graph.external("weights", flat),
-                    .gradients = graph.external("gradients", flat),
-                    .velocity = graph.external("velocity", flat),
-                    .step = step,
-                    .guard = graph.external("guard", {Dtype::kU8, {sizeof(FiniteGuard)}, {}})};
+  TrainingStep training{step, ops::declare_update(graph, options, parameters.flat_size(), false)};
+  ops::UpdateValues values = training.update;
+  values.learning_rate = learning_rate;
 
   std::vector<Value> quantities;
   for (const Term& term : terms) quantities.push_back(term.loss);
-  quantities.push_back(training.state.gradients);
-  ops::check_finite(graph, training.state, quantities, dparameters);
-  ops::sgd(graph, training.state, 0, parameters.flat_size(), options, learning_rate, dparameters);
+  quantities.push_back(training.update.gradients);
+  ops::check_finite(graph, training.update.guard, step, quantities, dparameters);
+  ops::update(graph, values, options, dparameters);
   ops::advance_step(graph, step);
   return training;
 }
 
-TrainingMemory::TrainingMemory(const Context& context, const Parameters& parameters,
-                               std::uint64_t seed)
-    : context_(context),
-      blocks_(context, parameters),
-      step_(context, sizeof(std::int64_t)),
-      guard_(context, sizeof(FiniteGuard)) {
-  initialize(context, parameters, seed, blocks_.weights);
-  const FiniteGuard open;
-  copy_from_host(context, guard_.data(), &open, sizeof(open));
-}
+TrainingMemory::TrainingMemory(const Context& context, Parameters& parameters, std::uint64_t seed)
+    : state_(context, parameters, seed, std::array{UpdatedGroup{"all"}}) {}
 
 void TrainingMemory::bind(Executor& executor, const TrainingStep& step) const {
-  executor.bind(step.state.weights, blocks_.weights.data());
-  executor.bind(step.state.gradients, blocks_.gradients.data());
-  executor.bind(step.state.velocity, blocks_.velocity.data());
-  executor.bind(step.state.step, step_.data());
-  executor.bind(step.state.guard, guard_.data());
-}
-
-FiniteGuard TrainingMemory::guard() const {
-  FiniteGuard guard;
-  copy_to_host(context_, &guard, guard_.data(), sizeof(guard));
-  return guard;
+  executor.bind(step.step, state_.step().data());
+  state_.bind(executor, step.update, 0);
 }
 
 }  // namespace gradflip

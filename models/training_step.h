@@ -10,13 +10,16 @@
 #include "runtime/executor.h"
 #include "runtime/graph.h"
 #include "runtime/objective.h"
-#include "runtime/ops/sgd.h"
+#include "runtime/ops/update.h"
 #include "runtime/parameters.h"
+#include "runtime/state.h"
 
 namespace gradflip {
 
+// External values, which TrainingMemory binds.
 struct TrainingStep {
-  ops::TrainingState state;  // external values that TrainingMemory binds
+  Value step;
+  ops::UpdateValues update;
 };
 
 // Appends the gradients of the sum of `terms` to the graph, and one SGD update of every parameter
@@ -33,18 +36,17 @@ TrainingStep append_training_step(Graph& graph, Value step, std::span<const Term
 // What a training run owns besides its data. Must outlive the executor that it is bound to.
 class TrainingMemory {
  public:
-  // Weights get their initial values from the seed; everything else starts at zero.
-  TrainingMemory(const Context& context, const Parameters& parameters, std::uint64_t seed);
+  // Weights get their initial values from the seed; everything else starts at zero. Freezes the
+  // parameters.
+  TrainingMemory(const Context& context, Parameters& parameters, std::uint64_t seed);
 
   void bind(Executor& executor, const TrainingStep& step) const;
-  const ParameterBlocks& blocks() const { return blocks_; }
+  const ParameterBlocks& blocks() const { return state_.parameter_blocks(); }
   // The guard as it stands.
-  FiniteGuard guard() const;
+  FiniteGuard guard() const { return state_.guard(); }
 
  private:
-  Context context_;
-  ParameterBlocks blocks_;
-  Buffer step_, guard_;
+  State state_;
 };
 
 }  // namespace gradflip

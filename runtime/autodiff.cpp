@@ -65,6 +65,15 @@ bool is_seeded(const Node& node, std::span<const Seed> seeds) {
   return seeded > 0;
 }
 
+// A copy of the weights has no flat gradients, and no update follows it.
+void require_trainable(const Graph& graph, std::span<const Value> wrt) {
+  for (const Value value : wrt) {
+    const ValueInfo& info = graph.info(value);
+    GRADFLIP_REQUIRE(info.bank == 0, message("autodiff: ", info.name, " is of bank ", info.bank,
+                                             ", a copy of the weights, and has no gradient"));
+  }
+}
+
 // Without it the gradient would be zero, and a training would go wrong without a word.
 void require_rule(const Node& node, std::span<const Value> doutputs) {
   GRADFLIP_REQUIRE(node.op->gradient_kind() == Gradient::kRule,
@@ -84,6 +93,7 @@ void require_rule(const Node& node, std::span<const Value> doutputs) {
 std::vector<Value> gradients(Graph& graph, std::span<const Seed> seeds,
                              std::span<const Value> wrt) {
   for (const Seed& seed : seeds) require_valid(graph, seed);
+  require_trainable(graph, wrt);
   const std::vector<char> depends = depends_on(graph, wrt);
   const std::size_t forward_nodes = graph.nodes().size();
   std::vector<Value> gradient_of(static_cast<std::size_t>(graph.num_values()));

@@ -25,7 +25,8 @@ struct Seed {
 //
 // Throws std::invalid_argument for a seed without gradient that is no scalar, or of another type;
 // unless all losses of an op that has several are seeds; and where an operation between a seed and
-// a value of `wrt` has no gradient rule, naming the operation.
+// a value of `wrt` has no gradient rule, naming the operation; and for a parameter of another bank
+// than the weights.
 std::vector<Value> gradients(Graph& graph, std::span<const Seed> seeds, std::span<const Value> wrt);
 
 }  // namespace gradflip

@@ -43,7 +43,6 @@ Executor::Executor(const Graph& graph, const Parameters& parameters, const Param
       cut_(batch_cut(context)),
       plan_(plan_memory(graph, parameters, context, max_rows)),
       shared_(context, plan_.shared_bytes),
-      step_state_(context, sizeof(StepState)),
       sums_(context, plan_.sums_bytes, sharding_of(total(max_rows), cut_).shards),
       scratch_(context, workers.count(), sharding_of(total(max_rows), cut_).shards,
                plan_.worker_bytes, plan_.workspace_bytes),
@@ -56,9 +55,13 @@ Executor::Executor(const Graph& graph, const Parameters& parameters, const Param
                    message("executor: the parameters take ", parameters.flat_size() * 4,
                            " bytes and their blocks have ", blocks.weights.bytes(),
                            "; declare all parameters before the blocks are made"));
-  const StepState start;
-  copy_from_host(context, step_state_.data(), &start, sizeof(start));
-  watch_ = {step_state_.as<StepState>(), blocks.gradients.as<const float>(),
+  for (std::int32_t id = 0; id < graph.num_values(); ++id) {
+    const ValueInfo& info = graph.info({id});
+    GRADFLIP_REQUIRE(info.bank < blocks.num_banks(),
+                     message("executor: ", info.name, " is of bank ", info.bank,
+                             ", and the blocks have ", blocks.num_banks()));
+  }
+  watch_ = {blocks.notes.as<StepState>(), blocks.gradients.as<const float>(),
             every_gradient_is_a_sum(graph)};
   std::size_t most_values = 0;
   for (const Node& node : graph.nodes()) {
@@ -233,7 +236,7 @@ std::byte* Executor::memory_of(Value root, const Position& position, bool partia
     case Space::kExternal:
       return bound_[at(root)] + external_offset(graph_.type(root), position.segments);
     case Space::kWeights:
-      return blocks_.weights.data() + placement.offset;
+      return blocks_.bank(placement.bank).data() + placement.offset;
     case Space::kGradients:
       return blocks_.gradients.data() + placement.offset;
     case Space::kShared:

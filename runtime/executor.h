@@ -24,10 +24,10 @@ namespace gradflip {
 class Executor {
  public:
   // max_rows: rows of each segment that a run may have at most. Everything passed must outlive the
-  // executor; several executors may share workers and blocks. All memory is allocated here, in an
-  // amount that grows with the workers only up to the number of shards: where batches stay whole it
-  // does not depend on them. Throws std::invalid_argument if parameters were declared after the
-  // blocks were made, or the graph has others.
+  // executor; several executors may share workers and blocks, and then run one at a time. All
+  // memory is allocated here, in an amount that grows with the workers only up to the number of
+  // shards: where batches stay whole it does not depend on them. Throws std::invalid_argument if
+  // parameters were declared after the blocks were made, or the graph has others.
   Executor(const Graph& graph, const Parameters& parameters, const ParameterBlocks& blocks,
            const Context& context, Workers& workers, std::span<const std::int64_t> max_rows);
 
@@ -89,7 +89,7 @@ class Executor {
   std::vector<std::int64_t> max_rows_;
   BatchCut cut_;
   MemoryPlan plan_;
-  Buffer shared_, step_state_;
+  Buffer shared_;
   ShardSums sums_;
   GradientWatch watch_;
   ScratchPool scratch_;

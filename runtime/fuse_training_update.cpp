@@ -6,16 +6,17 @@
 #include "runtime/fusion.h"
 #include "runtime/graph_rewrite.h"
 #include "runtime/op.h"
+#include "runtime/ops/check_finite.h"
 #include "runtime/ops/schedule.h"
-#include "runtime/ops/sgd.h"
 #include "runtime/ops/training_update.h"
+#include "runtime/ops/update.h"
 
 namespace gradflip {
 namespace {
 
 // The nodes that end a step, by index; -1: there is none.
 struct Ending {
-  std::int32_t check = -1, sgd = -1, record = -1, advance = -1;
+  std::int32_t check = -1, update = -1, record = -1, advance = -1;
 };
 
 // Whether an operation of another kind changes state between these: it must see some of their
@@ -41,11 +42,11 @@ std::optional<Ending> find_ending(const Graph& graph) {
   for (const Node& node : graph.nodes()) {
     ++index;
     if (node.op->name() == "check_finite") take(ending.check, index);
-    if (node.op->name() == "sgd") take(ending.sgd, index);
+    if (ops::update_of(node)) take(ending.update, index);
     if (node.op->name() == "record") take(ending.record, index);
     if (is<ops::AdvanceStepAttributes>(*node.op)) take(ending.advance, index);
   }
-  if (!unique || ending.check < 0 || ending.sgd < 0 || ending.advance < 0) return {};
+  if (!unique || ending.check < 0 || ending.update < 0 || ending.advance < 0) return {};
   return ending;
 }
 
@@ -54,28 +55,25 @@ class Match {
  public:
   Match(const Graph& graph, const Ending& ending) : graph_(graph) {
     const Node& check = node(ending.check);
-    const Node& sgd = node(ending.sgd);
-    state_ = {.weights = sgd.inputs[0],
-              .gradients = sgd.inputs[1],
-              .velocity = sgd.inputs[2],
-              .step = check.inputs[1],
-              .guard = check.inputs[0]};
-    learning_rate_ = sgd.inputs[4];
+    const ops::UpdateNode update = *ops::update_of(node(ending.update));
+    values_ = update.values;
+    step_ = check.inputs[1];
     const auto quantities = check.inputs.begin() + 2 + ops::check_finite_quantities(*check.op);
     losses_.assign(check.inputs.begin() + 2, quantities);
     after_.assign(quantities, check.inputs.end());
-    matches_ = sgd.inputs[3] == state_.guard && node(ending.advance).inputs[0] == state_.step &&
-               updates_all(sgd) && guards_losses_then_gradients() && all_watched();
+    matches_ = is_plain(update) && values_.guard == check.inputs[0] &&
+               node(ending.advance).inputs[0] == step_ && guards_losses_then_gradients() &&
+               all_watched();
     if (ending.record < 0) return;
     const Node& record = node(ending.record);
     ring_ = record.inputs[0];
     recorded_.assign(record.inputs.begin() + 2, record.inputs.end());
-    matches_ = matches_ && record.inputs[1] == state_.step;
+    matches_ = matches_ && record.inputs[1] == step_;
   }
 
   bool matches() const { return matches_; }
 
-  void append(Successor& fused, const SgdOptions& options) const {
+  void append(Successor& fused) const {
     const auto now = [&](const std::vector<Value>& values) {
       std::vector<Value> mapped;
       mapped.reserve(values.size());
@@ -84,17 +82,17 @@ class Match {
     };
     const std::vector<Value> losses = now(losses_), recorded = now(recorded_), after = now(after_);
     ops::training_update(fused.graph(),
-                         {.state = {.weights = fused.now(state_.weights),
-                                    .gradients = fused.now(state_.gradients),
-                                    .velocity = fused.now(state_.velocity),
-                                    .step = fused.now(state_.step),
-                                    .guard = fused.now(state_.guard)},
-                          .learning_rate = fused.now(learning_rate_),
+                         {.update = {.weights = fused.now(values_.weights),
+                                     .gradients = fused.now(values_.gradients),
+                                     .slots = {fused.now(values_.slots[0])},
+                                     .learning_rate = fused.now(values_.learning_rate),
+                                     .guard = fused.now(values_.guard)},
+                          .step = fused.now(step_),
                           .losses = losses,
                           .ring = ring_.none() ? Value{} : fused.now(ring_),
                           .recorded = recorded,
                           .after = after},
-                         options);
+                         options_);
   }
 
  private:
@@ -102,14 +100,17 @@ class Match {
     return graph_.nodes()[static_cast<std::size_t>(index)];
   }
 
-  bool updates_all(const Node& sgd) const {
-    const ops::SgdRange* range = ops::sgd_range(*sgd.op);
-    return range->begin == 0 && range->end == graph_.type(state_.weights).shape.size();
+  // SGD of all weights, with nothing that the one launch does not have. Keeps its options.
+  bool is_plain(const ops::UpdateNode& update) {
+    const auto* options = std::get_if<SgdOptions>(&update.rule);
+    if (options == nullptr || options->nesterov) return false;
+    options_ = *options;
+    return update.values.kinds.none() && update.values.gradient_scale.none();
   }
 
   // Takes the gradients off the list.
   bool guards_losses_then_gradients() {
-    if (losses_.empty() || !(losses_.back() == state_.gradients)) return false;
+    if (losses_.empty() || !(losses_.back() == values_.gradients)) return false;
     losses_.pop_back();
     return losses_.size() <= kMaxGuardedLosses &&
            std::all_of(losses_.begin(), losses_.end(), [&](Value loss) {
@@ -127,8 +128,9 @@ class Match {
   }
 
   const Graph& graph_;
-  ops::TrainingState state_;
-  Value learning_rate_, ring_;
+  SgdOptions options_;
+  ops::UpdateValues values_;
+  Value step_, ring_;
   std::vector<Value> losses_, recorded_, after_;
   bool matches_ = false;
 };
@@ -141,13 +143,11 @@ Rewritten fuse_training_update(const Graph& graph, std::span<const Value> keep) 
   if (!ending) return rewrite.apply();
   const Match match(graph, *ending);
   if (!match.matches()) return rewrite.apply();
-  std::vector<std::int32_t> nodes{ending->check, ending->sgd, ending->advance};
+  std::vector<std::int32_t> nodes{ending->check, ending->update, ending->advance};
   if (ending->record >= 0) nodes.push_back(ending->record);
   if (others_update_between(graph, nodes)) return rewrite.apply();
-  const SgdOptions options =
-      ops::sgd_range(*graph.nodes()[static_cast<std::size_t>(ending->sgd)].op)->options;
   rewrite.replace(*std::max_element(nodes.begin(), nodes.end()), nodes,
-                  [match, options](Successor& fused) { match.append(fused, options); });
+                  [match](Successor& fused) { match.append(fused); });
   return rewrite.apply();
 }
 

@@ -56,7 +56,8 @@ enum class SampledPictures { kKeepForGradient, kDrop };
 Rewritten fuse_sampled_input(const Graph& graph, std::span<const Value> keep,
                              SampledPictures pictures = SampledPictures::kKeepForGradient);
 
-// check_finite, sgd of all weights, advance_step and, where there is one, record ->
+// check_finite, the step's only update where it is SGD of all weights without Nesterov's momentum,
+// weights that do not decay or a gradient scale, advance_step and, where there is one, record ->
 // training_update, if all gradients are written by ops that watch them. Run it last.
 Rewritten fuse_training_update(const Graph& graph, std::span<const Value> keep);
 

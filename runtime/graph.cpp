@@ -14,12 +14,14 @@ std::string ValueType::text() const {
 Value Graph::external(std::string name, ValueType type) {
   GRADFLIP_REQUIRE((type.rows.mask & (type.rows.mask - 1)) == 0,
                    message("graph: the external value ", name, " has rows of several segments"));
-  values_.push_back({ValueKind::kExternal, type, -1, -1, std::move(name)});
+  values_.push_back({ValueKind::kExternal, type, -1, 0, -1, std::move(name)});
   return {num_values() - 1};
 }
 
-Value Graph::parameter(std::int32_t index, std::string name, Shape shape) {
-  values_.push_back({ValueKind::kParameter, {Dtype::kF32, shape, {}}, index, -1, std::move(name)});
+Value Graph::parameter(std::int32_t index, std::string name, Shape shape, int bank) {
+  GRADFLIP_REQUIRE(bank >= 0, message("graph: ", name, " is of bank ", bank));
+  values_.push_back(
+      {ValueKind::kParameter, {Dtype::kF32, shape, {}}, index, bank, -1, std::move(name)});
   return {num_values() - 1};
 }
 
@@ -31,7 +33,7 @@ std::vector<Value> Graph::append(std::shared_ptr<const Op> op, std::vector<Value
   const auto node = static_cast<std::int32_t>(nodes_.size());
   std::vector<Value> outputs;
   for (const ValueType& output_type : output_types) {
-    values_.push_back({ValueKind::kComputed, output_type, -1, node, std::string(op->name())});
+    values_.push_back({ValueKind::kComputed, output_type, -1, 0, node, std::string(op->name())});
     outputs.push_back({num_values() - 1});
   }
   nodes_.push_back({std::move(op), std::move(inputs), outputs});

@@ -52,7 +52,7 @@ struct Value {
 
 enum class ValueKind {
   kComputed,   // a node's output
-  kParameter,  // a slice of the flat weights
+  kParameter,  // a slice of the flat weights, or of a copy of them
   kExternal,   // memory that the graph's user binds: data sets, the step counter, optimizer state
 };
 
@@ -60,7 +60,8 @@ struct ValueInfo {
   ValueKind kind = ValueKind::kComputed;
   ValueType type;
   std::int32_t parameter =
-      -1;  // kParameter: its index; kComputed: the parameter whose gradient this is, or -1
+      -1;        // kParameter: its index; kComputed: the parameter whose gradient this is, or -1
+  int bank = 0;  // kParameter: ParameterBlocks::bank that it is of
   std::int32_t producer = -1;  // kComputed: the node
   std::string name;
 };
@@ -75,7 +76,8 @@ class Graph {
   // With rows, it holds the whole batch of one segment; throws std::invalid_argument for more
   // segments.
   Value external(std::string name, ValueType type);
-  Value parameter(std::int32_t index, std::string name, Shape shape);
+  // bank: 0 for the weights; further banks are copies of them, which no gradient has.
+  Value parameter(std::int32_t index, std::string name, Shape shape, int bank = 0);
 
   // Appends a node; its op checks the inputs and tells the outputs' types. Throws
   // std::invalid_argument.

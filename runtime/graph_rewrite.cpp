@@ -74,7 +74,8 @@ Rewritten GraphRewrite::apply() const {
     if (info.kind == ValueKind::kExternal) {
       successor.becomes({id}, result.graph.external(info.name, info.type));
     } else if (info.kind == ValueKind::kParameter) {
-      successor.becomes({id}, result.graph.parameter(info.parameter, info.name, info.type.shape));
+      successor.becomes(
+          {id}, result.graph.parameter(info.parameter, info.name, info.type.shape, info.bank));
     }
   }
   std::int32_t index = -1;

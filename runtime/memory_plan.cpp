@@ -182,6 +182,7 @@ class Planner {
     } else if (info.kind == ValueKind::kParameter) {
       require_known(info);
       placement.space = Space::kWeights;
+      placement.bank = info.bank;
       placement.offset = parameters_[info.parameter].offset * 4;
     } else if (!(placement.root == value)) {
       // A view: pointers come from its root.

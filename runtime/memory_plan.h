@@ -22,7 +22,7 @@ namespace gradflip {
 
 enum class Space {
   kExternal,   // bound by the graph's user
-  kWeights,    // the flat weights
+  kWeights,    // the flat weights, or another bank of them
   kGradients,  // the flat gradients; partial sums lie at the same place of each shard's block
   kShared,     // one place for all; partial sums lie in each shard's block
   kWorker,     // an arena per worker, reused from piece to piece
@@ -32,6 +32,7 @@ enum class Space {
 struct Placement {
   Space space = Space::kShared;
   std::int64_t offset = 0;  // bytes within the space
+  int bank = 0;             // kWeights: of ParameterBlocks::bank
   std::int64_t stride = 0;  // kBatch: bytes from one piece to the next
   std::int64_t sum_offset =
       -1;      // a sum over the batch that is cut: bytes within a shard's block of partial sums

@@ -3,12 +3,12 @@
 #include <algorithm>
 
 #include "kernels/require.h"
+#include "kernels/step_state.h"
+#include "kernels/update_kinds.h"
 #include "runtime/random.h"
 
 namespace gradflip {
 namespace {
-
-constexpr std::int64_t kAlignElements = 16;  // one cache line of floats
 
 // Calls visit(kernel_element, file_element) for every element of a parameter.
 template <typename Visit>
@@ -36,18 +36,34 @@ void for_each_element(const FileLayout& layout, Visit&& visit) {
                 file_element++);
 }
 
+// The initial value at an element of the file's order.
+float initial_value(const Initialiser& initialiser, std::uint64_t seed, std::uint32_t stream,
+                    std::int64_t element) {
+  const auto index = static_cast<std::uint64_t>(element);
+  if (const auto* range = std::get_if<Uniform>(&initialiser)) {
+    return uniform(seed, stream, index, -range->bound, range->bound);
+  }
+  if (const auto* bell = std::get_if<Normal>(&initialiser)) {
+    return normal(seed, stream, index, bell->deviation);
+  }
+  return std::get<Constant>(initialiser).value;
+}
+
 }  // namespace
 
 std::int32_t Parameters::add(std::string name, const Shape& shape, const FileLayout& file,
-                             float bound) {
+                             const Initialiser& initialiser, bool trained) {
+  GRADFLIP_REQUIRE(!frozen_, message("parameters: ", name,
+                                     " comes after the memory for parameters was allocated; "
+                                     "declare all parameters before the blocks are made"));
   GRADFLIP_REQUIRE(std::none_of(list_.begin(), list_.end(),
                                 [&](const Parameter& other) { return other.name == name; }),
                    message("parameters: the name ", name, " is taken"));
   GRADFLIP_REQUIRE(file.extents.size() == shape.size() && file.shape.size() == shape.size(),
                    message("parameters: ", name, " has ", shape.size(),
                            " elements, its file layout ", file.shape.size()));
-  list_.push_back({std::move(name), shape, file, bound, flat_size_});
-  flat_size_ += (shape.size() + kAlignElements - 1) / kAlignElements * kAlignElements;
+  list_.push_back({std::move(name), shape, file, initialiser, trained, flat_size_});
+  flat_size_ += update_runs(shape.size()) * kUpdateRun;
   return static_cast<std::int32_t>(list_.size()) - 1;
 }
 
@@ -65,22 +81,22 @@ std::int32_t Parameters::at_offset(std::int64_t element) const {
   return -1;
 }
 
-Parameters::Range Parameters::range(const std::string& part) const {
-  const auto belongs = [&](const Parameter& parameter) {
-    return parameter.name.starts_with(part + ".");
-  };
-  const auto first = std::find_if(list_.begin(), list_.end(), belongs);
-  GRADFLIP_REQUIRE(first != list_.end(), message("parameters: no part is called ", part));
-  const auto last = std::find_if(list_.rbegin(), list_.rend(), belongs).base();
-  GRADFLIP_REQUIRE(std::all_of(first, last, belongs),
-                   message("parameters: other parameters lie between those of ", part));
-  return {first->offset, last == list_.end() ? flat_size_ : last->offset};
-}
-
-ParameterBlocks::ParameterBlocks(const Context& context, const Parameters& parameters)
+ParameterBlocks::ParameterBlocks(const Context& context, Parameters& parameters, int banks)
     : weights(context, parameters.flat_size() * 4),
       gradients(context, parameters.flat_size() * 4),
-      velocity(context, parameters.flat_size() * 4) {}
+      notes(context, sizeof(StepState)) {
+  GRADFLIP_REQUIRE(banks >= 1, message("parameters: ", banks, " banks; bank 0 are the weights"));
+  parameters.freeze();
+  for (int index = 1; index < banks; ++index) copies.emplace_back(context, weights.bytes());
+  const StepState start;
+  copy_from_host(context, notes.data(), &start, sizeof(start));
+}
+
+const Buffer& ParameterBlocks::bank(int index) const {
+  GRADFLIP_REQUIRE(index >= 0 && index < num_banks(),
+                   message("parameters: bank ", index, " of ", num_banks()));
+  return index == 0 ? weights : copies[static_cast<std::size_t>(index) - 1];
+}
 
 void initialize(const Context& context, const Parameters& parameters, std::uint64_t seed,
                 const Buffer& weights) {
@@ -89,8 +105,7 @@ void initialize(const Context& context, const Parameters& parameters, std::uint6
   for (const Parameter& parameter : parameters.list()) {
     float* values = flat.data() + parameter.offset;
     for_each_element(parameter.file, [&](std::int64_t kernel_element, std::int64_t file_element) {
-      values[kernel_element] = uniform(seed, stream, static_cast<std::uint64_t>(file_element),
-                                       -parameter.bound, parameter.bound);
+      values[kernel_element] = initial_value(parameter.initialiser, seed, stream, file_element);
     });
     ++stream;
   }

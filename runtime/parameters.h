@@ -1,11 +1,12 @@
 // Named parameters and the flat blocks that hold them. A Parameters object is the list, without
-// memory: layers add to it while a graph is built. ParameterBlocks is the memory: weights,
-// gradients and velocities as three flat arrays with one layout, so that an update is one launch.
+// memory: layers add to it while a graph is built. ParameterBlocks is the memory: flat arrays with
+// one layout, so that an update of many parameters is one launch.
 #pragma once
 
 #include <array>
 #include <cstdint>
 #include <string>
+#include <variant>
 #include <vector>
 
 #include "kernels/context.h"
@@ -26,19 +27,40 @@ struct FileLayout {
   static FileLayout same(const Shape& shape) { return {shape, {0, 1, 2, 3}, shape}; }
 };
 
+// Where initial values come from: [-bound, bound), a normal distribution around 0, or one number
+// for all.
+struct Uniform {
+  float bound = 0.0F;
+};
+struct Normal {
+  float deviation = 1.0F;
+};
+struct Constant {
+  float value = 0.0F;
+};
+using Initialiser = std::variant<Uniform, Normal, Constant>;
+
 struct Parameter {
   std::string name;  // "feature_extractor.conv1.weight": the part comes first
   Shape shape;       // as kernels read it
   FileLayout file;
-  float bound = 0.0F;       // initial values are uniform in [-bound, bound)
+  Initialiser initialiser;
+  // False for running statistics and fixed random projections: in blocks and files, without a
+  // gradient.
+  bool trained = true;
   std::int64_t offset = 0;  // of its first element in the flat blocks
 };
 
 class Parameters {
  public:
-  // Adds a parameter at the end of the flat layout, at a multiple of 16 elements. Returns its
-  // index. Throws std::invalid_argument for a name that is taken or a file layout of another size.
-  std::int32_t add(std::string name, const Shape& shape, const FileLayout& file, float bound);
+  // Adds a parameter at the end of the flat layout, at a multiple of kUpdateRun elements
+  // (kernels/update_kinds.h). Returns its index. Throws std::invalid_argument for a name that is
+  // taken, a file layout of another size, and for any once the list is frozen.
+  std::int32_t add(std::string name, const Shape& shape, const FileLayout& file,
+                   const Initialiser& initialiser, bool trained = true);
+
+  // From now on nothing can be added: somebody has allocated memory for the list.
+  void freeze() { frozen_ = true; }
 
   const std::vector<Parameter>& list() const { return list_; }
   const Parameter& operator[](std::int32_t index) const {
@@ -51,28 +73,31 @@ class Parameters {
   // The parameter that owns this element of a flat block, or -1 in a gap.
   std::int32_t at_offset(std::int64_t element) const;
 
-  // The smallest range of the flat blocks that holds every parameter whose name starts with `part`
-  // and a dot. They are neighbours if they were added together; throws std::invalid_argument if
-  // others lie between, or there is none.
-  struct Range {
-    std::int64_t begin = 0, end = 0;
-  };
-  Range range(const std::string& part) const;
-
  private:
   std::vector<Parameter> list_;
   std::int64_t flat_size_ = 0;
+  bool frozen_ = false;
 };
 
+// flat_size floats in each of the flat blocks, zero at first. Bank 0 are the weights; further banks
+// are copies of them with the same layout, such as averages, or networks as they were at some time.
 struct ParameterBlocks {
-  ParameterBlocks(const Context& context, const Parameters& parameters);
+  // Freezes the parameters. banks >= 1.
+  ParameterBlocks(const Context& context, Parameters& parameters, int banks = 1);
 
-  Buffer weights, gradients, velocity;  // flat_size floats each, zero at first
+  int num_banks() const { return 1 + static_cast<int>(copies.size()); }
+  // Throws std::invalid_argument for a bank that there is not.
+  const Buffer& bank(int index) const;
+
+  Buffer weights, gradients;
+  std::vector<Buffer> copies;  // banks 1, 2, ...
+  // One StepState (kernels/step_state.h) for whoever writes these gradients, at its start.
+  Buffer notes;
 };
 
-// Fills the weights with each parameter's initial values: uniform in [-bound, bound) from (seed,
-// parameter index, element in the FILE's order), so that the same seed gives the same network
-// whatever layout kernels prefer.
+// Fills the weights with each parameter's initial values, random ones from (seed, parameter index,
+// element in the FILE's order), so that the same seed gives the same network whatever layout
+// kernels prefer.
 void initialize(const Context& context, const Parameters& parameters, std::uint64_t seed,
                 const Buffer& weights);
 

@@ -1,6 +1,7 @@
 #include "runtime/random.h"
 
 #include <cmath>
+#include <numbers>
 
 #include "kernels/philox.h"
 #include "kernels/require.h"
@@ -29,6 +30,17 @@ float uniform(std::uint64_t seed, std::uint32_t stream, std::uint64_t index, flo
   GRADFLIP_REQUIRE(std::isfinite(low) && std::isfinite(high) && low <= high,
                    message("uniform: the interval is from ", low, " to ", high));
   return low + (high - low) * uniform01(seed, stream, index);
+}
+
+float normal(std::uint64_t seed, std::uint32_t stream, std::uint64_t index, float deviation) {
+  GRADFLIP_REQUIRE(std::isfinite(deviation) && deviation >= 0.0F,
+                   message("normal: the deviation is ", deviation));
+  const std::uint64_t even = index & ~std::uint64_t{1};
+  const auto u = (static_cast<double>(random_bits(seed, stream, even)) + 1.0) * 0x1p-32;
+  const auto v = static_cast<double>(random_bits(seed, stream, even + 1)) * 0x1p-32;
+  const double radius = std::sqrt(-2.0 * std::log(u)), angle = 2.0 * std::numbers::pi * v;
+  const double number = radius * (index == even ? std::cos(angle) : std::sin(angle));
+  return static_cast<float>(static_cast<double>(deviation) * number);
 }
 
 }  // namespace gradflip

@@ -25,8 +25,12 @@ struct SgdArrays {
         learning_rate(ctx, std::vector<float>{kLearningRate}) {}
 
   void run() const {
-    sgd(context, gradient.size(), kOptions, learning_rate.data(), nullptr, gradient.data(),
-        weight.data(), velocity.data());
+    sgd(context, {.options = kOptions,
+                  .size = gradient.size(),
+                  .learning_rate = learning_rate.data(),
+                  .gradient = gradient.data(),
+                  .weight = weight.data(),
+                  .velocity = velocity.data()});
   }
 
   Ctx context;

@@ -7,19 +7,29 @@
 
 namespace gradflip {
 
-__device__ __forceinline__ void sgd_update(const SgdOptions& options, float rate, float gradient,
+// What is the same for all elements of a launch.
+struct SgdFactors {
+  SgdOptions options;
+  float rate;
+  float gradient_scale = 1.0F;
+};
+
+__device__ __forceinline__ void sgd_update(const SgdFactors& factors, float decay, float gradient,
                                            float& weight, float& velocity) {
-  velocity = fmaf(options.momentum, velocity, fmaf(options.weight_decay, weight, gradient));
-  weight = fmaf(-rate, velocity, weight);
+  const float momentum = factors.options.momentum;
+  const float g = fmaf(decay, weight, factors.gradient_scale * gradient);
+  velocity = fmaf(momentum, velocity, g);
+  const float direction = factors.options.nesterov ? fmaf(momentum, velocity, g) : velocity;
+  weight = fmaf(-factors.rate, direction, weight);
 }
 
-__device__ __forceinline__ void sgd_update(const SgdOptions& options, float rate,
+__device__ __forceinline__ void sgd_update(const SgdFactors& factors, float decay,
                                            const float4& gradient, float4& weight,
                                            float4& velocity) {
-  sgd_update(options, rate, gradient.x, weight.x, velocity.x);
-  sgd_update(options, rate, gradient.y, weight.y, velocity.y);
-  sgd_update(options, rate, gradient.z, weight.z, velocity.z);
-  sgd_update(options, rate, gradient.w, weight.w, velocity.w);
+  sgd_update(factors, decay, gradient.x, weight.x, velocity.x);
+  sgd_update(factors, decay, gradient.y, weight.y, velocity.y);
+  sgd_update(factors, decay, gradient.z, weight.z, velocity.z);
+  sgd_update(factors, decay, gradient.w, weight.w, velocity.w);
 }
 
 }  // namespace gradflip

@@ -2,6 +2,7 @@
 
 #include <array>
 
+#include "kernels/finite_guard.h"
 #include "kernels/training_update.h"
 #include "runtime/op.h"
 
@@ -80,9 +81,9 @@ class TrainingUpdateOp final : public Op {
 }  // namespace
 
 void training_update(Graph& graph, const TrainingUpdateInputs& inputs, const SgdOptions& options) {
-  const TrainingState& state = inputs.state;
-  std::vector<Value> values{state.weights, state.gradients, state.velocity,
-                            state.step,    state.guard,     inputs.learning_rate};
+  const UpdateValues& update = inputs.update;
+  std::vector<Value> values{update.weights, update.gradients, update.slots[0],
+                            inputs.step,    update.guard,     update.learning_rate};
   values.insert(values.end(), inputs.losses.begin(), inputs.losses.end());
   if (!inputs.ring.none()) values.push_back(inputs.ring);
   values.insert(values.end(), inputs.recorded.begin(), inputs.recorded.end());

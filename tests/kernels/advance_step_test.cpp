@@ -19,5 +19,16 @@ TYPED_TEST(AdvanceStepTest, CountsPastThirtyTwoBits) {
   EXPECT_EQ(step.read()[0], before + 2);
 }
 
+TYPED_TEST(AdvanceStepTest, AFrozenStepIsNoUpdate) {
+  auto updates = this->upload(std::vector<std::int64_t>{7});
+  count_update(this->ctx(), nullptr, updates.data());
+  EXPECT_EQ(updates.read()[0], 8);
+  for (const std::int32_t flag : {0, 1}) {
+    const auto frozen = this->upload(std::vector<std::int32_t>{flag});
+    count_update(this->ctx(), frozen.data(), updates.data());
+    EXPECT_EQ(updates.read()[0], 9);
+  }
+}
+
 }  // namespace
 }  // namespace gradflip

@@ -84,8 +84,13 @@ class TrainingUpdateTest : public BackendTest<Ctx> {
       const auto bad = this->upload(gradients);
       check_finite(ctx, bad.size(), bad.data(), quantity, run.step.data(), run.guard.data());
     }
-    sgd(ctx, size, kOptions, rate, &run.guard.data()->frozen, gradient, run.weight.data(),
-        run.velocity.data());
+    sgd(ctx, {.options = kOptions,
+              .size = size,
+              .learning_rate = rate,
+              .frozen = &run.guard.data()->frozen,
+              .gradient = gradient,
+              .weight = run.weight.data(),
+              .velocity = run.velocity.data()});
     advance_step(ctx, run.step.data());
   }
 
@@ -175,6 +180,8 @@ TYPED_TEST(TrainingUpdateTest, RejectsWhatDoesNotFit) {
   EXPECT_THROW(training_update(this->ctx(), {.size = -1}), std::invalid_argument);
   EXPECT_THROW(training_update(this->ctx(), {.losses = many}), std::invalid_argument);
   EXPECT_THROW(training_update(this->ctx(), {.capacity = 0}), std::invalid_argument);
+  EXPECT_THROW(training_update(this->ctx(), {.options = {.nesterov = true}}),
+               std::invalid_argument);
 }
 
 }  // namespace

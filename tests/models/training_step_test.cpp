@@ -32,7 +32,7 @@ struct Problem {
   Value rate = ops::evaluate_schedule(graph, step, {.start = 0.5});
 
   Value parameter(const std::string& name, const Shape& shape) {
-    const std::int32_t index = parameters.add(name, shape, FileLayout::same(shape), 0.0F);
+    const std::int32_t index = parameters.add(name, shape, FileLayout::same(shape), Uniform{0.0F});
     return graph.parameter(index, name, shape);
   }
   TrainingStep train(Value loss) {
@@ -114,17 +114,17 @@ TEST(TrainingStepParametersTest, AreThoseOfTheGraphAllOfThem) {
   };
   const FileLayout layout = FileLayout::same({2});
   Problem missing;
-  missing.parameters.add("a", {2}, layout, 0.0F);
-  missing.parameters.add("b", {2}, layout, 0.0F);
+  missing.parameters.add("a", {2}, layout, Uniform{0.0F});
+  missing.parameters.add("b", {2}, layout, Uniform{0.0F});
   refuses(missing, "does not use b");
   Problem other;
-  other.parameters.add("c", {2}, layout, 0.0F);
+  other.parameters.add("c", {2}, layout, Uniform{0.0F});
   refuses(other, "parameter a (2) is not number 0");
   Problem none;
   refuses(none, "is not number 0");
   Problem twice;  // as many values as parameters
-  twice.parameters.add("a", {2}, layout, 0.0F);
-  twice.parameters.add("b", {2}, layout, 0.0F);
+  twice.parameters.add("a", {2}, layout, Uniform{0.0F});
+  twice.parameters.add("b", {2}, layout, Uniform{0.0F});
   twice.graph.parameter(0, "a", {2});
   refuses(twice, "a stands in the graph twice");
 }

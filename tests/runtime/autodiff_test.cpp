@@ -19,6 +19,8 @@ namespace gradflip {
 namespace {
 
 using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::ThrowsMessage;
 
 template <typename Ctx>
 class GradientTest : public BackendTest<Ctx> {};
@@ -107,6 +109,19 @@ TEST(AutodiffTest, MakesNoNodeForValuesThatNeedNoGradient) {
   EXPECT_EQ(graph.count("linear_backward_data"), 0);
 }
 
+TEST(AutodiffTest, ACopyOfTheWeightsHasNoGradient) {
+  Graph graph;
+  const Value x = graph.external("x", {Dtype::kF32, {3}, segment_rows(0)});
+  const Value weight = graph.parameter(0, "weight", {2, 3});
+  const Value copy = graph.parameter(0, "weight", {2, 3}, /*bank=*/1);
+  const Value y = ops::add(graph, ops::linear(graph, x, weight), ops::linear(graph, x, copy));
+  const std::array<Value, 1> losses{sum_all(graph, y)};
+  EXPECT_THAT([&] { gradients_of(graph, losses, std::array<Value, 1>{copy}); },
+              ThrowsMessage<std::invalid_argument>(HasSubstr("weight is of bank 1")));
+  EXPECT_FALSE(gradients_of(graph, losses, std::array<Value, 1>{weight})[0].none());
+  EXPECT_EQ(graph.count("linear_backward_weight"), 1);
+}
+
 TEST(AutodiffTest, StopsAtStopGradient) {
   Graph graph;
   const Value x = graph.external("x", {Dtype::kF32, {3}, segment_rows(0)});
@@ -130,7 +145,7 @@ TYPED_TEST(GradientTest, AddsTheGradientsOfAParameterThatIsUsedTwice) {
   EXPECT_EQ(graph.count("add"), 1);
 
   Parameters parameters;
-  parameters.add("weight", {2, 2}, FileLayout::same({2, 2}), 1.0F);
+  parameters.add("weight", {2, 2}, FileLayout::same({2, 2}), Uniform{1.0F});
   graph.mark_gradient(dweight, 0);
   GraphRunner runner(graph, {1}, 1, parameters, this->ctx());
   runner.set_weights({2, 3, 5, 7});

@@ -127,7 +127,7 @@ struct Network {
 
  private:
   Value weight(const std::string& name, const Shape& shape) {
-    const std::int32_t index = parameters.add(name, shape, FileLayout::same(shape), 1.0F);
+    const std::int32_t index = parameters.add(name, shape, FileLayout::same(shape), Uniform{1.0F});
     return graph.parameter(index, name, shape);
   }
 };

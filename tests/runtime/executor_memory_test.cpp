@@ -101,7 +101,7 @@ TYPED_TEST(ExecutorMemoryTest, WorkspaceIsForTheRowsThatANodeMakes) {
 TYPED_TEST(ExecutorMemoryTest, RefusesParametersThatTheBlocksDoNotHold) {
   const Context context = this->ctx();
   Parameters parameters;
-  parameters.add("weight", {2, 3}, FileLayout::same({2, 3}), 1.0F);
+  parameters.add("weight", {2, 3}, FileLayout::same({2, 3}), Uniform{1.0F});
   const ParameterBlocks blocks(context, parameters);
   Workers workers(1);
   const std::array<std::int64_t, 1> rows{4};
@@ -117,8 +117,14 @@ TYPED_TEST(ExecutorMemoryTest, RefusesParametersThatTheBlocksDoNotHold) {
   Graph wide;
   wide.parameter(0, "weight", {200, 3});
   EXPECT_THAT(execute(wide), ThrowsMessage<std::invalid_argument>(HasSubstr("weight")));
-  parameters.add("late", {2, 3}, FileLayout::same({2, 3}), 1.0F);
-  EXPECT_THAT(execute(unknown),
+  Graph copied;
+  copied.parameter(0, "weight", {2, 3}, /*bank=*/1);
+  EXPECT_THAT(execute(copied), ThrowsMessage<std::invalid_argument>(HasSubstr("bank 1")));
+  Parameters more;
+  for (const char* name : {"weight", "late"}) {
+    more.add(name, {2, 3}, FileLayout::same({2, 3}), Uniform{1.0F});
+  }
+  EXPECT_THAT([&] { Executor(graph, more, blocks, context, workers, rows); },
               ThrowsMessage<std::invalid_argument>(HasSubstr("before the blocks are made")));
 }
 

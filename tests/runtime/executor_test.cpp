@@ -39,7 +39,7 @@ struct TwoPhases {
 TwoPhases two_phases() {
   TwoPhases t;
   t.x = t.graph.external("x", kRow3);
-  t.parameters.add("weight", {3, 3}, FileLayout::same({3, 3}), 1.0F);
+  t.parameters.add("weight", {3, 3}, FileLayout::same({3, 3}), Uniform{1.0F});
   const Value weight = t.graph.parameter(0, "weight", {3, 3});
   const Value h = ops::relu(t.graph, ops::linear(t.graph, t.x, weight));
   const Value loss = sum_all(t.graph, h);
@@ -164,6 +164,36 @@ TYPED_TEST(ExecutorTest, SlicesAreViewsOfTheirRowsInEveryPiece) {
   EXPECT_EQ(runner.read(sums[0])[0], 140.0F);
   EXPECT_EQ(runner.read(sums[1])[0], 0.0F);
   EXPECT_EQ(runner.read(sums[2])[0], 8200.0F);
+}
+
+// The weights and a copy of them in one graph: the network and its teacher.
+TYPED_TEST(ExecutorTest, ReadsAParameterFromItsBank) {
+  const Context context = this->ctx();
+  Parameters parameters;
+  parameters.add("other", {5}, FileLayout::same({5}), Uniform{1.0F});
+  parameters.add("weight", {2, 3}, FileLayout::same({2, 3}), Uniform{1.0F});
+  Graph graph;
+  const Value x = graph.external("x", kRow3);
+  std::vector<Value> sums;
+  for (const int bank : {0, 1}) {
+    const Value weight = graph.parameter(1, "weight", {2, 3}, bank);
+    sums.push_back(sum_all(graph, ops::linear(graph, x, weight)));
+  }
+  const ParameterBlocks blocks(context, parameters, 2);
+  for (const int bank : {0, 1}) {
+    const std::vector<float> values(6, bank == 0 ? 1.0F : 10.0F);
+    copy_from_host(context, blocks.bank(bank).data() + parameters[1].offset * 4, values.data(), 24);
+  }
+  const std::vector<float> ones(12, 1.0F);
+  const Buffer input(context, 48);
+  copy_from_host(context, input.data(), ones.data(), 48);
+  Workers workers(2);
+  const std::array<std::int64_t, 1> rows{4};
+  Executor executor(graph, parameters, blocks, context, workers, rows);
+  executor.bind(x, input.data());
+  executor.run(rows);
+  EXPECT_EQ(executor.read_scalar(sums[0]), 24.0F);
+  EXPECT_EQ(executor.read_scalar(sums[1]), 240.0F);
 }
 
 // Counts its steps and notes what it saw in each.

@@ -65,7 +65,7 @@ class Builder {
   Value parameter(const Shape& shape) {
     const auto index = static_cast<std::int32_t>(dann_.parameters.list().size());
     const std::string name = "p" + std::to_string(index);
-    dann_.parameters.add(name, shape, FileLayout::same(shape), 1.0F);
+    dann_.parameters.add(name, shape, FileLayout::same(shape), Uniform{1.0F});
     return dann_.graph.parameter(index, name, shape);
   }
 

@@ -34,8 +34,8 @@ struct Head {
 
 Parameters block_parameters() {
   Parameters parameters;
-  parameters.add("filter", {3, 3, 3, 4}, FileLayout::same({3, 3, 3, 4}), 1.0F);
-  parameters.add("bias", {4}, FileLayout::same({4}), 1.0F);
+  parameters.add("filter", {3, 3, 3, 4}, FileLayout::same({3, 3, 3, 4}), Uniform{1.0F});
+  parameters.add("bias", {4}, FileLayout::same({4}), Uniform{1.0F});
   return parameters;
 }
 

@@ -4,16 +4,16 @@
 #include <cstring>
 #include <limits>
 
-#include "kernels/finite_guard.h"
 #include "runtime/autodiff.h"
 #include "runtime/fusion.h"
 #include "runtime/op.h"
+#include "runtime/ops/check_finite.h"
 #include "runtime/ops/conv_block.h"
 #include "runtime/ops/elementwise.h"
 #include "runtime/ops/linear.h"
 #include "runtime/ops/record.h"
 #include "runtime/ops/schedule.h"
-#include "runtime/ops/sgd.h"
+#include "runtime/ops/update.h"
 #include "runtime/sharding.h"
 #include "tests/support/backends.h"
 #include "tests/support/graph_runner.h"
@@ -28,26 +28,33 @@ namespace {
 struct Step {
   Graph graph;
   Parameters parameters;
-  Value x, learning_rate, ring;
-  ops::TrainingState state;
+  Value x, step, ring;
+  ops::UpdateValues update;
 
   std::vector<Value> values() const {
-    return {x,          learning_rate,   ring,           state.weights,
-            state.step, state.gradients, state.velocity, state.guard};
+    return {x,    update.learning_rate, ring, update.weights, update.gradients, update.slots[0],
+            step, update.guard};
   }
 };
 
-Step build_step(bool with_linear = false) {
+// What differs between the steps of these tests.
+struct Variant {
+  bool with_linear = false;
+  ops::OptimizerRule rule = SgdOptions{.momentum = 0.5F};
+  bool with_kinds = false, with_scale = false, with_two_updates = false;
+};
+
+Step build_step(const Variant& variant = {}) {
   Step s;
   Graph& graph = s.graph;
-  s.parameters.add("filter", {3, 3, 2, 4}, FileLayout::same({3, 3, 2, 4}), 1.0F);
-  s.parameters.add("bias", {4}, FileLayout::same({4}), 1.0F);
+  s.parameters.add("filter", {3, 3, 2, 4}, FileLayout::same({3, 3, 2, 4}), Uniform{1.0F});
+  s.parameters.add("bias", {4}, FileLayout::same({4}), Uniform{1.0F});
   s.x = graph.external("x", {Dtype::kF32, {6, 6, 2}, segment_rows(0)});
   std::vector<Value> wrt{graph.parameter(0, "filter", {3, 3, 2, 4}),
                          graph.parameter(1, "bias", {4})};
   Value y = ops::conv_block(graph, s.x, wrt[0], wrt[1], {});
-  if (with_linear) {
-    s.parameters.add("weight", {3, 16}, FileLayout::same({3, 16}), 1.0F);
+  if (variant.with_linear) {
+    s.parameters.add("weight", {3, 16}, FileLayout::same({3, 16}), Uniform{1.0F});
     wrt.push_back(graph.parameter(2, "weight", {3, 16}));
     y = ops::linear(graph, y, wrt[2]);
   }
@@ -56,19 +63,18 @@ Step build_step(bool with_linear = false) {
   for (std::size_t i = 0; i < gradients.size(); ++i) {
     graph.mark_gradient(gradients[i], static_cast<std::int32_t>(i));
   }
-  const ValueType flat{Dtype::kF32, {s.parameters.flat_size()}, {}};
-  s.state = {.weights = graph.external("weights", flat),
-             .gradients = graph.external("gradients", flat),
-             .velocity = graph.external("velocity", flat),
-             .step = graph.external("step", {Dtype::kI64, {}, {}}),
-             .guard = graph.external("guard", {Dtype::kU8, {sizeof(FiniteGuard)}, {}})};
-  s.learning_rate = graph.external("rate", {Dtype::kF32, {}, {}});
+  s.update = ops::declare_update(graph, variant.rule, s.parameters.flat_size(), variant.with_kinds);
+  s.step = graph.external("step", {Dtype::kI64, {}, {}});
+  const Value rate = graph.external("rate", {Dtype::kF32, {}, {}});
+  s.update.learning_rate = rate;
+  if (variant.with_scale) s.update.gradient_scale = rate;
   s.ring = graph.external("ring", {Dtype::kF32, {4, 2}, {}});
-  ops::record(graph, s.ring, s.state.step, std::array<Value, 2>{loss, s.learning_rate});
-  ops::check_finite(graph, s.state, std::array<Value, 2>{loss, s.state.gradients}, gradients);
-  ops::sgd(graph, s.state, 0, s.parameters.flat_size(), {.momentum = 0.5F}, s.learning_rate,
-           gradients);
-  ops::advance_step(graph, s.state.step);
+  ops::record(graph, s.ring, s.step, std::array<Value, 2>{loss, rate});
+  ops::check_finite(graph, s.update.guard, s.step, std::array<Value, 2>{loss, s.update.gradients},
+                    gradients);
+  ops::update(graph, s.update, variant.rule, gradients);
+  if (variant.with_two_updates) ops::update(graph, s.update, variant.rule, gradients);
+  ops::advance_step(graph, s.step);
   return s;
 }
 
@@ -83,10 +89,24 @@ TEST(FuseTrainingUpdateTest, MakesOneNodeOfTheEnding) {
 }
 
 TEST(FuseTrainingUpdateTest, KeepsTheCheckOfGradientsThatNobodyWatches) {
-  const Step s = build_step(/*with_linear=*/true);
+  const Step s = build_step({.with_linear = true});
   const Rewritten fused = fuse_training_update(s.graph, s.values());
   EXPECT_EQ(fused.graph.count("training_update"), 0);
   EXPECT_EQ(fused.graph.nodes().size(), s.graph.nodes().size());
+}
+
+TEST(FuseTrainingUpdateTest, KeepsEveryUpdateThatIsNotPlainSgdOfAllWeights) {
+  const Variant variants[] = {{.rule = SgdOptions{.momentum = 0.5F, .nesterov = true}},
+                              {.rule = AdamOptions{}},
+                              {.with_kinds = true},
+                              {.with_scale = true},
+                              {.with_two_updates = true}};
+  for (const Variant& variant : variants) {
+    const Step s = build_step(variant);
+    const Rewritten fused = fuse_training_update(s.graph, s.values());
+    EXPECT_EQ(fused.graph.count("training_update"), 0);
+    EXPECT_EQ(fused.graph.nodes().size(), s.graph.nodes().size());
+  }
 }
 
 // Several steps, the pictures of one of them with a value that is not finite.
@@ -107,13 +127,13 @@ Outcome run_steps(const Context& context, bool fuse, float odd_pixel) {
   std::vector<float> x = random_floats(5 * 72, 2);
   x[17] = odd_pixel;
   runner.bind(rewritten(s.x), x);
-  runner.bind(rewritten(s.learning_rate), std::vector<float>{0.01F});
+  runner.bind(rewritten(s.update.learning_rate), std::vector<float>{0.01F});
   Buffer& ring = runner.bind(rewritten(s.ring), std::vector<float>(8, -1.0F));
-  Buffer& guard = runner.bind(rewritten(s.state.guard), std::vector<FiniteGuard>(1));
-  runner.bind(rewritten(s.state.step), std::vector<std::int64_t>{0});
-  runner.bind(rewritten(s.state.velocity), std::vector<float>(static_cast<std::size_t>(size)));
-  runner.executor().bind(rewritten(s.state.weights), runner.blocks().weights.data());
-  runner.executor().bind(rewritten(s.state.gradients), runner.blocks().gradients.data());
+  Buffer& guard = runner.bind(rewritten(s.update.guard), std::vector<FiniteGuard>(1));
+  runner.bind(rewritten(s.step), std::vector<std::int64_t>{0});
+  runner.bind(rewritten(s.update.slots[0]), std::vector<float>(static_cast<std::size_t>(size)));
+  runner.executor().bind(rewritten(s.update.weights), runner.blocks().weights.data());
+  runner.executor().bind(rewritten(s.update.gradients), runner.blocks().gradients.data());
   runner.run(3);
   Outcome outcome{std::vector<float>(static_cast<std::size_t>(size)), std::vector<float>(8), {}};
   copy_to_host(context, outcome.weights.data(), runner.blocks().weights.data(), size * 4);

@@ -78,7 +78,7 @@ class RandomNetwork {
 
   Value parameter(const Shape& shape) {
     const std::string name = message("p", parameters.list().size());
-    const std::int32_t index = parameters.add(name, shape, FileLayout::same(shape), 1.0F);
+    const std::int32_t index = parameters.add(name, shape, FileLayout::same(shape), Uniform{1.0F});
     return graph.parameter(index, name, shape);
   }
 

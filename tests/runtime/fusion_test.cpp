@@ -97,9 +97,9 @@ Heads build_heads(bool reversed = true) {
 
 Parameters head_parameters() {
   Parameters parameters;
-  parameters.add("features", {6, 7}, FileLayout::same({6, 7}), 1.0F);
-  parameters.add("label", {3, 6}, FileLayout::same({3, 6}), 1.0F);
-  parameters.add("domain", {5, 6}, FileLayout::same({5, 6}), 1.0F);
+  parameters.add("features", {6, 7}, FileLayout::same({6, 7}), Uniform{1.0F});
+  parameters.add("label", {3, 6}, FileLayout::same({3, 6}), Uniform{1.0F});
+  parameters.add("domain", {5, 6}, FileLayout::same({5, 6}), Uniform{1.0F});
   return parameters;
 }
 

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "runtime/fusion.h"
 #include "runtime/ops/bias.h"
 #include "runtime/ops/conv2d.h"
 #include "runtime/ops/elementwise.h"
@@ -58,6 +59,16 @@ TEST(ShapeTest, RefusesSizesThatOverflow) {
   EXPECT_EQ((Shape{0, 5}).size(), 0);
   EXPECT_EQ(Shape{}.size(), 1);
   EXPECT_EQ((Shape{2, 3}).text(), "(2, 3)");
+}
+
+TEST(GraphTest, AParameterIsOfABank) {
+  Graph graph;
+  const Value copy = graph.parameter(0, "weight", {2, 3}, /*bank=*/2);
+  EXPECT_EQ(graph.info(graph.parameter(0, "weight", {2, 3})).bank, 0);
+  EXPECT_EQ(graph.info(copy).bank, 2);
+  const Rewritten rewritten = fuse_conv_blocks(graph, {});
+  EXPECT_EQ(rewritten.graph.info(rewritten(copy)).bank, 2);
+  EXPECT_THROW(graph.parameter(0, "weight", {2, 3}, -1), std::invalid_argument);
 }
 
 }  // namespace

@@ -115,6 +115,40 @@ TEST(RandomTest, UniformFillsItsInterval) {
   EXPECT_EQ(uniform(kSeed, 2, 0, 3.0F, 3.0F), 3.0F);
 }
 
+// By numpy, from the words of KnownBits: sqrt(-2 ln((w0 + 1) 2^-32)) times cos and sin of 2 pi w1
+// 2^-32, times 0.5.
+TEST(RandomTest, NormalNumbersAreThoseOfBoxAndMuller) {
+  EXPECT_FLOAT_EQ(normal(0, 0, 0, 0.5F), -0.128839751F);
+  EXPECT_FLOAT_EQ(normal(0, 0, 1, 0.5F), -0.526581344F);
+  EXPECT_EQ(normal(0, 0, 0, 0.0F), 0.0F);
+}
+
+TEST(RandomTest, NormalNumbersHaveTheirMoments) {
+  constexpr std::uint64_t kCount = 100000;
+  double moments[4] = {};
+  double pairs = 0.0, largest = 0.0;
+  for (std::uint64_t index = 0; index < kCount; ++index) {
+    const double number = normal(kSeed, 4, index, 1.0F);
+    double power = 1.0;
+    for (double& moment : moments) moment += (power *= number) / kCount;
+    pairs += number * normal(kSeed, 4, index ^ 1U, 1.0F) / kCount;
+    largest = std::max(largest, std::abs(number));
+  }
+  // Five standard errors of each: the variances of the powers are 1, 2, 15 and 96.
+  const double error = 5.0 / std::sqrt(static_cast<double>(kCount));
+  EXPECT_NEAR(moments[0], 0.0, error);
+  EXPECT_NEAR(moments[1], 1.0, error * std::sqrt(2.0));
+  EXPECT_NEAR(moments[2], 0.0, error * std::sqrt(15.0));
+  EXPECT_NEAR(moments[3], 3.0, error * std::sqrt(96.0));
+  EXPECT_NEAR(pairs, 0.0, error * std::sqrt(2.0));
+  EXPECT_GT(largest, 4.0);
+}
+
+TEST(RandomTest, RefusesADeviationThatIsNone) {
+  EXPECT_THROW(normal(0, 0, 0, -1.0F), std::invalid_argument);
+  EXPECT_THROW(normal(0, 0, 0, std::nanf("")), std::invalid_argument);
+}
+
 TEST(RandomTest, RefusesAnIntervalThatIsNone) {
   EXPECT_THROW(uniform(0, 0, 0, 1.0F, 0.0F), std::invalid_argument);
   EXPECT_THROW(uniform(0, 0, 0, 0.0F, std::numeric_limits<float>::infinity()),
