@@ -42,6 +42,13 @@ FiniteGuard State::guard() const {
   return guard;
 }
 
+std::size_t State::group(std::string_view name) const {
+  const auto found = std::find_if(groups_.begin(), groups_.end(),
+                                  [&](const Group& group) { return group.name == name; });
+  GRADFLIP_REQUIRE(found != groups_.end(), message("state: no group is called ", name));
+  return static_cast<std::size_t>(found - groups_.begin());
+}
+
 void State::bind(Executor& executor, const ops::UpdateValues& values, std::size_t group) const {
   const Group& kept = groups_[group];
   const auto bind = [&](Value value, const Buffer& memory) {

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "kernels/context.h"
@@ -49,6 +50,8 @@ class State {
   const Buffer& step() const { return step_; }           // i64
   const Buffer& guard_memory() const { return guard_; }  // FiniteGuard
   FiniteGuard guard() const;                             // as it stands
+  // The place of the group of this name. Throws std::invalid_argument if there is none.
+  std::size_t group(std::string_view name) const;
   // UpdateKind of each run; empty where the group is all parameters, in full.
   const Buffer& kinds(std::size_t group) const { return groups_[group].kinds; }
 

@@ -107,14 +107,13 @@ TYPED_TEST(SgdTest, EachRunIsUpdatedAsItsKindSays) {
           SgdUpdate update = block.update(options, learning_rate.data());
           update.kinds = by;
           sgd(this->ctx(), update);
-          std::vector<float> both = block.weight.read(), velocities = block.velocity.read();
-          return std::pair(both, velocities);
+          return std::pair(block.weight.read(), block.velocity.read());
         };
-        const auto [weights, velocities] = updated(full, kind.data());
+        const auto got = updated(full, kind.data());
         const auto check = [&](UpdateKind of, const std::vector<float>& want_weights,
                                const std::vector<float>& want_velocities) {
-          EXPECT_EQ(of_kind(of, kinds, weights), of_kind(of, kinds, want_weights));
-          EXPECT_EQ(of_kind(of, kinds, velocities), of_kind(of, kinds, want_velocities));
+          EXPECT_EQ(of_kind(of, kinds, got.first), of_kind(of, kinds, want_weights));
+          EXPECT_EQ(of_kind(of, kinds, got.second), of_kind(of, kinds, want_velocities));
         };
         check(UpdateKind::kNone, random_floats(size, 2), random_floats(size, 3));
         const auto with = updated(full, nullptr);

@@ -1,0 +1,57 @@
+// One part of a training step, or an evaluation, as its author writes it down.
+#pragma once
+
+#include <limits>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "runtime/graph.h"
+#include "runtime/objective.h"
+#include "runtime/ops/update.h"
+#include "runtime/parameter_group.h"
+
+namespace gradflip {
+
+struct Optimizer {
+  ops::OptimizerRule rule = SgdOptions{};
+  float max_norm = std::numeric_limits<float>::infinity();  // longer gradients are clipped to it
+  std::vector<std::string> without_decay = {};  // parts of names, such as "bias" (has_part)
+};
+
+// The sum of the terms, made smaller by one update of the parameters of `over`. Empty: all
+// parameters that there are.
+struct Objective {
+  std::vector<Term> terms;
+  ParameterGroup over = {};
+  Optimizer with = {};
+  Value learning_rate = {};  // f32 scalar, most often ops::evaluate_schedule
+};
+
+// A running average of the weights in a bank of its own, after the update: averaged = decay *
+// averaged + (1 - decay) * weights, with decay = factor * times.
+struct Average {
+  int bank = 1;
+  float factor = 1.0F;
+  Value times = {};  // f32 scalar; none(): 1
+};
+
+// What a step tells of itself. A value with rows, f32 rows x (), is told as the rows' mean. A
+// scalar is told as it is or, where `per` has segments, divided by their rows: counts.
+struct Report {
+  std::string name;
+  Value value;
+  Rows per = {};
+};
+
+struct Draft {
+  std::string name = "step";  // of its blocks of state: no other draft of a sequence has it
+  Graph graph = {};
+  Value step = {};  // the external i64 counter; none() where nothing depends on it
+  std::optional<Objective> objective = {};
+  std::vector<Average> averages = {};
+  std::vector<Report> reports = {};
+  std::vector<Value> reads = {};  // what is read after a run: rewrites leave it
+};
+
+}  // namespace gradflip
