@@ -9,8 +9,8 @@
 
 #include "runtime/device.h"
 #include "runtime/op.h"
-#include "runtime/sequence.h"
 #include "runtime/parameter_group.h"
+#include "runtime/sequence.h"
 #include "runtime/sharding.h"
 #include "tests/support/backends.h"
 #include "tests/support/tiny_domains.h"
