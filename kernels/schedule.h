@@ -5,7 +5,7 @@
 //   kSigmoidRamp    start * (2 / (1 + exp(-gamma * p)) - 1)      JMLR 2016, section 5.2.2: lambda_p
 //   kProgressDecay  start / (1 + alpha * p)^beta                 JMLR 2016, section 5.2.2: mu_p
 //   kStepDecay      start * (1 + gamma * step)^-beta             per iteration, as in DeepDA
-// p = step / total_steps, in [0, 1].
+// step counts from first_step, before which it is 0; p = step / total_steps, in [0, 1].
 #pragma once
 
 #include <cmath>
@@ -22,10 +22,12 @@ struct Schedule {
   double start = 0.0;
   double alpha = 0.0, beta = 0.0, gamma = 0.0;
   std::int64_t total_steps = 1;  // > 0
+  std::int64_t first_step = 0;
 };
 
 // The formulas above, in double; the one place that holds them. Steps past total_steps keep p = 1.
 GRADFLIP_HOST_DEVICE inline double schedule_at(const Schedule& schedule, std::int64_t step) {
+  step = step > schedule.first_step ? step - schedule.first_step : 0;
   const double p = step < schedule.total_steps
                        ? static_cast<double>(step) / static_cast<double>(schedule.total_steps)
                        : 1.0;

@@ -91,7 +91,8 @@ class Compiler {
           message(draft_.name, ": the report ", report.name, " is a mean over rows already"));
       const bool has_rows = !type.rows.none();
       reported_.push_back(has_rows ? ops::sum_rows(compiled_.graph, report.value) : report.value);
-      compiled_.columns.push_back({report.name, 0, 0, has_rows ? type.rows : report.per});
+      compiled_.columns.push_back(
+          {report.name, 0, 0, has_rows ? type.rows : report.per, report.last});
     }
   }
 

@@ -24,7 +24,8 @@ struct CompileOptions {
 struct Column {
   std::string name;
   std::size_t ring = 0, place = 0;
-  Rows per;  // what stands there is to be divided by these segments' rows; none: as it is
+  Rows per;           // what stands there is to be divided by these segments' rows; none: as it is
+  bool last = false;  // as in Report
 };
 
 struct Compiled {

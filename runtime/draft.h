@@ -42,6 +42,7 @@ struct Report {
   std::string name;
   Value value;
   Rows per = {};
+  bool last = false;  // of several steps the last one's counts, not the mean: schedules
 };
 
 struct Draft {

@@ -54,6 +54,16 @@ TEST(ScheduleTest, ProgressStopsAtOne) {
   }
 }
 
+TEST(ScheduleTest, CountsFromItsFirstStep) {
+  for (Schedule schedule : {kLambda, kLearningRate}) {
+    const double start = schedule_at(schedule, 0), later = schedule_at(schedule, 300);
+    schedule.first_step = 500;
+    EXPECT_EQ(schedule_at(schedule, 499), start);
+    EXPECT_EQ(schedule_at(schedule, 500), start);
+    EXPECT_EQ(schedule_at(schedule, 800), later);
+  }
+}
+
 template <typename Ctx>
 class EvaluateScheduleTest : public BackendTest<Ctx> {
  protected:
