@@ -76,6 +76,7 @@ Executor::Executor(const Graph& graph, const Parameters& parameters, const Param
     std::vector<ShardSum> sums;
     for (const Value sum : phase.sums) {
       const Placement& placement = plan_.placements[at(sum)];
+      if (placement.sum_offset < 0) continue;  // the batch stays whole
       sums.push_back({placement.sum_offset, graph.type(sum).shape.size(),
                       reinterpret_cast<float*>(memory_of(sum, {}, /*partial=*/false)),
                       placement.space == Space::kGradients});

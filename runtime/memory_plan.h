@@ -1,9 +1,4 @@
-// Decides, before the first step, the order of phases and where every value lives.
-//
-// Phases alternate: in a sharded phase, threads take shards of the batch through all of its nodes
-// without meeting; in a whole phase, nodes outside the batch run one after another. A sum over the
-// batch ends a sharded phase: its readers come later. Nodes that update state run after everything
-// else.
+// Decides, before the first step, where every value lives while the phases run.
 //
 // Values of the batch that live in one phase share one arena per worker, by liveness; the few that
 // cross phases get memory of their own for every piece of the batch. Views (reshapes, slices, the
@@ -17,6 +12,7 @@
 #include "kernels/context.h"
 #include "runtime/graph.h"
 #include "runtime/parameters.h"
+#include "runtime/phases.h"
 
 namespace gradflip {
 
@@ -36,12 +32,6 @@ struct Placement {
   std::int64_t sum_offset =
       -1;      // a sum over the batch that is cut: bytes within a shard's block of partial sums
   Value root;  // a view: the value whose memory it shows; otherwise the value itself
-};
-
-struct Phase {
-  bool sharded = false;
-  std::vector<std::int32_t> nodes;
-  std::vector<Value> sums;  // that end this phase
 };
 
 struct MemoryPlan {

@@ -1,0 +1,75 @@
+#include "runtime/phases.h"
+
+#include <algorithm>
+
+#include "kernels/require.h"
+#include "runtime/op.h"
+
+namespace gradflip {
+namespace {
+
+bool is_sharded(const Graph& graph, const Node& node) {
+  const auto has_rows = [&](Value value) { return !graph.type(value).rows.none(); };
+  return std::any_of(node.inputs.begin(), node.inputs.end(), has_rows) ||
+         std::any_of(node.outputs.begin(), node.outputs.end(), has_rows);
+}
+
+// The phase of every node, never before what it reads.
+std::vector<int> phase_numbers(const Graph& graph) {
+  const auto nodes = graph.nodes();
+  std::vector<int> phase(nodes.size(), 0);
+  int last = 0;
+  for (std::size_t index = 0; index < nodes.size(); ++index) {
+    const Node& node = nodes[index];
+    const bool sharded = is_sharded(graph, node);
+    int number = 0;
+    for (const Value input : node.inputs) {
+      const std::int32_t producer = graph.info(input).producer;
+      if (producer < 0) continue;
+      const int produced = phase[static_cast<std::size_t>(producer)];
+      // A sum is complete only when its phase is over; everything else can be read within the
+      // phase.
+      const bool sum = produced % 2 == 1 && graph.type(input).rows.none();
+      number = std::max(number, sum ? produced + 1 : produced);
+    }
+    if (number % 2 != (sharded ? 1 : 0)) ++number;
+    phase[index] = number;
+    if (!node.op->updates_state()) last = std::max(last, number);
+  }
+  const int updates =
+      last % 2 == 0 ? last + 2 : last + 1;  // whole, and after everything that reads
+  for (std::size_t index = 0; index < nodes.size(); ++index) {
+    if (nodes[index].op->updates_state()) {
+      GRADFLIP_REQUIRE(!is_sharded(graph, nodes[index]),
+                       "memory plan: an operation on rows cannot update state");
+      phase[index] = updates;
+    }
+  }
+  return phase;
+}
+
+}  // namespace
+
+Phases phases_of(const Graph& graph) {
+  Phases phases;
+  phases.of_node = phase_numbers(graph);
+  const int last =
+      phases.of_node.empty() ? 0 : *std::max_element(phases.of_node.begin(), phases.of_node.end());
+  phases.list.resize(static_cast<std::size_t>(last) + 1);
+  for (std::size_t number = 0; number < phases.list.size(); ++number) {
+    phases.list[number].sharded = number % 2 == 1;
+  }
+  std::int32_t index = 0;
+  for (const Node& node : graph.nodes()) {
+    const int number = phases.of_node[static_cast<std::size_t>(index)];
+    Phase& phase = phases.list[static_cast<std::size_t>(number)];
+    phase.nodes.push_back(index++);
+    if (!phase.sharded) continue;
+    for (const Value output : node.outputs) {
+      if (graph.type(output).rows.none()) phase.sums.push_back(output);
+    }
+  }
+  return phases;
+}
+
+}  // namespace gradflip

@@ -1,0 +1,34 @@
+// The order in which the nodes of a graph run.
+//
+// Phases alternate: in a sharded phase, threads take shards of the batch through all of its nodes
+// without meeting; in a whole phase, nodes outside the batch run one after another. A sum over the
+// batch ends a sharded phase: its readers come later. Nodes that update state run after everything
+// else.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "runtime/graph.h"
+
+namespace gradflip {
+
+struct Phase {
+  bool sharded = false;
+  std::vector<std::int32_t> nodes;  // as they stand in the graph
+  std::vector<Value> sums;          // sharded: what its nodes make without rows
+};
+
+struct Phases {
+  std::vector<Phase> list;   // even ones are whole, odd ones sharded; some may be empty
+  std::vector<int> of_node;  // by node
+
+  const Phase& of(std::int32_t node) const {
+    return list[static_cast<std::size_t>(of_node[static_cast<std::size_t>(node)])];
+  }
+};
+
+// Throws std::invalid_argument if an operation on rows updates state.
+Phases phases_of(const Graph& graph);
+
+}  // namespace gradflip
