@@ -4,6 +4,7 @@
 #include <array>
 #include <cstring>
 #include <numeric>
+#include <utility>
 
 #include "kernels/require.h"
 #include "runtime/op.h"
@@ -38,18 +39,24 @@ std::int64_t external_offset(const ValueType& type, std::span<const SegmentRange
 
 Executor::Executor(const Graph& graph, const Parameters& parameters, const ParameterBlocks& blocks,
                    const Context& context, Workers& workers, std::span<const std::int64_t> max_rows)
+    : Executor(graph, parameters, blocks, context, workers, max_rows,
+               plan_memory(graph, parameters, context, max_rows)) {}
+
+Executor::Executor(const Graph& graph, const Parameters& parameters, const ParameterBlocks& blocks,
+                   const Context& context, Workers& workers, std::span<const std::int64_t> max_rows,
+                   MemoryPlan plan)
     : graph_(graph),
       blocks_(blocks),
       context_(context),
       workers_(workers),
       max_rows_(max_rows.begin(), max_rows.end()),
-      cut_(batch_cut(context)),
-      plan_(plan_memory(graph, parameters, context, max_rows)),
+      plan_(std::move(plan)),
       shared_(context, plan_.shared_bytes),
+      pieces_(context, plan_.piece_bytes * plan_.sharding.pieces()),
       step_state_(context, sizeof(StepState)),
-      sums_(context, plan_.sums_bytes, sharding_of(total(max_rows), cut_).shards),
-      scratch_(context, workers.count(), sharding_of(total(max_rows), cut_).shards,
-               plan_.worker_bytes, plan_.workspace_bytes),
+      sums_(context, plan_.sums_bytes, plan_.sharding.shards),
+      scratch_(context, workers.count(), plan_.sharding.shards, plan_.worker_bytes,
+               plan_.workspace_bytes),
       arguments_(static_cast<std::size_t>(workers.count())),
       bound_(static_cast<std::size_t>(graph.num_values()), nullptr),
       whole_batch_(max_rows.size()) {
@@ -160,7 +167,8 @@ void Executor::run_once(std::span<const std::int64_t> rows) {
     const Phase& phase = plan_.phases[number];
     if (phase.sharded) {
       run_sharded(phase, rows);
-      sums_.add_up(chunks_[number], sharding_of(images, cut_).shards, watch_, workers_, observer_);
+      sums_.add_up(chunks_[number], sharding_of(images, plan_.cut).shards, watch_, workers_,
+                   observer_);
     } else {
       run_whole(phase);
     }
@@ -169,7 +177,7 @@ void Executor::run_once(std::span<const std::int64_t> rows) {
 
 void Executor::run_sharded(const Phase& phase, std::span<const std::int64_t> rows) {
   if (phase.nodes.empty()) return;
-  const Sharding sharding = sharding_of(total(rows), cut_);
+  const Sharding sharding = sharding_of(total(rows), plan_.cut);
   workers_.for_each(sharding.shards, [&](int worker, std::int64_t shard) {
     std::vector<SegmentRange>& segments = arguments_[static_cast<std::size_t>(worker)].segments;
     for (std::int64_t micro = 0; micro < sharding.micro_batches; ++micro) {
@@ -177,7 +185,7 @@ void Executor::run_sharded(const Phase& phase, std::span<const std::int64_t> row
       for (std::size_t segment = 0; segment < rows.size(); ++segment) {
         segments[segment] = piece_of(rows[segment], piece, sharding.pieces());
       }
-      const GradientWatch watch = cut_.whole() ? watch_ : GradientWatch{};
+      const GradientWatch watch = plan_.cut.whole() ? watch_ : GradientWatch{};
       const Position position{worker, &scratch_.of(worker, shard), shard, piece, segments, watch};
       const Write write = micro == 0 ? Write::kOverwrite : Write::kAccumulate;
       for (const std::int32_t node : phase.nodes) {
@@ -204,7 +212,7 @@ void Executor::run_whole(const Phase& phase) {
       launch(index, whole_batch(0), Write::kOverwrite, 0, 0);
       continue;
     }
-    if (cut_.whole()) {
+    if (plan_.cut.whole()) {
       launch(index, whole_batch(0), Write::kOverwrite, 0, work);
       continue;
     }
@@ -277,16 +285,20 @@ std::byte* Executor::memory_of(Value root, const Position& position, bool partia
       return shared_.data() + placement.offset;
     case Space::kWorker:
       return position.scratch->arena.data() + placement.offset;
-    case Space::kBatch:
+    case Space::kPiece:
       break;
   }
-  return shared_.data() + placement.offset + position.piece * placement.stride;
+  return pieces_.data() + position.piece * plan_.piece_bytes + placement.offset;
 }
 
 void Executor::read(Value value, void* to, std::int64_t bytes) const {
   const ValueType& type = graph_.type(value);
   GRADFLIP_REQUIRE(type.rows.none() && bytes == type.shape.size() * bytes_of(type.dtype),
                    message("executor: cannot read ", bytes, " bytes of ", type.text()));
+  const Placement& placement = plan_.placements[at(plan_.placements[at(value)].root)];
+  GRADFLIP_REQUIRE(placement.space != Space::kShared || placement.kept,
+                   message("executor: value ", value.id, " (", graph_.info(value).name,
+                           ") does not keep its place to the end of a step"));
   copy_to_host(context_, to, memory_of(plan_.placements[at(value)].root, {}, false), bytes);
 }
 

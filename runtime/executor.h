@@ -32,6 +32,10 @@ class Executor {
   // blocks were made, or the graph has others.
   Executor(const Graph& graph, const Parameters& parameters, const ParameterBlocks& blocks,
            const Context& context, Workers& workers, std::span<const std::int64_t> max_rows);
+  // In memory as it was planned before, of the same graph, parameters, context and rows.
+  Executor(const Graph& graph, const Parameters& parameters, const ParameterBlocks& blocks,
+           const Context& context, Workers& workers, std::span<const std::int64_t> max_rows,
+           MemoryPlan plan);
 
   // Where an external value lies, in the context's memory. Throws std::invalid_argument for another
   // kind of value.
@@ -45,7 +49,8 @@ class Executor {
   void run(std::span<const std::int64_t> rows, std::int64_t steps = 1);
 
   // Copies a computed value without rows to the host: the total, where it is a sum over the batch.
-  // Type and size must be the value's own.
+  // Type and size must be the value's own. Throws std::invalid_argument if others may lie in its
+  // place by the end of a step: what a node reads and takes more than kKeptBytes (lifetimes.h).
   void read(Value value, void* to, std::int64_t bytes) const;
   float read_scalar(Value value) const;
 
@@ -91,9 +96,8 @@ class Executor {
   Context context_;
   Workers& workers_;
   std::vector<std::int64_t> max_rows_;
-  BatchCut cut_;
   MemoryPlan plan_;
-  Buffer shared_, step_state_;
+  Buffer shared_, pieces_, step_state_;
   ShardSums sums_;
   GradientWatch watch_;
   ScratchPool scratch_;

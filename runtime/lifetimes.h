@@ -1,4 +1,7 @@
 // When the memory of a value is in use.
+//
+// A node's position is its number in the order in which nodes run, phase after phase. Behind the
+// nodes of every phase comes one position more, at which the totals of its sums are made.
 #pragma once
 
 #include <cstdint>
@@ -9,21 +12,28 @@
 
 namespace gradflip {
 
-// From the node that makes a value to the last one that reads it.
+// From the position that makes a value to the last one that needs it.
 struct Lifetime {
-  int first_phase = -1, last_phase = -1;
-  std::int32_t first_node = -1, last_node = -1;
+  std::int32_t first = -1, last = -1;
+  int first_phase = -1, last_phase = -1;  // of the nodes that touch it
 
-  bool meets(const Lifetime& other) const {
-    return first_node <= other.last_node && other.first_node <= last_node;
-  }
+  bool meets(const Lifetime& other) const { return first <= other.last && other.first <= last; }
 };
 
 // By value id: the value whose memory it shows, which is itself where it is no view.
 std::vector<Value> memory_roots(const Graph& graph);
 
-// By value id, of roots: the reads of their views are theirs.
+// By value id, of computed roots without rows: does the value stay until the step is over, so that
+// it can be read then? What no node reads is there for that, and up to kKeptBytes there is nothing
+// to gain from its place: losses, counts, rates.
+inline constexpr std::int64_t kKeptBytes = 4096;
+std::vector<char> kept_values(const Graph& graph, const std::vector<Value>& roots);
+
+// By value id, of roots: the reads of their views are theirs. Where batches are cut, threads run
+// through a sharded phase each at a pace of its own, and what has no rows is one for all: none
+// begins within such a phase, so that it does not matter when in the phase others end.
 std::vector<Lifetime> lifetimes_of(const Graph& graph, const Phases& phases,
-                                   const std::vector<Value>& roots);
+                                   const std::vector<Value>& roots, const std::vector<char>& kept,
+                                   bool cut);
 
 }  // namespace gradflip

@@ -27,7 +27,6 @@ class Planner {
       : graph_(graph),
         parameters_(parameters),
         context_(context),
-        cut_(batch_cut(context)),
         max_rows_(max_rows),
         phases_(phases_of(graph)) {}
 
@@ -35,10 +34,17 @@ class Planner {
     const std::vector<Value> roots = memory_roots(graph_);
     plan_.placements.resize(roots.size());
     for (std::size_t id = 0; id < roots.size(); ++id) plan_.placements[id].root = roots[id];
-    lifetimes_ = lifetimes_of(graph_, phases_, roots);
-    if (!cut_.whole()) plan_.sums_bytes = aligned(parameters_.flat_size() * 4);
+    const std::vector<char> kept = kept_values(graph_, roots);
+    plan_.cut = batch_cut(context_);
+    lifetimes_ = lifetimes_of(graph_, phases_, roots, kept, !plan_.cut.whole());
+    for (std::size_t id = 0; id < kept.size(); ++id) plan_.placements[id].kept = kept[id] != 0;
+    plan_.sharding = sharding_of(
+        std::accumulate(max_rows_.begin(), max_rows_.end(), std::int64_t{0}), plan_.cut);
+    if (!plan_.cut.whole()) plan_.sums_bytes = aligned(parameters_.flat_size() * 4);
     for (std::int32_t id = 0; id < graph_.num_values(); ++id) place({id});
-    plan_.worker_bytes = arena_.high_water();
+    plan_.shared_bytes = shared_.high_water();
+    plan_.worker_bytes = worker_.high_water();
+    plan_.piece_bytes = piece_.high_water();
     find_workspace();
     plan_.phases = std::move(phases_.list);
     return std::move(plan_);
@@ -50,7 +56,7 @@ class Planner {
     for (std::size_t segment = 0; segment < max_rows_.size(); ++segment) {
       if (rows.contains_segment(static_cast<int>(segment))) total += max_rows_[segment];
     }
-    return piece_capacity(total, static_cast<std::int64_t>(max_rows_.size()), cut_);
+    return piece_capacity(total, static_cast<std::int64_t>(max_rows_.size()), plan_.cut);
   }
 
   void place(Value value) {
@@ -65,13 +71,13 @@ class Planner {
     } else if (!(placement.root == value)) {
       // A view: pointers come from its root.
     } else if (info.type.rows.none()) {
-      place_whole(info, placement);
+      place_whole(value, info, placement);
     } else {
       place_rows(value, info, placement);
     }
   }
 
-  void place_whole(const ValueInfo& info, Placement& placement) {
+  void place_whole(Value value, const ValueInfo& info, Placement& placement) {
     const std::int64_t bytes = aligned(info.type.shape.size() * bytes_of(info.type.dtype));
     if (info.parameter >= 0) {
       require_known(info);
@@ -79,14 +85,13 @@ class Planner {
       placement.offset = parameters_[info.parameter].offset * 4;
     } else {
       placement.space = Space::kShared;
-      placement.offset = plan_.shared_bytes;
-      plan_.shared_bytes += bytes;
+      placement.offset = shared_.place(bytes, lifetimes_[at(value)]);
     }
     if (!phases_.of(info.producer).sharded) return;
     GRADFLIP_REQUIRE(
         info.type.dtype == Dtype::kF32,
         message("memory plan: a sum over the batch must be f32, not ", info.type.text()));
-    if (cut_.whole()) return;
+    if (plan_.cut.whole()) return;
     if (info.parameter >= 0) {
       placement.sum_offset = placement.offset;
     } else {
@@ -99,17 +104,10 @@ class Planner {
     const std::int64_t bytes =
         aligned(capacity(info.type.rows) * info.type.shape.size() * bytes_of(info.type.dtype));
     const Lifetime& life = lifetimes_[at(value)];
-    if (life.first_phase == life.last_phase) {
-      placement.space = Space::kWorker;
-      placement.offset = arena_.place(bytes, life);
-      return;
-    }
-    const std::int64_t images =
-        std::accumulate(max_rows_.begin(), max_rows_.end(), std::int64_t{0});
-    placement.space = Space::kBatch;
-    placement.offset = plan_.shared_bytes;
-    placement.stride = bytes;
-    plan_.shared_bytes += bytes * sharding_of(images, cut_).pieces();
+    // One launch after the other sees a batch that stays whole: nothing has to wait for a phase.
+    const bool passes = plan_.cut.whole() || life.first_phase == life.last_phase;
+    placement.space = passes ? Space::kWorker : Space::kPiece;
+    placement.offset = (passes ? worker_ : piece_).place(bytes, life);
   }
 
   void find_workspace() {
@@ -157,15 +155,19 @@ class Planner {
   const Graph& graph_;
   const Parameters& parameters_;
   const Context& context_;
-  BatchCut cut_;
   std::span<const std::int64_t> max_rows_;
   MemoryPlan plan_;
-  IntervalArena arena_;
+  IntervalArena shared_, worker_, piece_;
   Phases phases_;
   std::vector<Lifetime> lifetimes_;
 };
 
 }  // namespace
+
+std::int64_t MemoryPlan::bytes(int workers) const {
+  return shared_bytes + piece_bytes * sharding.pieces() + sums_bytes * sharding.shards +
+         (worker_bytes + workspace_bytes) * std::min<std::int64_t>(workers, sharding.shards);
+}
 
 MemoryPlan plan_memory(const Graph& graph, const Parameters& parameters, const Context& context,
                        std::span<const std::int64_t> max_rows) {

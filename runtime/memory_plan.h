@@ -1,7 +1,8 @@
-// Decides, before the first step, where every value lives while the phases run.
+// Decides, before the first step, how the batch is cut and where every value lives while the phases
+// run. Values that are never in use at the same time share memory (lifetimes.h).
 //
-// Values of the batch that live in one phase share one arena per worker, by liveness; the few that
-// cross phases get memory of their own for every piece of the batch. Views (reshapes, slices, the
+// Where batches are cut, values of the batch that live in one phase are in an arena per worker, and
+// the few that cross phases in an arena per piece of the batch. Views (reshapes, slices, the
 // forward of grl) own nothing.
 #pragma once
 
@@ -13,6 +14,7 @@
 #include "runtime/graph.h"
 #include "runtime/parameters.h"
 #include "runtime/phases.h"
+#include "runtime/sharding.h"
 
 namespace gradflip {
 
@@ -21,26 +23,33 @@ enum class Space {
   kWeights,    // the flat weights
   kGradients,  // the flat gradients; partial sums lie at the same place of each shard's block
   kShared,     // one place for all; partial sums lie in each shard's block
-  kWorker,     // an arena per worker, reused from piece to piece
-  kBatch,      // memory for every piece of the batch
+  kWorker,     // an arena per worker, used again from piece to piece; where the batch stays whole,
+               // the only one, for all values with rows
+  kPiece,      // an arena for every piece of the batch
 };
 
 struct Placement {
   Space space = Space::kShared;
   std::int64_t offset = 0;  // bytes within the space
-  std::int64_t stride = 0;  // kBatch: bytes from one piece to the next
   std::int64_t sum_offset =
       -1;      // a sum over the batch that is cut: bytes within a shard's block of partial sums
   Value root;  // a view: the value whose memory it shows; otherwise the value itself
+  bool kept = false;  // kShared: until the step is over (lifetimes.h)
 };
 
 struct MemoryPlan {
   std::vector<Phase> phases;
   std::vector<Placement> placements;  // by value id
+  BatchCut cut;
+  Sharding sharding;  // of the largest batch
   std::int64_t shared_bytes = 0;
   std::int64_t worker_bytes = 0;
+  std::int64_t piece_bytes = 0;
   std::int64_t sums_bytes = 0;  // of one shard's block
   std::int64_t workspace_bytes = 0;
+
+  // What an executor with this many workers allocates.
+  std::int64_t bytes(int workers) const;
 };
 
 // max_rows: rows of each segment that a run may have at most. The context decides how the batch is

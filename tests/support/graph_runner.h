@@ -4,10 +4,12 @@
 #include <cstdint>
 #include <list>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "runtime/executor.h"
 #include "runtime/graph.h"
+#include "runtime/memory_plan.h"
 #include "runtime/parameters.h"
 #include "runtime/workers.h"
 
@@ -15,15 +17,18 @@ namespace gradflip {
 
 class GraphRunner {
  public:
+  // plan: in other memory than the executor would plan.
   GraphRunner(const Graph& graph, std::vector<std::int64_t> rows, int threads = 1,
-              Parameters parameters = {}, const Context& context = Cpu{})
+              Parameters parameters = {}, const Context& context = Cpu{},
+              const std::optional<MemoryPlan>& plan = std::nullopt)
       : graph_(graph),
         context_(context),
         rows_(std::move(rows)),
         parameters_(std::move(parameters)),
         blocks_(context, parameters_),
         workers_(threads),
-        executor_(graph_, parameters_, blocks_, context, workers_, rows_) {}
+        executor_(graph_, parameters_, blocks_, context, workers_, rows_,
+                  plan ? *plan : plan_memory(graph_, parameters_, context, rows_)) {}
 
   template <typename T>
   Buffer& bind(Value value, const std::vector<T>& contents) {
