@@ -1,9 +1,11 @@
 #include "runtime/memory_plan.h"
 
 #include <algorithm>
+#include <limits>
 #include <numeric>
 
 #include "kernels/require.h"
+#include "runtime/batch_cost.h"
 #include "runtime/interval_arena.h"
 #include "runtime/lifetimes.h"
 #include "runtime/op.h"
@@ -35,12 +37,11 @@ class Planner {
     plan_.placements.resize(roots.size());
     for (std::size_t id = 0; id < roots.size(); ++id) plan_.placements[id].root = roots[id];
     const std::vector<char> kept = kept_values(graph_, roots);
-    plan_.cut = batch_cut(context_);
-    lifetimes_ = lifetimes_of(graph_, phases_, roots, kept, !plan_.cut.whole());
     for (std::size_t id = 0; id < kept.size(); ++id) plan_.placements[id].kept = kept[id] != 0;
-    plan_.sharding = sharding_of(
-        std::accumulate(max_rows_.begin(), max_rows_.end(), std::int64_t{0}), plan_.cut);
-    if (!plan_.cut.whole()) plan_.sums_bytes = aligned(parameters_.flat_size() * 4);
+    const bool cut = !batch_cut(context_).whole();
+    lifetimes_ = lifetimes_of(graph_, phases_, roots, kept, cut);
+    place_sums(cut);
+    cut_batch(roots);
     for (std::int32_t id = 0; id < graph_.num_values(); ++id) place({id});
     plan_.shared_bytes = shared_.high_water();
     plan_.worker_bytes = worker_.high_water();
@@ -51,12 +52,59 @@ class Planner {
   }
 
  private:
-  std::int64_t capacity(Rows rows) const {
-    std::int64_t total = 0;
-    for (std::size_t segment = 0; segment < max_rows_.size(); ++segment) {
-      if (rows.contains_segment(static_cast<int>(segment))) total += max_rows_[segment];
+  // Gradients first, which lie in a shard's block as they do in the flat gradients.
+  void place_sums(bool cut) {
+    std::vector<Value> gradients, others;
+    for (const Phase& phase : phases_.list) {
+      for (const Value sum : phase.sums) {
+        const ValueInfo& info = graph_.info(sum);
+        GRADFLIP_REQUIRE(
+            info.type.dtype == Dtype::kF32,
+            message("memory plan: a sum over the batch must be f32, not ", info.type.text()));
+        (info.parameter >= 0 ? gradients : others).push_back(sum);
+      }
     }
-    return piece_capacity(total, static_cast<std::int64_t>(max_rows_.size()), plan_.cut);
+    if (!cut) return;  // they need no parts
+    std::int64_t first = std::numeric_limits<std::int64_t>::max();
+    for (const Value sum : gradients) first = std::min(first, offset_of_parameter(sum));
+    for (const Value sum : gradients) {
+      std::int64_t& offset = plan_.placements[at(sum)].sum_offset;
+      offset = offset_of_parameter(sum) - first;
+      plan_.sums_bytes = std::max(plan_.sums_bytes, offset + bytes_of_whole(sum));
+    }
+    for (const Value sum : others) {
+      plan_.placements[at(sum)].sum_offset = plan_.sums_bytes;
+      plan_.sums_bytes += bytes_of_whole(sum);
+    }
+  }
+
+  void cut_batch(const std::vector<Value>& roots) {
+    BatchCost cost = batch_cost(graph_, roots, lifetimes_, max_rows_);
+    cost.sums_bytes = plan_.sums_bytes;
+    plan_.cut = batch_cut(context_, cost);
+    plan_.sharding = sharding_of(
+        std::accumulate(max_rows_.begin(), max_rows_.end(), std::int64_t{0}), plan_.cut);
+  }
+
+  std::int64_t offset_of_parameter(Value value) const {
+    const ValueInfo& info = graph_.info(value);
+    require_known(info);
+    return parameters_[info.parameter].offset * 4;
+  }
+
+  std::int64_t bytes_of_whole(Value value) const {
+    const ValueType& type = graph_.type(value);
+    return aligned(type.shape.size() * bytes_of(type.dtype));
+  }
+
+  std::int64_t capacity(Rows rows) const {
+    std::int64_t total = 0, segments = 0;
+    for (std::size_t segment = 0; segment < max_rows_.size(); ++segment) {
+      if (!rows.contains_segment(static_cast<int>(segment))) continue;
+      total += max_rows_[segment];
+      ++segments;
+    }
+    return piece_capacity(total, segments, plan_.cut);
   }
 
   void place(Value value) {
@@ -65,9 +113,8 @@ class Planner {
     if (info.kind == ValueKind::kExternal) {
       placement.space = Space::kExternal;
     } else if (info.kind == ValueKind::kParameter) {
-      require_known(info);
       placement.space = Space::kWeights;
-      placement.offset = parameters_[info.parameter].offset * 4;
+      placement.offset = offset_of_parameter(value);
     } else if (!(placement.root == value)) {
       // A view: pointers come from its root.
     } else if (info.type.rows.none()) {
@@ -78,25 +125,12 @@ class Planner {
   }
 
   void place_whole(Value value, const ValueInfo& info, Placement& placement) {
-    const std::int64_t bytes = aligned(info.type.shape.size() * bytes_of(info.type.dtype));
     if (info.parameter >= 0) {
-      require_known(info);
       placement.space = Space::kGradients;
-      placement.offset = parameters_[info.parameter].offset * 4;
+      placement.offset = offset_of_parameter(value);
     } else {
       placement.space = Space::kShared;
-      placement.offset = shared_.place(bytes, lifetimes_[at(value)]);
-    }
-    if (!phases_.of(info.producer).sharded) return;
-    GRADFLIP_REQUIRE(
-        info.type.dtype == Dtype::kF32,
-        message("memory plan: a sum over the batch must be f32, not ", info.type.text()));
-    if (plan_.cut.whole()) return;
-    if (info.parameter >= 0) {
-      placement.sum_offset = placement.offset;
-    } else {
-      placement.sum_offset = plan_.sums_bytes;
-      plan_.sums_bytes += bytes;
+      placement.offset = shared_.place(bytes_of_whole(value), lifetimes_[at(value)]);
     }
   }
 

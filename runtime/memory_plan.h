@@ -21,7 +21,7 @@ namespace gradflip {
 enum class Space {
   kExternal,   // bound by the graph's user
   kWeights,    // the flat weights
-  kGradients,  // the flat gradients; partial sums lie at the same place of each shard's block
+  kGradients,  // the flat gradients; partial sums lie in each shard's block as these do here
   kShared,     // one place for all; partial sums lie in each shard's block
   kWorker,     // an arena per worker, used again from piece to piece; where the batch stays whole,
                // the only one, for all values with rows

@@ -15,7 +15,6 @@
 #include "runtime/ops/schedule.h"
 #include "runtime/ops/slice_rows.h"
 #include "runtime/ops/sum_loss.h"
-#include "runtime/sharding.h"
 #include "tests/support/backends.h"
 #include "tests/support/graph_runner.h"
 #include "tests/support/random_data.h"
@@ -268,21 +267,6 @@ TYPED_TEST(ExecutorTest, TellsAnObserverOfEveryLaunchUntilItLeaves) {
   runner.executor().observe(nullptr);
   runner.run(3);
   EXPECT_EQ(observer.launches, std::vector<int>(t.graph.nodes().size(), 3));
-}
-
-TEST(ShardingTest, CutsEveryBatchIntoAllItsRows) {
-  for (const std::int64_t images : {0, 1, 32, 33, 128, 512, 513, 5000}) {
-    const Sharding sharding = sharding_of(images, kCpuCut);
-    std::int64_t covered = 0;
-    for (std::int64_t piece = 0; piece < sharding.pieces(); ++piece) {
-      const SegmentRange range = piece_of(images, piece, sharding.pieces());
-      EXPECT_EQ(range.begin, covered);
-      EXPECT_LE(range.count, piece_capacity(images, 1, kCpuCut));
-      covered += range.count;
-    }
-    EXPECT_EQ(covered, images);
-    EXPECT_LE(sharding.shards, kCpuCut.max_shards);
-  }
 }
 
 }  // namespace
