@@ -6,7 +6,7 @@
 
 namespace gradflip {
 
-BatchCost batch_cost(const Graph& graph, const std::vector<Value>& roots,
+BatchCost batch_cost(const Graph& graph, const std::vector<ShownMemory>& memory,
                      const std::vector<Lifetime>& lifetimes,
                      std::span<const std::int64_t> max_rows) {
   BatchCost cost;
@@ -16,7 +16,8 @@ BatchCost batch_cost(const Graph& graph, const std::vector<Value>& roots,
     const std::int64_t bytes = info.type.shape.size() * bytes_of(info.type.dtype);
     if (info.kind == ValueKind::kParameter) cost.weight_bytes += bytes;
     const auto index = static_cast<std::size_t>(id);
-    if (info.kind != ValueKind::kComputed || info.type.rows.none() || !(roots[index] == Value{id}))
+    if (info.kind != ValueKind::kComputed || info.type.rows.none() ||
+        !(memory[index].root == Value{id}))
       continue;
     std::int64_t rows = 0;
     for (std::size_t segment = 0; segment < max_rows.size(); ++segment) {

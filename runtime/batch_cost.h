@@ -14,7 +14,7 @@ namespace gradflip {
 
 // All but sums_bytes, for the plan to fill in. lifetimes: by value id, of roots. max_rows: of each
 // segment.
-BatchCost batch_cost(const Graph& graph, const std::vector<Value>& roots,
+BatchCost batch_cost(const Graph& graph, const std::vector<ShownMemory>& memory,
                      const std::vector<Lifetime>& lifetimes,
                      std::span<const std::int64_t> max_rows);
 

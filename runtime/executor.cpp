@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <cstring>
 #include <numeric>
 #include <utility>
@@ -59,6 +60,8 @@ Executor::Executor(const Graph& graph, const Parameters& parameters, const Param
                plan_.workspace_bytes),
       arguments_(static_cast<std::size_t>(workers.count())),
       bound_(static_cast<std::size_t>(graph.num_values()), nullptr),
+      results_(graph.nodes().size()),
+      partners_(partner_segments(graph)),
       whole_batch_(max_rows.size()) {
   GRADFLIP_REQUIRE(max_rows.size() <= kMaxSegments,
                    message("executor: ", max_rows.size(), " segments"));
@@ -78,6 +81,12 @@ Executor::Executor(const Graph& graph, const Parameters& parameters, const Param
     arguments.inputs.reserve(most_values);
     arguments.outputs.reserve(most_values);
     arguments.segments.resize(max_rows.size());
+  }
+  for (std::int32_t id = 0; id < graph.num_values(); ++id) {
+    const ValueInfo& info = graph.info({id});
+    if (info.result && !info.type.rows.none()) {
+      results_[static_cast<std::size_t>(info.producer)].push_back({id});
+    }
   }
   for (const Phase& phase : plan_.phases) {
     std::vector<ShardSum> sums;
@@ -110,6 +119,14 @@ void Executor::bind(Value external, const void* memory) {
   forget_recordings();  // their launches hold the old address
 }
 
+void Executor::bind_result(Value result, void* memory) {
+  const ValueInfo& info = graph_.info(result);
+  GRADFLIP_REQUIRE(info.result && !info.type.rows.none(),
+                   message("executor: ", info.name, " is not a result with rows"));
+  bound_[at(result)] = static_cast<std::byte*>(memory);
+  forget_recordings();
+}
+
 void Executor::forget_recordings() {
   recorded_one_.reset();
   recorded_block_.reset();
@@ -122,10 +139,18 @@ void Executor::require_runnable(std::span<const std::int64_t> rows) const {
                      message("executor: segment ", segment, " has ", rows[segment],
                              " rows; planned for ", max_rows_[segment]));
   }
+  for (const auto& [from, to] : partners_) {
+    const auto count = [&](int segment) { return rows[static_cast<std::size_t>(segment)]; };
+    GRADFLIP_REQUIRE(count(from) == count(to),
+                     message("executor: segment ", from, " has ", count(from), " rows and segment ",
+                             to, " has ", count(to), "; the graph takes one for the other"));
+  }
   for (std::int32_t id = 0; id < graph_.num_values(); ++id) {
-    GRADFLIP_REQUIRE(graph_.info({id}).kind != ValueKind::kExternal ||
-                         bound_[static_cast<std::size_t>(id)] != nullptr,
-                     message("executor: ", graph_.info({id}).name, " is not bound"));
+    const ValueInfo& info = graph_.info({id});
+    const bool outside =
+        info.kind == ValueKind::kExternal || (info.result && !info.type.rows.none());
+    GRADFLIP_REQUIRE(!outside || bound_[static_cast<std::size_t>(id)] != nullptr,
+                     message("executor: ", info.name, " is not bound"));
   }
 }
 
@@ -190,6 +215,9 @@ void Executor::run_sharded(const Phase& phase, std::span<const std::int64_t> row
       const Write write = micro == 0 ? Write::kOverwrite : Write::kAccumulate;
       for (const std::int32_t node : phase.nodes) {
         launch(node, position, write, 0, 0);
+        for (const Value result : results_[static_cast<std::size_t>(node)]) {
+          copy_result(result, position);
+        }
       }
     }
   });
@@ -245,9 +273,23 @@ void Executor::launch(std::int32_t index, const Position& position, Write write,
   observed(observer_, position.worker, index, [&] { node.op->run(launch); });
 }
 
+void Executor::copy_result(Value result, const Position& position) const {
+  const TensorView view = view_of(result, position, false);
+  const std::int64_t row_bytes = view.shape.size() * bytes_of(view.dtype);
+  const auto* from = static_cast<const std::byte*>(view.data);
+  std::byte* to = bound_[at(result)];
+  for (std::size_t segment = 0; segment < position.segments.size(); ++segment) {
+    if (!graph_.type(result).rows.contains_segment(static_cast<int>(segment))) continue;
+    const SegmentRange& range = position.segments[segment];
+    copy_within(context_, to + range.begin * row_bytes, from, range.count * row_bytes);
+    from += range.count * row_bytes;
+    to += range.total * row_bytes;
+  }
+}
+
 TensorView Executor::view_of(Value value, const Position& position, bool partial) const {
   const ValueType& type = graph_.type(value);
-  const Value root = plan_.placements[at(value)].root;
+  const auto [root, rows] = plan_.placements[at(value)].shown;
   TensorView view{memory_of(root, position, partial), type.dtype, 1, type.shape};
   if (type.rows.none()) return view;
 
@@ -257,10 +299,10 @@ TensorView Executor::view_of(Value value, const Position& position, bool partial
   for (std::size_t index = 0; index < position.segments.size(); ++index) {
     const auto segment = static_cast<int>(index);
     const std::int64_t count = position.segments[index].count;
-    if (type.rows.contains_segment(segment)) {
+    if (rows.contains_segment(segment)) {
       view.rows += count;
     } else if (view.rows == 0 && root_rows.contains_segment(segment) &&
-               segment_rows(segment).mask < (type.rows.mask & (~type.rows.mask + 1U))) {
+               segment < std::countr_zero(rows.mask)) {
       before += count;
     }
   }
@@ -295,11 +337,12 @@ void Executor::read(Value value, void* to, std::int64_t bytes) const {
   const ValueType& type = graph_.type(value);
   GRADFLIP_REQUIRE(type.rows.none() && bytes == type.shape.size() * bytes_of(type.dtype),
                    message("executor: cannot read ", bytes, " bytes of ", type.text()));
-  const Placement& placement = plan_.placements[at(plan_.placements[at(value)].root)];
+  const Value root = plan_.placements[at(value)].shown.root;
+  const Placement& placement = plan_.placements[at(root)];
   GRADFLIP_REQUIRE(placement.space != Space::kShared || placement.kept,
                    message("executor: value ", value.id, " (", graph_.info(value).name,
                            ") does not keep its place to the end of a step"));
-  copy_to_host(context_, to, memory_of(plan_.placements[at(value)].root, {}, false), bytes);
+  copy_to_host(context_, to, memory_of(root, {}, false), bytes);
 }
 
 float Executor::read_scalar(Value value) const {

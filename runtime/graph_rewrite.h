@@ -20,7 +20,8 @@ class Successor {
   Graph& graph() { return rewritten_.graph; }
   // What an old value is now. Throws std::invalid_argument if it is not there yet, or no more.
   Value now(Value old) const;
-  // Says so, once per value. The gradient of a parameter stays one.
+  // Says so, once per value. The gradient of a parameter stays one, and so does a result: as a copy
+  // where `value` cannot be one, or is another's already.
   void becomes(Value old, Value value);
 
  private:
@@ -39,8 +40,8 @@ class GraphRewrite {
   // The node that makes `value`, or null for inputs of the graph.
   const Node* producer(Value value) const;
   std::int32_t producer_index(Value value) const;
-  // How many node inputs name this value; a kept value counts as read once more, and so does the
-  // gradient of a parameter, which somebody finds in the flat gradients.
+  // How many node inputs name this value; a kept value counts as read once more, and so do a result
+  // and the gradient of a parameter, which somebody finds in the flat gradients.
   int readers(Value value) const;
 
   // Declares that `anchor` becomes `replacement` and the nodes of `absorbed` disappear. The anchor

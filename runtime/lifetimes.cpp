@@ -16,53 +16,46 @@ class Positions {
  public:
   explicit Positions(const Phases& phases) : of_node_(phases.of_node.size()) {
     for (const Phase& phase : phases.list) {
+      begin_.push_back(end_);
       for (const std::int32_t node : phase.nodes) of_node_[static_cast<std::size_t>(node)] = end_++;
       sums_.push_back(end_++);
     }
   }
 
   std::int32_t of_node(std::int32_t node) const { return of_node_[static_cast<std::size_t>(node)]; }
+  std::int32_t begin(int phase) const { return begin_[static_cast<std::size_t>(phase)]; }
   std::int32_t sums(int phase) const { return sums_[static_cast<std::size_t>(phase)]; }
   std::int32_t end() const { return end_; }
 
  private:
-  std::vector<std::int32_t> of_node_, sums_;  // by node, by phase
+  std::vector<std::int32_t> of_node_, begin_, sums_;  // by node, by phase
   std::int32_t end_ = 0;
 };
 
 }  // namespace
 
-std::vector<Value> memory_roots(const Graph& graph) {
-  std::vector<Value> roots(static_cast<std::size_t>(graph.num_values()));
-  for (std::int32_t id = 0; id < graph.num_values(); ++id) of(roots, {id}) = {id};
-  for (const Node& node : graph.nodes()) {
-    const auto view = node.op->view();
-    if (view) of(roots, node.outputs[0]) = of(roots, node.inputs[view->input]);
-  }
-  return roots;
-}
-
-std::vector<char> kept_values(const Graph& graph, const std::vector<Value>& roots) {
-  std::vector<char> read(roots.size(), 0), kept(roots.size(), 0);
+std::vector<char> kept_values(const Graph& graph, const std::vector<ShownMemory>& memory) {
+  std::vector<char> read(memory.size(), 0), kept(memory.size(), 0);
   for (const Node& node : graph.nodes()) {
     for (const Value input : node.inputs) of(read, input) = 1;
   }
   for (std::int32_t id = 0; id < graph.num_values(); ++id) {
-    const ValueType& type = graph.type({id});
-    if (graph.info({id}).kind != ValueKind::kComputed || !type.rows.none()) continue;
+    const ValueInfo& info = graph.info({id});
+    const ValueType& type = info.type;
+    if (info.kind != ValueKind::kComputed || !type.rows.none()) continue;
     const bool small = type.shape.size() * bytes_of(type.dtype) <= kKeptBytes;
-    if (small || of(read, Value{id}) == 0) of(kept, of(roots, Value{id})) = 1;
+    if (small || info.result || of(read, Value{id}) == 0) of(kept, of(memory, Value{id}).root) = 1;
   }
   return kept;
 }
 
 std::vector<Lifetime> lifetimes_of(const Graph& graph, const Phases& phases,
-                                   const std::vector<Value>& roots, const std::vector<char>& kept,
-                                   bool cut) {
+                                   const std::vector<ShownMemory>& memory,
+                                   const std::vector<char>& kept, bool cut) {
   const Positions positions(phases);
-  std::vector<Lifetime> lifetimes(roots.size());
+  std::vector<Lifetime> lifetimes(memory.size());
   const auto touch = [&](Value value, int phase, std::int32_t position) {
-    Lifetime& life = of(lifetimes, of(roots, value));
+    Lifetime& life = of(lifetimes, of(memory, value).root);
     if (life.first < 0) life = {position, position, phase, phase};
     life.first = std::min(life.first, position);
     life.last = std::max(life.last, position);
@@ -73,11 +66,14 @@ std::vector<Lifetime> lifetimes_of(const Graph& graph, const Phases& phases,
   for (const Node& node : graph.nodes()) {
     const int phase = phases.of_node[static_cast<std::size_t>(index)];
     const std::int32_t position = positions.of_node(index++);
-    const bool at_any_pace = cut && phases.list[static_cast<std::size_t>(phase)].sharded;
     for (const Value value : node.inputs) touch(value, phase, position);
+    std::int32_t of_batch = position;
+    if (cut && phases.list[static_cast<std::size_t>(phase)].sharded) {
+      const bool sum = node.op->across() == Across::kSum;
+      of_batch = sum ? positions.sums(phase) : positions.begin(phase);
+    }
     for (const Value value : node.outputs) {
-      const bool sum = at_any_pace && graph.type(value).rows.none();
-      touch(value, phase, sum ? positions.sums(phase) : position);
+      touch(value, phase, graph.type(value).rows.none() ? of_batch : position);
     }
   }
   for (std::size_t id = 0; id < kept.size(); ++id) {

@@ -9,6 +9,7 @@
 
 #include "runtime/graph.h"
 #include "runtime/phases.h"
+#include "runtime/shown_memory.h"
 
 namespace gradflip {
 
@@ -20,20 +21,17 @@ struct Lifetime {
   bool meets(const Lifetime& other) const { return first <= other.last && other.first <= last; }
 };
 
-// By value id: the value whose memory it shows, which is itself where it is no view.
-std::vector<Value> memory_roots(const Graph& graph);
-
 // By value id, of computed roots without rows: does the value stay until the step is over, so that
-// it can be read then? What no node reads is there for that, and up to kKeptBytes there is nothing
+// it can be read then? A result does, and what no node reads; and up to kKeptBytes there is nothing
 // to gain from its place: losses, counts, rates.
 inline constexpr std::int64_t kKeptBytes = 4096;
-std::vector<char> kept_values(const Graph& graph, const std::vector<Value>& roots);
+std::vector<char> kept_values(const Graph& graph, const std::vector<ShownMemory>& memory);
 
 // By value id, of roots: the reads of their views are theirs. Where batches are cut, threads run
 // through a sharded phase each at a pace of its own, and what has no rows is one for all: none
 // begins within such a phase, so that it does not matter when in the phase others end.
 std::vector<Lifetime> lifetimes_of(const Graph& graph, const Phases& phases,
-                                   const std::vector<Value>& roots, const std::vector<char>& kept,
-                                   bool cut);
+                                   const std::vector<ShownMemory>& memory,
+                                   const std::vector<char>& kept, bool cut);
 
 }  // namespace gradflip

@@ -33,15 +33,17 @@ class Planner {
         phases_(phases_of(graph)) {}
 
   MemoryPlan plan() {
-    const std::vector<Value> roots = memory_roots(graph_);
-    plan_.placements.resize(roots.size());
-    for (std::size_t id = 0; id < roots.size(); ++id) plan_.placements[id].root = roots[id];
-    const std::vector<char> kept = kept_values(graph_, roots);
-    for (std::size_t id = 0; id < kept.size(); ++id) plan_.placements[id].kept = kept[id] != 0;
+    const std::vector<ShownMemory> memory = shown_memory(graph_);
+    const std::vector<char> kept = kept_values(graph_, memory);
+    plan_.placements.resize(memory.size());
+    for (std::size_t id = 0; id < memory.size(); ++id) {
+      plan_.placements[id].shown = memory[id];
+      plan_.placements[id].kept = kept[id] != 0;
+    }
     const bool cut = !batch_cut(context_).whole();
-    lifetimes_ = lifetimes_of(graph_, phases_, roots, kept, cut);
+    lifetimes_ = lifetimes_of(graph_, phases_, memory, kept, cut);
     place_sums(cut);
-    cut_batch(roots);
+    cut_batch(memory);
     for (std::int32_t id = 0; id < graph_.num_values(); ++id) place({id});
     plan_.shared_bytes = shared_.high_water();
     plan_.worker_bytes = worker_.high_water();
@@ -78,8 +80,8 @@ class Planner {
     }
   }
 
-  void cut_batch(const std::vector<Value>& roots) {
-    BatchCost cost = batch_cost(graph_, roots, lifetimes_, max_rows_);
+  void cut_batch(const std::vector<ShownMemory>& memory) {
+    BatchCost cost = batch_cost(graph_, memory, lifetimes_, max_rows_);
     cost.sums_bytes = plan_.sums_bytes;
     plan_.cut = batch_cut(context_, cost);
     plan_.sharding = sharding_of(
@@ -115,7 +117,7 @@ class Planner {
     } else if (info.kind == ValueKind::kParameter) {
       placement.space = Space::kWeights;
       placement.offset = offset_of_parameter(value);
-    } else if (!(placement.root == value)) {
+    } else if (!(placement.shown.root == value)) {
       // A view: pointers come from its root.
     } else if (info.type.rows.none()) {
       place_whole(value, info, placement);

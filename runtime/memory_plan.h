@@ -15,6 +15,7 @@
 #include "runtime/parameters.h"
 #include "runtime/phases.h"
 #include "runtime/sharding.h"
+#include "runtime/shown_memory.h"
 
 namespace gradflip {
 
@@ -32,8 +33,8 @@ struct Placement {
   Space space = Space::kShared;
   std::int64_t offset = 0;  // bytes within the space
   std::int64_t sum_offset =
-      -1;      // a sum over the batch that is cut: bytes within a shard's block of partial sums
-  Value root;  // a view: the value whose memory it shows; otherwise the value itself
+      -1;  // a sum over the batch that is cut: bytes within a shard's block of partial sums
+  ShownMemory shown;  // a view: of whom; pointers come from there
   bool kept = false;  // kShared: until the step is over (lifetimes.h)
 };
 

@@ -27,10 +27,10 @@ std::vector<int> phase_numbers(const Graph& graph) {
       const std::int32_t producer = graph.info(input).producer;
       if (producer < 0) continue;
       const int produced = phase[static_cast<std::size_t>(producer)];
-      // A sum is complete only when its phase is over; everything else can be read within the
-      // phase.
-      const bool sum = produced % 2 == 1 && graph.type(input).rows.none();
-      number = std::max(number, sum ? produced + 1 : produced);
+      // Sums and stacks are complete only when their phase is over; everything else can be read
+      // within the phase.
+      const bool of_batch = produced % 2 == 1 && graph.type(input).rows.none();
+      number = std::max(number, of_batch ? produced + 1 : produced);
     }
     if (number % 2 != (sharded ? 1 : 0)) ++number;
     phase[index] = number;
@@ -64,7 +64,7 @@ Phases phases_of(const Graph& graph) {
     const int number = phases.of_node[static_cast<std::size_t>(index)];
     Phase& phase = phases.list[static_cast<std::size_t>(number)];
     phase.nodes.push_back(index++);
-    if (!phase.sharded) continue;
+    if (!phase.sharded || node.op->across() != Across::kSum) continue;
     for (const Value output : node.outputs) {
       if (graph.type(output).rows.none()) phase.sums.push_back(output);
     }

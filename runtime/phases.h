@@ -2,8 +2,8 @@
 //
 // Phases alternate: in a sharded phase, threads take shards of the batch through all of its nodes
 // without meeting; in a whole phase, nodes outside the batch run one after another. A sum over the
-// batch ends a sharded phase: its readers come later. Nodes that update state run after everything
-// else.
+// batch, or a stack of its rows, ends a sharded phase: its readers come later. Nodes that update
+// state run after everything else.
 #pragma once
 
 #include <cstdint>
@@ -16,7 +16,7 @@ namespace gradflip {
 struct Phase {
   bool sharded = false;
   std::vector<std::int32_t> nodes;  // as they stand in the graph
-  std::vector<Value> sums;          // sharded: what its nodes make without rows
+  std::vector<Value> sums;          // sharded: what its nodes add up over the batch
 };
 
 struct Phases {

@@ -88,7 +88,8 @@ TEST(MemoryPlanTest, TheForwardOfAReversalIsAView) {
   const Value lambda = graph.external("lambda", {Dtype::kF32, {}, {}});
   const Value y = ops::grl(graph, x, lambda);
   const std::array<std::int64_t, 1> rows{4};
-  EXPECT_EQ(plan_memory(graph, {}, Cpu{}, rows).placements[static_cast<std::size_t>(y.id)].root, x);
+  EXPECT_EQ(
+      plan_memory(graph, {}, Cpu{}, rows).placements[static_cast<std::size_t>(y.id)].shown.root, x);
 }
 
 }  // namespace

@@ -30,8 +30,8 @@ TYPED_TEST(MemoryReuseTest, ValuesNeededAtTheSameTimeNeverOverlap) {
   std::int64_t most_phases = 0, piece_bytes = 0;
   for (std::uint32_t seed = 0; seed < kGraphs; ++seed) {
     SCOPED_TRACE(seed);
-    const RandomGraph random(seed, 10 + static_cast<int>(seed % 120));
-    const std::vector<std::int64_t> rows{450, 450, seed % 90};
+    const std::vector<std::int64_t> rows{450, 450, 1 + seed % 90};
+    const RandomGraph random(seed, rows, 10 + static_cast<int>(seed % 120));
     const MemoryPlan plan = plan_memory(random.graph, random.parameters, this->ctx(), rows);
     ASSERT_EQ(MemorySimulation(random.graph, plan, rows).first_conflict(), "");
     most_phases = std::max(most_phases, static_cast<std::int64_t>(plan.phases.size()));
@@ -48,7 +48,7 @@ MemoryPlan without_reuse(const Graph& graph, MemoryPlan plan, std::span<const st
   for (const std::int64_t count : rows) most += count;
   for (std::int32_t id = 0; id < graph.num_values(); ++id) {
     Placement& placement = plan.placements[static_cast<std::size_t>(id)];
-    if (!(placement.root == Value{id})) continue;
+    if (!(placement.shown.root == Value{id})) continue;
     const auto place = [&](std::int64_t& arena) {
       const ValueType& type = graph.type({id});
       placement.offset = arena;
@@ -63,24 +63,26 @@ MemoryPlan without_reuse(const Graph& graph, MemoryPlan plan, std::span<const st
   return plan;
 }
 
-// Losses, gradients and whatever else can be read after a step; as bits, among which are NaN.
+// Results, losses, gradients and whatever else can be read after a step; as bits, among which are
+// NaN.
 std::vector<std::uint32_t> bits_of_results(const RandomGraph& random, GraphRunner& runner,
                                            const MemoryPlan& plan) {
   std::vector<std::uint32_t> bits;
-  for (std::int32_t id = 0; id < random.graph.num_values(); ++id) {
-    const ValueInfo& info = random.graph.info({id});
-    const Placement& placement = plan.placements[static_cast<std::size_t>(id)];
-    if (info.kind != ValueKind::kComputed || !info.type.rows.none()) continue;
-    const Value root = placement.root;
-    if (plan.placements[static_cast<std::size_t>(root.id)].space == Space::kShared &&
-        !plan.placements[static_cast<std::size_t>(root.id)].kept) {
-      continue;
-    }
-    const std::vector<float> values = runner.read({id});
+  const auto add = [&](const std::vector<float>& values) {
     const std::size_t before = bits.size();
     bits.resize(before + values.size());
     std::memcpy(bits.data() + before, values.data(), values.size() * sizeof(float));
+  };
+  const auto placement = [&](Value value) {
+    return plan.placements[static_cast<std::size_t>(value.id)];
+  };
+  for (std::int32_t id = 0; id < random.graph.num_values(); ++id) {
+    const ValueInfo& info = random.graph.info({id});
+    if (info.kind != ValueKind::kComputed || !info.type.rows.none()) continue;
+    const Placement root = placement(placement({id}).shown.root);
+    if (root.space != Space::kShared || root.kept) add(runner.read({id}));
   }
+  for (const Value result : random.results) add(runner.read_rows(result));
   return bits;
 }
 
@@ -89,18 +91,19 @@ TYPED_TEST(MemoryReuseTest, ResultsAreTheBitsOfMemoryThatIsNeverUsedAgain) {
   const std::uint32_t graphs = this->kOnCpu ? kGraphs : 6;
   for (std::uint32_t seed = 0; seed < graphs; ++seed) {
     SCOPED_TRACE(seed);
-    const RandomGraph random(seed, 10 + static_cast<int>(seed % 50));
     // One piece for each shard, or, at times, several.
     std::vector<std::int64_t> rows{45, 45, 20};
     if (seed % 25 == 0) rows = {250, 250, 70};
     if (!this->kOnCpu) rows = {5, 5, 2};
+    const RandomGraph random(seed, rows, 10 + static_cast<int>(seed % 50));
     const MemoryPlan plan = plan_memory(random.graph, random.parameters, this->ctx(), rows);
     const MemoryPlan roomy = without_reuse(random.graph, plan, rows);
     const auto run = [&](const MemoryPlan& chosen, int threads) {
       GraphRunner runner(random.graph, rows, threads, random.parameters, this->ctx(), chosen);
-      random.bind(runner, rows, std::nanf(""));
+      runner.bind_results();
+      random.bind(runner, std::nanf(""));
       runner.run();  // leaves NaN in all memory
-      random.bind(runner, rows);
+      random.bind(runner);
       runner.run();
       return bits_of_results(random, runner, plan);
     };

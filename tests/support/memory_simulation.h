@@ -36,7 +36,7 @@ class MemorySimulation {
     }
     for (std::int32_t id = 0; id < graph_.num_values(); ++id) {
       const Placement& placement = placement_of({id});
-      if (placement.kept && placement.root == Value{id}) require({id}, "the end");
+      if (placement.kept && placement.shown.root == Value{id}) require({id}, "the end");
     }
     return conflict_;
   }
@@ -86,12 +86,12 @@ class MemorySimulation {
   }
 
   void claim(Value value) {
-    const Value root = placement_of(value).root;
+    const Value root = placement_of(value).shown.root;
     if (!in_arena(root)) return;
     for_each_line(root, [&](std::int32_t& owner) { owner = root.id; });
   }
   void require(Value value, const std::string& reader) {
-    const Value root = placement_of(value).root;
+    const Value root = placement_of(value).shown.root;
     if (!in_arena(root)) return;
     for_each_line(root, [&](std::int32_t owner) {
       if (owner != root.id) fail(root, reader + ", for value " + std::to_string(owner));
@@ -114,21 +114,26 @@ class MemorySimulation {
   }
 
   // Threads stand at any nodes of the phase, in any pieces: what has no rows has to be there all
-  // the time. Then come the totals.
+  // the time, and stacks may begin at once. Then come the totals.
   void run_cut(const Phase& phase) {
     worker_.assign(worker_.size(), kNobody);
     const auto nodes = graph_.nodes();
-    std::vector<Value> reads;
+    const auto of_rows = [&](Value value) { return !graph_.type(value).rows.none(); };
+    for (const std::int32_t index : phase.nodes) {
+      const Node& node = nodes[static_cast<std::size_t>(index)];
+      if (node.op->across() != Across::kStack) continue;
+      for (const Value output : node.outputs) claim(output);
+    }
     for (const std::int32_t index : phase.nodes) {
       const Node& node = nodes[static_cast<std::size_t>(index)];
       if (node.op->view()) continue;
       const std::string reader = std::string(node.op->name()) + " " + std::to_string(index);
       for (const Value output : node.outputs) {
-        if (!graph_.type(output).rows.none()) claim(output);
+        if (of_rows(output)) claim(output);
       }
       for (const Value input : node.inputs) require(input, reader);
       for (const Value output : node.outputs) {
-        if (!graph_.type(output).rows.none()) require(output, reader);
+        if (of_rows(output) || node.op->across() == Across::kStack) require(output, reader);
       }
     }
     for (const Value sum : phase.sums) claim(sum);

@@ -1,10 +1,12 @@
 // Random graphs with everything that a memory plan, a rewrite or the executor can meet: rows of one
-// segment and of several, views, sums over the batch in the middle of the graph and what reads them
-// in later phases, parameters that several nodes read, losses and their gradients.
+// segment and of several, views, partners, sums over the batch and stacks of its rows in the middle
+// of the graph and what reads them in later phases, parameters that several nodes read, results,
+// losses and their gradients.
 #pragma once
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -18,6 +20,7 @@
 #include "runtime/graph.h"
 #include "runtime/op.h"
 #include "runtime/ops/add.h"
+#include "runtime/ops/as_segment.h"
 #include "runtime/ops/bias.h"
 #include "runtime/ops/concat_rows.h"
 #include "runtime/ops/copy.h"
@@ -26,6 +29,7 @@
 #include "runtime/ops/multiply.h"
 #include "runtime/ops/relu.h"
 #include "runtime/ops/slice_rows.h"
+#include "runtime/ops/stack_rows.h"
 #include "runtime/ops/stop_gradient.h"
 #include "runtime/ops/sum_loss.h"
 #include "runtime/parameters.h"
@@ -71,7 +75,9 @@ class SumOfRows final : public Op {
 class RandomGraph {
  public:
   // About `nodes` nodes, then losses and the gradients of all parameters that they depend on.
-  explicit RandomGraph(std::uint32_t seed, int nodes = 40) : seed_(seed) {
+  // rows: of each segment in every run; the first two have equal numbers.
+  RandomGraph(std::uint32_t seed, const std::vector<std::int64_t>& rows, int nodes = 40)
+      : rows_of_segment_(rows), seed_(seed) {
     lambda_ = graph.external("lambda", {Dtype::kF32, {}, {}});
     for (int segment = 0; segment < kSegments; ++segment) {
       for (const std::int64_t width : kWidths) {
@@ -82,6 +88,11 @@ class RandomGraph {
     rows_ = inputs_;
     for (int node = 0; node < nodes; ++node) append_node();
     append_losses();
+    for (std::uint32_t count = 1 + below(4); count > 0 && rows_.size() > inputs_.size(); --count) {
+      results.push_back(rows_[inputs_.size() + below(rows_.size() - inputs_.size())]);
+      graph.mark_result(results.back());
+    }
+    if (!sums_.empty()) graph.mark_result(one_of(sums_));
   }
 
   static constexpr int kSegments = 3;
@@ -89,15 +100,15 @@ class RandomGraph {
   Graph graph;
   Parameters parameters;
   std::vector<Value> losses, gradients;
+  std::vector<Value> results;  // with rows
 
-  // rows of each segment; the first two must have the same number.
-  void bind(GraphRunner& runner, const std::vector<std::int64_t>& rows) const {
-    bind(runner, rows,
-         [](std::int64_t size, std::uint32_t seed) { return random_floats(size, seed); });
+  void bind(GraphRunner& runner) const {
+    bind_to(runner,
+            [](std::int64_t size, std::uint32_t seed) { return random_floats(size, seed); });
   }
   // The same value everywhere.
-  void bind(GraphRunner& runner, const std::vector<std::int64_t>& rows, float value) const {
-    bind(runner, rows, [value](std::int64_t size, std::uint32_t /*seed*/) {
+  void bind(GraphRunner& runner, float value) const {
+    bind_to(runner, [value](std::int64_t size, std::uint32_t /*seed*/) {
       return std::vector<float>(static_cast<std::size_t>(size), value);
     });
   }
@@ -107,13 +118,12 @@ class RandomGraph {
   static constexpr std::array<std::int64_t, 2> kWidths{3, 40};
 
   template <typename Contents>
-  void bind(GraphRunner& runner, const std::vector<std::int64_t>& rows,
-            const Contents& contents) const {
+  void bind_to(GraphRunner& runner, const Contents& contents) const {
     std::vector<float> weights = contents(parameters.flat_size(), seed_ + 1);
     for (float& weight : weights) weight *= 0.25F;
     runner.set_weights(weights);
     for (std::size_t i = 0; i < inputs_.size(); ++i) {
-      const std::int64_t size = rows[i / kWidths.size()] * kWidths[i % kWidths.size()];
+      const std::int64_t size = rows_of_segment_[i / kWidths.size()] * kWidths[i % kWidths.size()];
       runner.bind(inputs_[i], contents(size, seed_ * 8 + static_cast<std::uint32_t>(i)));
     }
     runner.bind(lambda_, contents(1, 7));
@@ -158,8 +168,10 @@ class RandomGraph {
   }
 
   void append_node() {
-    const std::uint32_t kind = below(16);
-    if (kind < 4) {
+    const std::uint32_t kind = below(18);
+    if (kind > 15) {
+      append_partners(kind);
+    } else if (kind < 4) {
       append_sum(kind);
     } else if (kind < 8) {
       append_of_segments(kind);
@@ -206,6 +218,21 @@ class RandomGraph {
     }
   }
 
+  // Rows of one segment for another's, or for what has no rows and back.
+  void append_partners(std::uint32_t kind) {
+    const Value a = recent(rows_);
+    const Rows rows = graph.type(a).rows;
+    if (kind == 16) {
+      if (rows == segment_rows(0)) rows_.push_back(ops::as_segment(graph, a, segment_rows(1)));
+      if (rows == segment_rows(1)) rows_.push_back(ops::as_segment(graph, a, segment_rows(0)));
+    } else if (lowest(rows) == rows.mask) {
+      const auto segment = static_cast<std::size_t>(std::countr_zero(rows.mask));
+      const Value stacked = ops::stack_rows(graph, a, rows_of_segment_[segment]);
+      rows_.push_back(ops::rows_of(graph, stacked, rows));
+      if (below(2) == 0) products_.push_back(ops::linear(graph, a, stacked));
+    }
+  }
+
   void append_of_rows(std::uint32_t kind) {
     const Value a = recent(rows_);
     const std::int64_t width = graph.type(a).shape[0];
@@ -232,6 +259,9 @@ class RandomGraph {
     for (std::uint32_t count = 1 + below(3); count > 0; --count) {
       losses.push_back(ops::sum_loss(graph, recent(rows_), 0.1F).loss);
     }
+    for (const Value product : products_) {
+      losses.push_back(ops::sum_loss(graph, product, 0.01F).loss);
+    }
     if (parameter_values_.empty()) return;
     gradients = gradflip::gradients(graph, losses, parameter_values_);
     for (std::size_t i = 0; i < gradients.size(); ++i) {
@@ -243,9 +273,11 @@ class RandomGraph {
 
   static std::uint32_t lowest(Rows rows) { return rows.mask & (~rows.mask + 1U); }
 
+  std::vector<std::int64_t> rows_of_segment_;
   std::uint32_t seed_, next_ = 0;
   Value lambda_;
-  std::vector<Value> inputs_, rows_, sums_, parameter_values_;
+  // products_ have as many columns as a batch has rows: too wide to go on with.
+  std::vector<Value> inputs_, rows_, products_, sums_, parameter_values_;
 };
 
 }  // namespace gradflip
