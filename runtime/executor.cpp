@@ -261,11 +261,12 @@ void Executor::launch(std::int32_t index, const Position& position, Write write,
   outputs.clear();
   for (const Value value : node.inputs) inputs.push_back(view_of(value, position, false));
   for (const Value value : node.outputs) outputs.push_back(view_of(value, position, true));
+  const bool accumulates = plan_.accumulating[static_cast<std::size_t>(index)] != 0;
   const Launch launch{.context = context_,
                       .inputs = inputs,
                       .outputs = outputs,
                       .workspace = position.scratch->workspace.data(),
-                      .write = write,
+                      .write = accumulates ? Write::kAccumulate : write,
                       .segments = position.segments,
                       .work_begin = work_begin,
                       .work_end = work_end,
@@ -339,9 +340,10 @@ void Executor::read(Value value, void* to, std::int64_t bytes) const {
                    message("executor: cannot read ", bytes, " bytes of ", type.text()));
   const Value root = plan_.placements[at(value)].shown.root;
   const Placement& placement = plan_.placements[at(root)];
-  GRADFLIP_REQUIRE(placement.space != Space::kShared || placement.kept,
+  const bool part = plan_.placements[at(value)].part;
+  GRADFLIP_REQUIRE(!part && (placement.space != Space::kShared || placement.kept),
                    message("executor: value ", value.id, " (", graph_.info(value).name,
-                           ") does not keep its place to the end of a step"));
+                           ") is not kept to the end of a step; mark it as a result"));
   copy_to_host(context_, to, memory_of(root, {}, false), bytes);
 }
 

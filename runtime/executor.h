@@ -57,7 +57,7 @@ class Executor {
   // Copies a computed value without rows to the host: the total, where it is a sum over the batch.
   // Type and size must be the value's own. Throws std::invalid_argument if others may lie in its
   // place by the end of a step: what a node reads, takes more than kKeptBytes (lifetimes.h) and is
-  // no result.
+  // no result, and parts of a gradient (joined_sums.h).
   void read(Value value, void* to, std::int64_t bytes) const;
   float read_scalar(Value value) const;
 

@@ -14,7 +14,7 @@ auto& of(List& list, Value value) {
 
 class Positions {
  public:
-  explicit Positions(const Phases& phases) : of_node_(phases.of_node.size()) {
+  explicit Positions(const Phases& phases) : of_node_(phases.of_node.size(), -1) {
     for (const Phase& phase : phases.list) {
       begin_.push_back(end_);
       for (const std::int32_t node : phase.nodes) of_node_[static_cast<std::size_t>(node)] = end_++;
@@ -22,6 +22,7 @@ class Positions {
     }
   }
 
+  // -1: it does not run.
   std::int32_t of_node(std::int32_t node) const { return of_node_[static_cast<std::size_t>(node)]; }
   std::int32_t begin(int phase) const { return begin_[static_cast<std::size_t>(phase)]; }
   std::int32_t sums(int phase) const { return sums_[static_cast<std::size_t>(phase)]; }
@@ -62,10 +63,11 @@ std::vector<Lifetime> lifetimes_of(const Graph& graph, const Phases& phases,
     life.first_phase = std::min(life.first_phase, phase);
     life.last_phase = std::max(life.last_phase, phase);
   };
-  std::int32_t index = 0;
+  std::int32_t index = -1;
   for (const Node& node : graph.nodes()) {
+    const std::int32_t position = positions.of_node(++index);
+    if (position < 0) continue;
     const int phase = phases.of_node[static_cast<std::size_t>(index)];
-    const std::int32_t position = positions.of_node(index++);
     for (const Value value : node.inputs) touch(value, phase, position);
     std::int32_t of_batch = position;
     if (cut && phases.list[static_cast<std::size_t>(phase)].sharded) {

@@ -33,12 +33,16 @@ class Planner {
         phases_(phases_of(graph)) {}
 
   MemoryPlan plan() {
-    const std::vector<ShownMemory> memory = shown_memory(graph_);
+    std::vector<ShownMemory> memory = shown_memory(graph_);
+    for (std::size_t id = memory.size(); id-- > 0;) {  // the outermost additions first
+      if (!phases_.into[id].none()) memory[id].root = memory[at(phases_.into[id])].root;
+    }
     const std::vector<char> kept = kept_values(graph_, memory);
     plan_.placements.resize(memory.size());
     for (std::size_t id = 0; id < memory.size(); ++id) {
       plan_.placements[id].shown = memory[id];
       plan_.placements[id].kept = kept[id] != 0;
+      plan_.placements[id].part = !phases_.into[id].none();
     }
     const bool cut = !batch_cut(context_).whole();
     lifetimes_ = lifetimes_of(graph_, phases_, memory, kept, cut);
@@ -50,6 +54,7 @@ class Planner {
     plan_.piece_bytes = piece_.high_water();
     find_workspace();
     plan_.phases = std::move(phases_.list);
+    plan_.accumulating = std::move(phases_.accumulating);
     return std::move(plan_);
   }
 

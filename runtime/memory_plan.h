@@ -35,12 +35,14 @@ struct Placement {
   std::int64_t sum_offset =
       -1;  // a sum over the batch that is cut: bytes within a shard's block of partial sums
   ShownMemory shown;  // a view: of whom; pointers come from there
+  bool part = false;  // written into the root, another sum; never there by itself
   bool kept = false;  // kShared: until the step is over (lifetimes.h)
 };
 
 struct MemoryPlan {
   std::vector<Phase> phases;
   std::vector<Placement> placements;  // by value id
+  std::vector<char> accumulating;     // by node: adds its sum to what another wrote (joined_sums.h)
   BatchCut cut;
   Sharding sharding;  // of the largest batch
   std::int64_t shared_bytes = 0;

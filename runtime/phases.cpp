@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "kernels/require.h"
+#include "runtime/joined_sums.h"
 #include "runtime/op.h"
 
 namespace gradflip {
@@ -15,12 +16,17 @@ bool is_sharded(const Graph& graph, const Node& node) {
 }
 
 // The phase of every node, never before what it reads.
-std::vector<int> phase_numbers(const Graph& graph) {
+std::vector<int> phase_numbers(const Graph& graph, JoinedSums& joined) {
   const auto nodes = graph.nodes();
   std::vector<int> phase(nodes.size(), 0);
   int last = 0;
   for (std::size_t index = 0; index < nodes.size(); ++index) {
     const Node& node = nodes[index];
+    if (joined.join(static_cast<std::int32_t>(index), phase)) {
+      const std::int32_t part = graph.info(node.inputs[0]).producer;
+      phase[index] = phase[static_cast<std::size_t>(part)];
+      continue;
+    }
     const bool sharded = is_sharded(graph, node);
     int number = 0;
     for (const Value input : node.inputs) {
@@ -52,21 +58,29 @@ std::vector<int> phase_numbers(const Graph& graph) {
 
 Phases phases_of(const Graph& graph) {
   Phases phases;
-  phases.of_node = phase_numbers(graph);
+  JoinedSums joined(graph);
+  phases.of_node = phase_numbers(graph, joined);
+  phases.into = joined.into();
+  phases.accumulating = joined.accumulating();
   const int last =
       phases.of_node.empty() ? 0 : *std::max_element(phases.of_node.begin(), phases.of_node.end());
   phases.list.resize(static_cast<std::size_t>(last) + 1);
   for (std::size_t number = 0; number < phases.list.size(); ++number) {
     phases.list[number].sharded = number % 2 == 1;
   }
-  std::int32_t index = 0;
+  const auto is_part = [&](Value value) {
+    return !phases.into[static_cast<std::size_t>(value.id)].none();
+  };
+  std::int32_t index = -1;
   for (const Node& node : graph.nodes()) {
+    ++index;
     const int number = phases.of_node[static_cast<std::size_t>(index)];
     Phase& phase = phases.list[static_cast<std::size_t>(number)];
-    phase.nodes.push_back(index++);
+    const bool done_by_others = !node.inputs.empty() && is_part(node.inputs[0]);
+    if (!done_by_others) phase.nodes.push_back(index);
     if (!phase.sharded || node.op->across() != Across::kSum) continue;
     for (const Value output : node.outputs) {
-      if (graph.type(output).rows.none()) phase.sums.push_back(output);
+      if (graph.type(output).rows.none() && !is_part(output)) phase.sums.push_back(output);
     }
   }
   return phases;

@@ -15,17 +15,17 @@ namespace gradflip {
 
 struct Phase {
   bool sharded = false;
-  std::vector<std::int32_t> nodes;  // as they stand in the graph
+  std::vector<std::int32_t> nodes;  // in order
   std::vector<Value> sums;          // sharded: what its nodes add up over the batch
 };
 
 struct Phases {
   std::vector<Phase> list;   // even ones are whole, odd ones sharded; some may be empty
   std::vector<int> of_node;  // by node
-
-  const Phase& of(std::int32_t node) const {
-    return list[static_cast<std::size_t>(of_node[static_cast<std::size_t>(node)])];
-  }
+  // What the nodes of a phase do for additions that stand in none (joined_sums.h): by value id, in
+  // whose place it is written; by node, whether it adds to what is there.
+  std::vector<Value> into;
+  std::vector<char> accumulating;
 };
 
 // Throws std::invalid_argument if an operation on rows updates state.

@@ -66,7 +66,7 @@ TEST(MemoryPlanTest, RowsThatCrossPhasesGiveTheirPlaceToLaterOnes) {
   EXPECT_EQ(plan.piece_bytes, (bytes + 63) / 64 * 64);
 }
 
-TEST(MemoryPlanTest, SmallSumsAndWhatNobodyReadsAreKept) {
+TEST(MemoryPlanTest, SmallSumsAndResultsAndWhatNoNodeReadsAreKept) {
   const Chain chain = chain_of_phases(2);
   const std::array<std::int64_t, 1> rows{100};
   const MemoryPlan plan = plan_memory(chain.graph, {}, Cpu{}, rows);
@@ -74,6 +74,11 @@ TEST(MemoryPlanTest, SmallSumsAndWhatNobodyReadsAreKept) {
     return plan.placements[static_cast<std::size_t>(value.id)].kept;
   };
   EXPECT_FALSE(kept(chain.sums[0]));
+  Graph marked = chain.graph;
+  marked.mark_result(chain.sums[0]);
+  EXPECT_TRUE(plan_memory(marked, {}, Cpu{}, rows)
+                  .placements[static_cast<std::size_t>(chain.sums[0].id)]
+                  .kept);
   EXPECT_TRUE(kept(chain.graph.nodes().back().outputs[0]));  // the loss
   Graph graph;
   const Value x = graph.external("x", {Dtype::kF32, {40}, segment_rows(0)});

@@ -80,6 +80,7 @@ std::vector<std::uint32_t> bits_of_results(const RandomGraph& random, GraphRunne
     const ValueInfo& info = random.graph.info({id});
     if (info.kind != ValueKind::kComputed || !info.type.rows.none()) continue;
     const Placement root = placement(placement({id}).shown.root);
+    if (placement({id}).part) continue;
     if (root.space != Space::kShared || root.kept) add(runner.read({id}));
   }
   for (const Value result : random.results) add(runner.read_rows(result));

@@ -3,12 +3,16 @@
 #include <gtest/gtest.h>
 
 #include <array>
+#include <memory>
 #include <vector>
 
 #include "runtime/fusion.h"
 #include "runtime/ops/add.h"
+#include "runtime/ops/bias.h"
 #include "runtime/ops/concat_rows.h"
+#include "runtime/ops/conv2d.h"
 #include "runtime/ops/grl.h"
+#include "runtime/ops/linear.h"
 #include "runtime/ops/max_pool2d.h"
 #include "runtime/ops/relu.h"
 #include "runtime/ops/slice_rows.h"
@@ -16,6 +20,7 @@
 #include "tests/support/backends.h"
 #include "tests/support/graph_runner.h"
 #include "tests/support/random_data.h"
+#include "tests/support/random_graph.h"
 
 namespace gradflip {
 namespace {
@@ -138,6 +143,40 @@ TYPED_TEST(ResultsTest, BindingAnewReachesTheNextSteps) {
     runner.run(20);
     EXPECT_EQ(runner.read_rows(j.all), std::vector<float>(20, value));
   }
+}
+
+// Without rows: the first of two large sums, whose place the second would take.
+TYPED_TEST(ResultsTest, WithoutRowsCanBeReadAfterARun) {
+  constexpr std::int64_t kWide = 40;
+  Graph graph;
+  const Value x = graph.external("x", {Dtype::kF32, {kWide}, segment_rows(0)});
+  const Value sum = graph.append_one(std::make_shared<const SumOfProducts>(), {x, x});
+  const Value y = ops::linear(graph, x, sum);
+  graph.append(std::make_shared<const SumOfProducts>(), {y, y});
+  const auto run = [&](const Graph& run_graph) {
+    GraphRunner runner(run_graph, {3}, 1, {}, this->ctx());
+    runner.bind(x, std::vector<float>(3 * kWide, 1.0F));
+    runner.run();
+    return runner.read(sum);
+  };
+  EXPECT_THAT([&] { run(graph); },
+              ThrowsMessage<std::invalid_argument>(HasSubstr("mark it as a result")));
+  graph.mark_result(sum);
+  EXPECT_EQ(run(graph), std::vector<float>(kWide * kWide, 0.03F));
+}
+
+TYPED_TEST(ResultsTest, AreNotAbsorbedByFusion) {
+  Graph graph;
+  const Value x = graph.external("x", {Dtype::kF32, {4, 4, 1}, segment_rows(0)});
+  const Value filter = graph.parameter(0, "filter", {1, 1, 1, 1});
+  const Value bias = graph.parameter(1, "bias", {1});
+  const Value biased = ops::bias(graph, ops::conv2d(graph, x, filter), bias);
+  ops::max_pool2d(graph, ops::relu(graph, biased), {2, 2, 2, 2});
+  EXPECT_EQ(fuse_conv_blocks(graph, {}).graph.count("conv_block"), 1);
+  graph.mark_result(biased);
+  const Rewritten rewritten = fuse_conv_blocks(graph, {});
+  EXPECT_EQ(rewritten.graph.count("conv_block"), 0);
+  EXPECT_TRUE(rewritten.graph.info(rewritten(biased)).result);
 }
 
 // What a rewrite makes of a result is one; two results that become one value stay two.

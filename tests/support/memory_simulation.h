@@ -106,7 +106,11 @@ class MemorySimulation {
   void run(std::int32_t index) {
     const Node& node = graph_.nodes()[static_cast<std::size_t>(index)];
     if (node.op->view()) return;
-    for (const Value output : node.outputs) claim(output);
+    const bool accumulates = plan_.accumulating[static_cast<std::size_t>(index)] != 0;
+    for (const Value output : node.outputs) {
+      if (accumulates && graph_.type(output).rows.none()) require(output, "what adds to it");
+      claim(output);
+    }
     // After the outputs were written: none of them lies in an input's place.
     const std::string reader = std::string(node.op->name()) + " " + std::to_string(index);
     for (const Value input : node.inputs) require(input, reader);
