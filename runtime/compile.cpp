@@ -194,7 +194,7 @@ class Compiler {
     }
     quantities.push_back(values.gradients);
     compiled_.quantities.emplace_back("gradient");
-    ops::check_finite(graph, values.guard, step_, quantities, dparameters);
+    ops::check_finite(graph, values.guard, step_, quantities, dparameters, options_.first_quantity);
     ops::update(graph, values, with.rule, dparameters);
   }
 

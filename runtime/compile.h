@@ -18,6 +18,8 @@ struct CompileOptions {
   bool whole_batch = false;
   std::int64_t record_capacity = 0;  // steps whose reports are kept; 0: none
   bool advance = true;               // the step counter, when all is done
+  // What FiniteGuard::quantity counts of this draft: its terms and its gradient, from here on.
+  std::int32_t first_quantity = 0;
 };
 
 // Where a report stands in the records.
@@ -41,7 +43,7 @@ struct Compiled {
   std::vector<Value> rings;
 
   std::vector<Column> columns;  // in the order of the reports
-  // What FiniteGuard::quantity counts: the terms' names, then "gradient".
+  // What FiniteGuard::quantity counts, from first_quantity on: the terms' names, then "gradient".
   std::vector<std::string> quantities;
 
   Value operator()(Value old) const { return now[static_cast<std::size_t>(old.id)]; }

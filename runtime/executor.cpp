@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <cstring>
 #include <numeric>
+#include <utility>
 
 #include "kernels/require.h"
 #include "runtime/op.h"
@@ -35,19 +37,27 @@ std::int64_t external_offset(const ValueType& type, std::span<const SegmentRange
 
 Executor::Executor(const Graph& graph, const Parameters& parameters, const ParameterBlocks& blocks,
                    const Context& context, Workers& workers, std::span<const std::int64_t> max_rows)
+    : Executor(graph, parameters, blocks, context, workers, max_rows,
+               plan_memory(graph, parameters, context, max_rows)) {}
+
+Executor::Executor(const Graph& graph, const Parameters& parameters, const ParameterBlocks& blocks,
+                   const Context& context, Workers& workers, std::span<const std::int64_t> max_rows,
+                   MemoryPlan plan)
     : graph_(graph),
       blocks_(blocks),
       context_(context),
       workers_(workers),
       max_rows_(max_rows.begin(), max_rows.end()),
-      cut_(batch_cut(context)),
-      plan_(plan_memory(graph, parameters, context, max_rows)),
+      plan_(std::move(plan)),
       shared_(context, plan_.shared_bytes),
-      sums_(context, plan_.sums_bytes, sharding_of(total(max_rows), cut_).shards),
-      scratch_(context, workers.count(), sharding_of(total(max_rows), cut_).shards,
-               plan_.worker_bytes, plan_.workspace_bytes),
+      pieces_(context, plan_.piece_bytes * plan_.sharding.pieces()),
+      sums_(context, plan_.sums_bytes, plan_.sharding.shards),
+      scratch_(context, workers.count(), plan_.sharding.shards, plan_.worker_bytes,
+               plan_.workspace_bytes),
       arguments_(static_cast<std::size_t>(workers.count())),
       bound_(static_cast<std::size_t>(graph.num_values()), nullptr),
+      results_(graph.nodes().size()),
+      partners_(partner_segments(graph)),
       whole_batch_(max_rows.size()) {
   GRADFLIP_REQUIRE(max_rows.size() <= kMaxSegments,
                    message("executor: ", max_rows.size(), " segments"));
@@ -72,10 +82,17 @@ Executor::Executor(const Graph& graph, const Parameters& parameters, const Param
     arguments.outputs.reserve(most_values);
     arguments.segments.resize(max_rows.size());
   }
+  for (std::int32_t id = 0; id < graph.num_values(); ++id) {
+    const ValueInfo& info = graph.info({id});
+    if (info.result && !info.type.rows.none()) {
+      results_[static_cast<std::size_t>(info.producer)].push_back({id});
+    }
+  }
   for (const Phase& phase : plan_.phases) {
     std::vector<ShardSum> sums;
     for (const Value sum : phase.sums) {
       const Placement& placement = plan_.placements[at(sum)];
+      if (placement.sum_offset < 0) continue;  // the batch stays whole
       sums.push_back({placement.sum_offset, graph.type(sum).shape.size(),
                       reinterpret_cast<float*>(memory_of(sum, {}, /*partial=*/false)),
                       placement.space == Space::kGradients});
@@ -102,6 +119,14 @@ void Executor::bind(Value external, const void* memory) {
   ++bindings_;
 }
 
+void Executor::bind_result(Value result, void* memory) {
+  const ValueInfo& info = graph_.info(result);
+  GRADFLIP_REQUIRE(info.result && !info.type.rows.none(),
+                   message("executor: ", info.name, " is not a result with rows"));
+  bound_[at(result)] = static_cast<std::byte*>(memory);
+  ++bindings_;
+}
+
 void Executor::require_runnable(std::span<const std::int64_t> rows) const {
   GRADFLIP_REQUIRE(rows.size() == max_rows_.size(), "executor: wrong number of segments");
   for (std::size_t segment = 0; segment < rows.size(); ++segment) {
@@ -109,10 +134,18 @@ void Executor::require_runnable(std::span<const std::int64_t> rows) const {
                      message("executor: segment ", segment, " has ", rows[segment],
                              " rows; planned for ", max_rows_[segment]));
   }
+  for (const auto& [from, to] : partners_) {
+    const auto count = [&](int segment) { return rows[static_cast<std::size_t>(segment)]; };
+    GRADFLIP_REQUIRE(count(from) == count(to),
+                     message("executor: segment ", from, " has ", count(from), " rows and segment ",
+                             to, " has ", count(to), "; the graph takes one for the other"));
+  }
   for (std::int32_t id = 0; id < graph_.num_values(); ++id) {
-    GRADFLIP_REQUIRE(graph_.info({id}).kind != ValueKind::kExternal ||
-                         bound_[static_cast<std::size_t>(id)] != nullptr,
-                     message("executor: ", graph_.info({id}).name, " is not bound"));
+    const ValueInfo& info = graph_.info({id});
+    const bool outside =
+        info.kind == ValueKind::kExternal || (info.result && !info.type.rows.none());
+    GRADFLIP_REQUIRE(!outside || bound_[static_cast<std::size_t>(id)] != nullptr,
+                     message("executor: ", info.name, " is not bound"));
   }
 }
 
@@ -126,7 +159,8 @@ void Executor::run(std::span<const std::int64_t> rows) {
     const Phase& phase = plan_.phases[number];
     if (phase.sharded) {
       run_sharded(phase, rows);
-      sums_.add_up(chunks_[number], sharding_of(images, cut_).shards, watch_, workers_, observer_);
+      sums_.add_up(chunks_[number], sharding_of(images, plan_.cut).shards, watch_, workers_,
+                   observer_);
     } else {
       run_whole(phase);
     }
@@ -135,7 +169,7 @@ void Executor::run(std::span<const std::int64_t> rows) {
 
 void Executor::run_sharded(const Phase& phase, std::span<const std::int64_t> rows) {
   if (phase.nodes.empty()) return;
-  const Sharding sharding = sharding_of(total(rows), cut_);
+  const Sharding sharding = sharding_of(total(rows), plan_.cut);
   workers_.for_each(sharding.shards, [&](int worker, std::int64_t shard) {
     std::vector<SegmentRange>& segments = arguments_[static_cast<std::size_t>(worker)].segments;
     for (std::int64_t micro = 0; micro < sharding.micro_batches; ++micro) {
@@ -143,11 +177,14 @@ void Executor::run_sharded(const Phase& phase, std::span<const std::int64_t> row
       for (std::size_t segment = 0; segment < rows.size(); ++segment) {
         segments[segment] = piece_of(rows[segment], piece, sharding.pieces());
       }
-      const GradientWatch watch = cut_.whole() ? watch_ : GradientWatch{};
+      const GradientWatch watch = plan_.cut.whole() ? watch_ : GradientWatch{};
       const Position position{worker, &scratch_.of(worker, shard), shard, piece, segments, watch};
       const Write write = micro == 0 ? Write::kOverwrite : Write::kAccumulate;
       for (const std::int32_t node : phase.nodes) {
         launch(node, position, write, 0, 0);
+        for (const Value result : results_[static_cast<std::size_t>(node)]) {
+          copy_result(result, position);
+        }
       }
     }
   });
@@ -170,7 +207,7 @@ void Executor::run_whole(const Phase& phase) {
       launch(index, whole_batch(0), Write::kOverwrite, 0, 0);
       continue;
     }
-    if (cut_.whole()) {
+    if (plan_.cut.whole()) {
       launch(index, whole_batch(0), Write::kOverwrite, 0, work);
       continue;
     }
@@ -191,11 +228,12 @@ void Executor::launch(std::int32_t index, const Position& position, Write write,
   outputs.clear();
   for (const Value value : node.inputs) inputs.push_back(view_of(value, position, false));
   for (const Value value : node.outputs) outputs.push_back(view_of(value, position, true));
+  const bool accumulates = plan_.accumulating[static_cast<std::size_t>(index)] != 0;
   const Launch launch{.context = context_,
                       .inputs = inputs,
                       .outputs = outputs,
                       .workspace = position.scratch->workspace.data(),
-                      .write = write,
+                      .write = accumulates ? Write::kAccumulate : write,
                       .segments = position.segments,
                       .work_begin = work_begin,
                       .work_end = work_end,
@@ -203,9 +241,23 @@ void Executor::launch(std::int32_t index, const Position& position, Write write,
   observed(observer_, position.worker, index, [&] { node.op->run(launch); });
 }
 
+void Executor::copy_result(Value result, const Position& position) const {
+  const TensorView view = view_of(result, position, false);
+  const std::int64_t row_bytes = view.shape.size() * bytes_of(view.dtype);
+  const auto* from = static_cast<const std::byte*>(view.data);
+  std::byte* to = bound_[at(result)];
+  for (std::size_t segment = 0; segment < position.segments.size(); ++segment) {
+    if (!graph_.type(result).rows.contains_segment(static_cast<int>(segment))) continue;
+    const SegmentRange& range = position.segments[segment];
+    copy_within(context_, to + range.begin * row_bytes, from, range.count * row_bytes);
+    from += range.count * row_bytes;
+    to += range.total * row_bytes;
+  }
+}
+
 TensorView Executor::view_of(Value value, const Position& position, bool partial) const {
   const ValueType& type = graph_.type(value);
-  const Value root = plan_.placements[at(value)].root;
+  const auto [root, rows] = plan_.placements[at(value)].shown;
   TensorView view{memory_of(root, position, partial), type.dtype, 1, type.shape};
   if (type.rows.none()) return view;
 
@@ -215,10 +267,10 @@ TensorView Executor::view_of(Value value, const Position& position, bool partial
   for (std::size_t index = 0; index < position.segments.size(); ++index) {
     const auto segment = static_cast<int>(index);
     const std::int64_t count = position.segments[index].count;
-    if (type.rows.contains_segment(segment)) {
+    if (rows.contains_segment(segment)) {
       view.rows += count;
     } else if (view.rows == 0 && root_rows.contains_segment(segment) &&
-               segment_rows(segment).mask < (type.rows.mask & (~type.rows.mask + 1U))) {
+               segment < std::countr_zero(rows.mask)) {
       before += count;
     }
   }
@@ -243,17 +295,23 @@ std::byte* Executor::memory_of(Value root, const Position& position, bool partia
       return shared_.data() + placement.offset;
     case Space::kWorker:
       return position.scratch->arena.data() + placement.offset;
-    case Space::kBatch:
+    case Space::kPiece:
       break;
   }
-  return shared_.data() + placement.offset + position.piece * placement.stride;
+  return pieces_.data() + position.piece * plan_.piece_bytes + placement.offset;
 }
 
 void Executor::read(Value value, void* to, std::int64_t bytes) const {
   const ValueType& type = graph_.type(value);
   GRADFLIP_REQUIRE(type.rows.none() && bytes == type.shape.size() * bytes_of(type.dtype),
                    message("executor: cannot read ", bytes, " bytes of ", type.text()));
-  copy_to_host(context_, to, memory_of(plan_.placements[at(value)].root, {}, false), bytes);
+  const Value root = plan_.placements[at(value)].shown.root;
+  const Placement& placement = plan_.placements[at(root)];
+  const bool part = plan_.placements[at(value)].part;
+  GRADFLIP_REQUIRE(!part && (placement.space != Space::kShared || placement.kept),
+                   message("executor: value ", value.id, " (", graph_.info(value).name,
+                           ") is not kept to the end of a step; mark it as a result"));
+  copy_to_host(context_, to, memory_of(root, {}, false), bytes);
 }
 
 float Executor::read_scalar(Value value) const {

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "kernels/context.h"
@@ -30,19 +31,30 @@ class Executor {
   // parameters were declared after the blocks were made, or the graph has others.
   Executor(const Graph& graph, const Parameters& parameters, const ParameterBlocks& blocks,
            const Context& context, Workers& workers, std::span<const std::int64_t> max_rows);
+  // In memory as it was planned before, of the same graph, parameters, context and rows.
+  Executor(const Graph& graph, const Parameters& parameters, const ParameterBlocks& blocks,
+           const Context& context, Workers& workers, std::span<const std::int64_t> max_rows,
+           MemoryPlan plan);
 
   // Where an external value lies, in the context's memory. Throws std::invalid_argument for another
   // kind of value.
   void bind(Value external, const void* memory);
 
+  // Where the rows of a result go, in the context's memory: in every run those of the whole batch,
+  // segment after segment. Throws std::invalid_argument for another kind of value.
+  void bind_result(Value result, void* memory);
+
   // Runs every node once, over rows[segment] <= max_rows[segment] rows. Throws
-  // std::invalid_argument if an external value is not bound. Same inputs, same bits, for any number
-  // of workers. Allocates nothing. Results are complete when they are read, not when this returns.
-  // Many steps: sequence.h.
+  // std::invalid_argument if an external value or a result with rows is not bound, or segments that
+  // a view takes for each other have different numbers of rows. Same inputs, same bits, for any
+  // number of workers. Allocates nothing. Results are complete when they are read, not when this
+  // returns. Many steps: sequence.h.
   void run(std::span<const std::int64_t> rows);
 
   // Copies a computed value without rows to the host: the total, where it is a sum over the batch.
-  // Type and size must be the value's own.
+  // Type and size must be the value's own. Throws std::invalid_argument if others may lie in its
+  // place by the end of a step: what a node reads, takes more than kKeptBytes (lifetimes.h) and is
+  // no result, and parts of a gradient (joined_sums.h).
   void read(Value value, void* to, std::int64_t bytes) const;
   float read_scalar(Value value) const;
 
@@ -79,6 +91,7 @@ class Executor {
   void run_whole(const Phase& phase);
   void launch(std::int32_t index, const Position& position, Write write, std::int64_t work_begin,
               std::int64_t work_end);
+  void copy_result(Value result, const Position& position) const;
   TensorView view_of(Value value, const Position& position, bool partial) const;
   std::byte* memory_of(Value root, const Position& position, bool partial) const;
 
@@ -87,15 +100,16 @@ class Executor {
   Context context_;
   Workers& workers_;
   std::vector<std::int64_t> max_rows_;
-  BatchCut cut_;
   MemoryPlan plan_;
-  Buffer shared_;
+  Buffer shared_, pieces_;
   ShardSums sums_;
   GradientWatch watch_;
   ScratchPool scratch_;
-  std::vector<Arguments> arguments_;       // by worker
-  std::vector<std::byte*> bound_;          // by value id; null where not external
-  std::vector<SegmentRange> whole_batch_;  // segments as whole nodes see them
+  std::vector<Arguments> arguments_;         // by worker
+  std::vector<std::byte*> bound_;            // by value id; null where not external, and no result
+  std::vector<std::vector<Value>> results_;  // with rows, by the node that makes them
+  std::vector<std::pair<int, int>> partners_;  // segments that need equal numbers of rows
+  std::vector<SegmentRange> whole_batch_;      // segments as whole nodes see them
 
   std::int64_t bindings_ = 0;
   LaunchObserver* observer_ = nullptr;

@@ -7,6 +7,7 @@
 #include "runtime/graph_rewrite.h"
 #include "runtime/op.h"
 #include "runtime/ops/check_finite.h"
+#include "runtime/ops/record.h"
 #include "runtime/ops/schedule.h"
 #include "runtime/ops/training_update.h"
 #include "runtime/ops/update.h"
@@ -41,9 +42,9 @@ std::optional<Ending> find_ending(const Graph& graph) {
   std::int32_t index = -1;
   for (const Node& node : graph.nodes()) {
     ++index;
-    if (node.op->name() == "check_finite") take(ending.check, index);
+    if (is<ops::CheckFiniteAttributes>(*node.op)) take(ending.check, index);
     if (ops::update_of(node)) take(ending.update, index);
-    if (node.op->name() == "record") take(ending.record, index);
+    if (is<ops::RecordAttributes>(*node.op)) take(ending.record, index);
     if (is<ops::AdvanceStepAttributes>(*node.op)) take(ending.advance, index);
   }
   if (!unique || ending.check < 0 || ending.update < 0 || ending.advance < 0) return {};
@@ -58,10 +59,11 @@ class Match {
     const ops::UpdateNode update = *ops::update_of(node(ending.update));
     values_ = update.values;
     step_ = check.inputs[1];
-    const auto quantities = check.inputs.begin() + 2 + ops::check_finite_quantities(*check.op);
+    const auto& checked = *attributes_of<ops::CheckFiniteAttributes>(*check.op);
+    const auto quantities = check.inputs.begin() + 2 + checked.count;
     losses_.assign(check.inputs.begin() + 2, quantities);
     after_.assign(quantities, check.inputs.end());
-    matches_ = is_plain(update) && values_.guard == check.inputs[0] &&
+    matches_ = is_plain(update) && checked.first == 0 && values_.guard == check.inputs[0] &&
                node(ending.advance).inputs[0] == step_ && guards_losses_then_gradients() &&
                all_watched();
     if (ending.record < 0) return;

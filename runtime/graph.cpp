@@ -60,6 +60,13 @@ void Graph::mark_gradient(Value value, std::int32_t parameter) {
   values_[static_cast<std::size_t>(value.id)].parameter = parameter;
 }
 
+void Graph::mark_result(Value value) {
+  GRADFLIP_REQUIRE(info(value).kind == ValueKind::kComputed,
+                   message("graph: value ", value.id, " (", info(value).name,
+                           ") cannot be a result: no node computes it"));
+  values_[static_cast<std::size_t>(value.id)].result = true;
+}
+
 const ValueInfo& Graph::info(Value value) const {
   GRADFLIP_REQUIRE(value.id >= 0 && value.id < num_values(),
                    message("graph: there is no value ", value.id));

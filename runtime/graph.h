@@ -64,6 +64,7 @@ struct ValueInfo {
   int bank = 0;  // kParameter: ParameterBlocks::bank that it is of
   std::int32_t producer = -1;  // kComputed: the node
   std::string name;
+  bool result = false;  // leaves the graph (mark_result)
 };
 
 struct Node {
@@ -92,6 +93,11 @@ class Graph {
   // Whether a value can lie there: computed, f32, without rows, no view of another value, and not
   // the gradient of a parameter yet. Where it is not, a copy (ops/copy.h) is.
   bool can_be_gradient(Value value) const;
+
+  // Declares that `value` leaves the graph; rewrites keep it. With rows, every run copies those of
+  // the whole batch to where Executor::bind_result says; without, Executor::read finds it after a
+  // run. Throws std::invalid_argument unless a node computes it.
+  void mark_result(Value value);
 
   const ValueInfo& info(Value value) const;
   const ValueType& type(Value value) const { return info(value).type; }

@@ -2,6 +2,7 @@
 
 #include "kernels/require.h"
 #include "runtime/op.h"
+#include "runtime/ops/copy.h"
 
 namespace gradflip {
 
@@ -23,8 +24,13 @@ Value Successor::brought_forward(Value old) {
 }
 
 void Successor::becomes(Value old, Value value) {
-  rewritten_.values[static_cast<std::size_t>(old.id)] = value;
   const ValueInfo& info = old_.info(old);
+  if (info.result) {
+    const ValueInfo& now = graph().info(value);
+    if (now.kind != ValueKind::kComputed || now.result) value = ops::copy(graph(), value);
+    graph().mark_result(value);
+  }
+  rewritten_.values[static_cast<std::size_t>(old.id)] = value;
   if (info.kind == ValueKind::kComputed && info.parameter >= 0) {
     graph().mark_gradient(value, info.parameter);
   }
@@ -39,9 +45,9 @@ GraphRewrite::GraphRewrite(const Graph& graph, std::span<const Value> keep)
   }
   for (std::int32_t id = 0; id < graph.num_values(); ++id) {
     const ValueInfo& info = graph.info({id});
-    if (info.kind == ValueKind::kComputed && info.parameter >= 0) {
-      ++readers_[static_cast<std::size_t>(id)];
-    }
+    int& readers = readers_[static_cast<std::size_t>(id)];
+    if (info.kind == ValueKind::kComputed && info.parameter >= 0) ++readers;
+    if (info.result) ++readers;
   }
   for (const Value value : keep) {
     if (!value.none()) ++readers_[static_cast<std::size_t>(value.id)];

@@ -24,7 +24,8 @@ class Successor {
   // The same, where the node that makes it may come later in the old graph, and is absorbed: its
   // inputs must be there.
   Value brought_forward(Value old);
-  // Says so, once per value. The gradient of a parameter stays one.
+  // Says so, once per value. The gradient of a parameter stays one, and so does a result: as a copy
+  // where `value` cannot be one, or is another's already.
   void becomes(Value old, Value value);
 
  private:
@@ -54,8 +55,8 @@ class GraphRewrite {
   const Node* only_producer_with(Value value, int count = 1) const {
     return readers(value) == count ? producer_with<Attributes>(value) : nullptr;
   }
-  // How many node inputs name this value; a kept value counts as read once more, and so does the
-  // gradient of a parameter, which somebody finds in the flat gradients.
+  // How many node inputs name this value; a kept value counts as read once more, and so do a result
+  // and the gradient of a parameter, which somebody finds in the flat gradients.
   int readers(Value value) const;
 
   // Declares that `anchor` becomes `replacement` and the nodes of `absorbed` disappear. The anchor

@@ -26,6 +26,11 @@ Buffer::~Buffer() {
   if (data_ != nullptr) std::visit([this](auto ctx) { release(ctx, data_); }, context_);
 }
 
+void copy_within(const Context& context, void* to, const void* from, std::int64_t bytes) {
+  if (bytes == 0) return;
+  std::visit([&](auto ctx) { copy_within(ctx, to, from, bytes); }, context);
+}
+
 void copy_from_host(const Context& context, void* to, const void* from, std::int64_t bytes) {
   if (bytes == 0) return;
   std::visit([&](auto ctx) { copy_from_host(ctx, to, from, bytes); }, context);

@@ -33,6 +33,9 @@ class Buffer {
   std::int64_t bytes_ = 0;
 };
 
+// Copies within a context's memory, enqueued as a kernel is. The ranges do not overlap.
+void copy_within(const Context& context, void* to, const void* from, std::int64_t bytes);
+
 // Copies between the host's memory and a context's. Complete when they return.
 void copy_from_host(const Context& context, void* to, const void* from, std::int64_t bytes);
 void copy_to_host(const Context& context, void* to, const void* from, std::int64_t bytes);

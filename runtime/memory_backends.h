@@ -15,6 +15,10 @@ std::byte* allocate(Cuda ctx, std::int64_t bytes);
 void release(Cpu ctx, std::byte* memory) noexcept;
 void release(Cuda ctx, std::byte* memory) noexcept;
 
+// `bytes` > 0; enqueued.
+void copy_within(Cpu ctx, void* to, const void* from, std::int64_t bytes);
+void copy_within(Cuda ctx, void* to, const void* from, std::int64_t bytes);
+
 // `bytes` > 0; complete when they return, and after everything enqueued before.
 void copy_from_host(Cpu ctx, void* to, const void* from, std::int64_t bytes);
 void copy_from_host(Cuda ctx, void* to, const void* from, std::int64_t bytes);

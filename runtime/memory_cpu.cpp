@@ -19,6 +19,10 @@ std::byte* allocate(Cpu /*ctx*/, std::int64_t bytes) {
 
 void release(Cpu /*ctx*/, std::byte* memory) noexcept { ::operator delete(memory, kAlignment); }
 
+void copy_within(Cpu /*ctx*/, void* to, const void* from, std::int64_t bytes) {
+  std::memcpy(to, from, static_cast<std::size_t>(bytes));
+}
+
 void copy_from_host(Cpu /*ctx*/, void* to, const void* from, std::int64_t bytes) {
   std::memcpy(to, from, static_cast<std::size_t>(bytes));
 }

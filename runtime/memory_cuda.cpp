@@ -25,6 +25,11 @@ std::byte* allocate(Cuda ctx, std::int64_t bytes) {
 // failure here has another cause, which the next call reports.
 void release(Cuda /*ctx*/, std::byte* memory) noexcept { (void)cudaFree(memory); }
 
+void copy_within(Cuda ctx, void* to, const void* from, std::int64_t bytes) {
+  GRADFLIP_CUDA_CHECK(cudaMemcpyAsync(to, from, static_cast<std::size_t>(bytes),
+                                      cudaMemcpyDeviceToDevice, ctx.stream));
+}
+
 void copy_from_host(Cuda ctx, void* to, const void* from, std::int64_t bytes) {
   GRADFLIP_CUDA_CHECK(cudaMemcpyAsync(to, from, static_cast<std::size_t>(bytes),
                                       cudaMemcpyHostToDevice, ctx.stream));

@@ -68,6 +68,14 @@ enum class Gradient {
   kMissing,   // throws: nobody has written the rule, and without it the result would be wrong
 };
 
+// What an operation on rows makes of those of the whole batch, where it makes something without
+// rows.
+enum class Across {
+  kSum,    // a sum: each launch makes the part of its rows, which Launch::write says how to write
+  kStack,  // their own places in it: each launch writes those of its rows, where the output's
+           // memory is that of all
+};
+
 // What one run takes at the least. Bytes: every input read once, every output written once.
 struct OpCost {
   double flops = 0.0;          // two for each multiply-add of the formula
@@ -110,6 +118,9 @@ class Op {
     std::size_t input = 0;
   };
   virtual std::optional<View> view() const { return std::nullopt; }
+
+  // Of what it makes without rows from rows.
+  virtual Across across() const { return Across::kSum; }
 
   // Changes its external inputs in place (weights, counters): runs after everything that reads
   // them.

@@ -23,7 +23,8 @@ Program::Program(const Draft& draft, const Parameters& parameters, const State& 
                         {.fuse = options.fuse,
                          .whole_batch = batch_cut(context).whole(),
                          .record_capacity = options.record_capacity,
-                         .advance = options.advance})),
+                         .advance = options.advance,
+                         .first_quantity = options.first_quantity})),
       executor_(compiled_.graph, parameters, state.parameter_blocks(), context, workers, rows) {
   if (!draft.step.none()) bind(draft.step, state.step().data());
   if (draft.objective) state.bind(executor_, compiled_.update, state.group(draft.name));

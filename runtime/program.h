@@ -23,6 +23,7 @@ struct ProgramOptions {
   bool fuse = true;                  // false: the reference that fusion is tested against
   std::int64_t record_capacity = 0;  // steps whose reports are kept
   bool advance = true;               // the step counter: the last program of a sequence does
+  std::int32_t first_quantity = 0;   // how many quantities() the programs before it have
 };
 
 class Program {
@@ -52,7 +53,7 @@ class Program {
   double report(std::size_t column, std::int64_t step) const;
   const std::vector<Column>& columns() const { return compiled_.columns; }
 
-  // What FiniteGuard::quantity stands for where this program froze the guard: a term's name, or
+  // What FiniteGuard::quantity stands for, from first_quantity on: the terms' names, and
   // "gradient".
   const std::vector<std::string>& quantities() const { return compiled_.quantities; }
 

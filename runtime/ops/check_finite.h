@@ -9,13 +9,14 @@
 
 namespace gradflip::ops {
 
-// Freezes the guard with quantity i and the step if quantities[i] is not finite, in order. guard:
-// external, u8 (sizeof(FiniteGuard)); step: external, the i64 counter; quantities: f32. `after`:
-// the gradients that must be complete.
-void check_finite(Graph& graph, Value guard, Value step, std::span<const Value> quantities,
-                  std::span<const Value> after);
+struct CheckFiniteAttributes {
+  std::int32_t first = 0, count = 0;  // quantities
+};
 
-// How many quantities a check_finite op checks, 0 for other ops. For fusion.
-std::int32_t check_finite_quantities(const Op& op);
+// Freezes the guard with quantity first + i and the step if quantities[i] is not finite, in order:
+// several graphs that share a guard count on. guard: external, u8 (sizeof(FiniteGuard)); step:
+// external, the i64 counter; quantities: f32. `after`: the gradients that must be complete.
+void check_finite(Graph& graph, Value guard, Value step, std::span<const Value> quantities,
+                  std::span<const Value> after, std::int32_t first = 0);
 
 }  // namespace gradflip::ops

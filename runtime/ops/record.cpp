@@ -9,7 +9,7 @@ namespace gradflip::ops {
 namespace {
 
 // Inputs: ring, step, then the scalars.
-class Record final : public Op {
+class Record final : public OpWith<RecordAttributes> {
  public:
   std::string_view name() const override { return "record"; }
   bool updates_state() const override { return true; }

@@ -8,6 +8,8 @@
 
 namespace gradflip::ops {
 
+struct RecordAttributes {};
+
 // ring: external f32 (capacity, scalars.size()); step: the external counter. Row step % capacity
 // becomes this step's scalars, at most kMaxRecordedScalars.
 void record(Graph& graph, Value ring, Value step, std::span<const Value> scalars);

@@ -299,20 +299,5 @@ TYPED_TEST(ExecutorTest, TellsAnObserverOfEveryLaunchUntilItLeaves) {
   EXPECT_EQ(observer.launches, std::vector<int>(t.graph.nodes().size(), 3));
 }
 
-TEST(ShardingTest, CutsEveryBatchIntoAllItsRows) {
-  for (const std::int64_t images : {0, 1, 32, 33, 128, 512, 513, 5000}) {
-    const Sharding sharding = sharding_of(images, kCpuCut);
-    std::int64_t covered = 0;
-    for (std::int64_t piece = 0; piece < sharding.pieces(); ++piece) {
-      const SegmentRange range = piece_of(images, piece, sharding.pieces());
-      EXPECT_EQ(range.begin, covered);
-      EXPECT_LE(range.count, piece_capacity(images, 1, kCpuCut));
-      covered += range.count;
-    }
-    EXPECT_EQ(covered, images);
-    EXPECT_LE(sharding.shards, kCpuCut.max_shards);
-  }
-}
-
 }  // namespace
 }  // namespace gradflip

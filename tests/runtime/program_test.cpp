@@ -177,11 +177,15 @@ class Run {
     const Buffer& source = upload(random_floats(kRows[0] * kInputs, 2));
     const Buffer& target = upload(random_floats(kRows[1] * kInputs, 3));
     const Buffer& labels = upload(random_labels(kRows[0], kClasses, 4));
+    std::int32_t quantities = 0;
     for (const Written& w : written_) {
-      Program& program = programs_.emplace_back(
-          w.draft, parameters, *state_, context_, workers_, kRows,
-          ProgramOptions{
-              .fuse = fuse, .record_capacity = kCapacity, .advance = &w == &written_.back()});
+      Program& program =
+          programs_.emplace_back(w.draft, parameters, *state_, context_, workers_, kRows,
+                                 ProgramOptions{.fuse = fuse,
+                                                .record_capacity = kCapacity,
+                                                .advance = &w == &written_.back(),
+                                                .first_quantity = quantities});
+      quantities += static_cast<std::int32_t>(program.quantities().size());
       program.bind(w.inputs.source, source.data());
       program.bind(w.inputs.target, target.data());
       program.bind(w.inputs.labels, labels.data());
@@ -373,6 +377,25 @@ TYPED_TEST(ProgramTest, MoreReportsThanARecordTakesAreRecorded) {
   for (std::size_t i = 0; i < 9; ++i) {
     EXPECT_EQ(run.program(0).report(4 + i, 1), static_cast<double>(i));
   }
+}
+
+// The guard says which update it was: quantities are counted through all of them.
+TYPED_TEST(ProgramTest, TheGuardNamesTheUpdateThatFailed) {
+  Parameters parameters;
+  std::vector<Written> both = adversaries(parameters);
+  Draft& second = both[1].draft;
+  Value& loss = second.objective->terms[1].loss;
+  const Value zero = ops::constant(second.graph, second.graph.type(loss), 0.0F);
+  loss = ops::divide(second.graph, loss, zero);
+  Run run(this->ctx(), std::move(both), parameters, true);
+  run.run(2);
+  const FiniteGuard guard = run.state().guard();
+  EXPECT_EQ(guard.frozen, 1);
+  EXPECT_EQ(guard.step, 0);
+  const auto before = static_cast<std::int32_t>(run.program(0).quantities().size());
+  ASSERT_GE(guard.quantity, before);
+  EXPECT_EQ(run.program(1).quantities()[static_cast<std::size_t>(guard.quantity - before)],
+            "label loss");
 }
 
 // What cannot be right is refused, by name.
