@@ -17,8 +17,6 @@ namespace {
 // Sums and updates are shared out in chunks of this many elements: 16 KiB.
 constexpr std::int64_t kChunkElements = 4096;
 
-std::size_t at(Value value) { return static_cast<std::size_t>(value.id); }
-
 std::int64_t total(std::span<const std::int64_t> rows) {
   return std::accumulate(rows.begin(), rows.end(), std::int64_t{0});
 }
@@ -91,7 +89,7 @@ Executor::Executor(const Graph& graph, const Parameters& parameters, const Param
   for (const Phase& phase : plan_.phases) {
     std::vector<ShardSum> sums;
     for (const Value sum : phase.sums) {
-      const Placement& placement = plan_.placements[at(sum)];
+      const Placement& placement = plan_.placements[sum.index()];
       if (placement.sum_offset < 0) continue;  // the batch stays whole
       sums.push_back({placement.sum_offset, graph.type(sum).shape.size(),
                       reinterpret_cast<float*>(memory_of(sum, {}, /*partial=*/false)),
@@ -115,7 +113,7 @@ void Executor::bind(Value external, const void* memory) {
                    message("executor: ", graph_.info(external).name, " is not an external value"));
   // State that operations update in place comes in through the same door as data that they only
   // read.
-  bound_[at(external)] = static_cast<std::byte*>(const_cast<void*>(memory));
+  bound_[external.index()] = static_cast<std::byte*>(const_cast<void*>(memory));
   ++bindings_;
 }
 
@@ -123,7 +121,7 @@ void Executor::bind_result(Value result, void* memory) {
   const ValueInfo& info = graph_.info(result);
   GRADFLIP_REQUIRE(info.result && !info.type.rows.none(),
                    message("executor: ", info.name, " is not a result with rows"));
-  bound_[at(result)] = static_cast<std::byte*>(memory);
+  bound_[result.index()] = static_cast<std::byte*>(memory);
   ++bindings_;
 }
 
@@ -245,7 +243,7 @@ void Executor::copy_result(Value result, const Position& position) const {
   const TensorView view = view_of(result, position, false);
   const std::int64_t row_bytes = view.shape.size() * bytes_of(view.dtype);
   const auto* from = static_cast<const std::byte*>(view.data);
-  std::byte* to = bound_[at(result)];
+  std::byte* to = bound_[result.index()];
   for (std::size_t segment = 0; segment < position.segments.size(); ++segment) {
     if (!graph_.type(result).rows.contains_segment(static_cast<int>(segment))) continue;
     const SegmentRange& range = position.segments[segment];
@@ -257,7 +255,7 @@ void Executor::copy_result(Value result, const Position& position) const {
 
 TensorView Executor::view_of(Value value, const Position& position, bool partial) const {
   const ValueType& type = graph_.type(value);
-  const auto [root, rows] = plan_.placements[at(value)].shown;
+  const auto [root, rows] = plan_.placements[value.index()].shown;
   TensorView view{memory_of(root, position, partial), type.dtype, 1, type.shape};
   if (type.rows.none()) return view;
 
@@ -280,13 +278,13 @@ TensorView Executor::view_of(Value value, const Position& position, bool partial
 }
 
 std::byte* Executor::memory_of(Value root, const Position& position, bool partial) const {
-  const Placement& placement = plan_.placements[at(root)];
+  const Placement& placement = plan_.placements[root.index()];
   if (partial && placement.sum_offset >= 0) {
     return sums_.part(position.shard, placement.sum_offset);
   }
   switch (placement.space) {
     case Space::kExternal:
-      return bound_[at(root)] + external_offset(graph_.type(root), position.segments);
+      return bound_[root.index()] + external_offset(graph_.type(root), position.segments);
     case Space::kWeights:
       return blocks_.bank(placement.bank).data() + placement.offset;
     case Space::kGradients:
@@ -305,9 +303,9 @@ void Executor::read(Value value, void* to, std::int64_t bytes) const {
   const ValueType& type = graph_.type(value);
   GRADFLIP_REQUIRE(type.rows.none() && bytes == type.shape.size() * bytes_of(type.dtype),
                    message("executor: cannot read ", bytes, " bytes of ", type.text()));
-  const Value root = plan_.placements[at(value)].shown.root;
-  const Placement& placement = plan_.placements[at(root)];
-  const bool part = plan_.placements[at(value)].part;
+  const Value root = plan_.placements[value.index()].shown.root;
+  const Placement& placement = plan_.placements[root.index()];
+  const bool part = plan_.placements[value.index()].part;
   GRADFLIP_REQUIRE(!part && (placement.space != Space::kShared || placement.kept),
                    message("executor: value ", value.id, " (", graph_.info(value).name,
                            ") is not kept to the end of a step; mark it as a result"));

@@ -7,6 +7,7 @@
 // node that reads rows writes without rows is a sum over the batch: its readers see the total.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <span>
@@ -47,6 +48,7 @@ struct Value {
   std::int32_t id = -1;
 
   bool none() const { return id < 0; }
+  std::size_t index() const { return static_cast<std::size_t>(id); }  // into lists by value id
   friend bool operator==(Value a, Value b) = default;
 };
 

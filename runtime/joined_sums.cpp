@@ -8,12 +8,10 @@
 namespace gradflip {
 namespace {
 
-std::size_t index_of(Value value) { return static_cast<std::size_t>(value.id); }
-
 std::vector<int> count_readers(const Graph& graph) {
   std::vector<int> readers(static_cast<std::size_t>(graph.num_values()), 0);
   for (const Node& node : graph.nodes()) {
-    for (const Value input : node.inputs) ++readers[index_of(input)];
+    for (const Value input : node.inputs) ++readers[input.index()];
   }
   return readers;
 }
@@ -30,17 +28,17 @@ JoinedSums::JoinedSums(const Graph& graph)
     const Node& node = graph.nodes()[index];
     if (node.op->name() != "add") continue;
     const Value sum = node.outputs[0];
-    if (graph.info(sum).parameter < 0 && of_gradient_[index_of(sum)] == 0) continue;
+    if (graph.info(sum).parameter < 0 && of_gradient_[sum.index()] == 0) continue;
     for (const Value part : node.inputs) {
       const ValueInfo& info = graph.info(part);
-      of_gradient_[index_of(part)] = info.kind == ValueKind::kComputed && info.parameter < 0 &&
-                                     !info.result && readers[index_of(part)] == 1;
+      of_gradient_[part.index()] = info.kind == ValueKind::kComputed && info.parameter < 0 &&
+                                   !info.result && readers[part.index()] == 1;
     }
   }
 }
 
 std::vector<std::int32_t> JoinedSums::writers(Value sum) const {
-  if (!writers_[index_of(sum)].empty()) return writers_[index_of(sum)];
+  if (!writers_[sum.index()].empty()) return writers_[sum.index()];
   const std::int32_t producer = graph_.info(sum).producer;
   const Op& op = *graph_.nodes()[static_cast<std::size_t>(producer)].op;
   if (op.across() != Across::kSum || op.view()) return {};
@@ -52,7 +50,7 @@ bool JoinedSums::join(std::int32_t add, const std::vector<int>& phase) {
   if (node.op->name() != "add" || !graph_.type(node.outputs[0]).rows.none()) return false;
   std::vector<std::int32_t> all;
   for (const Value part : node.inputs) {
-    if (of_gradient_[index_of(part)] == 0) return false;
+    if (of_gradient_[part.index()] == 0) return false;
     const std::vector<std::int32_t> writers = this->writers(part);
     if (writers.empty()) return false;
     all.insert(all.end(), writers.begin(), writers.end());
@@ -69,8 +67,8 @@ bool JoinedSums::join(std::int32_t add, const std::vector<int>& phase) {
                                     [&](Value output) { return graph_.type(output).rows.none(); });
     if (i > 0 && (sums != 1 || all[i] == all[i - 1])) return false;
   }
-  for (const Value part : node.inputs) into_[index_of(part)] = node.outputs[0];
-  writers_[index_of(node.outputs[0])] = std::move(all);
+  for (const Value part : node.inputs) into_[part.index()] = node.outputs[0];
+  writers_[node.outputs[0].index()] = std::move(all);
   return true;
 }
 

@@ -7,11 +7,6 @@
 namespace gradflip {
 namespace {
 
-template <typename List>
-auto& of(List& list, Value value) {
-  return list[static_cast<std::size_t>(value.id)];
-}
-
 class Positions {
  public:
   explicit Positions(const Phases& phases) : of_node_(phases.of_node.size(), -1) {
@@ -38,14 +33,15 @@ class Positions {
 std::vector<char> kept_values(const Graph& graph, const std::vector<ShownMemory>& memory) {
   std::vector<char> read(memory.size(), 0), kept(memory.size(), 0);
   for (const Node& node : graph.nodes()) {
-    for (const Value input : node.inputs) of(read, input) = 1;
+    for (const Value input : node.inputs) read[input.index()] = 1;
   }
   for (std::int32_t id = 0; id < graph.num_values(); ++id) {
+    const std::size_t index = Value{id}.index();
     const ValueInfo& info = graph.info({id});
     const ValueType& type = info.type;
     if (info.kind != ValueKind::kComputed || !type.rows.none()) continue;
     const bool small = type.shape.size() * bytes_of(type.dtype) <= kKeptBytes;
-    if (small || info.result || of(read, Value{id}) == 0) of(kept, of(memory, Value{id}).root) = 1;
+    if (small || info.result || read[index] == 0) kept[memory[index].root.index()] = 1;
   }
   return kept;
 }
@@ -56,7 +52,7 @@ std::vector<Lifetime> lifetimes_of(const Graph& graph, const Phases& phases,
   const Positions positions(phases);
   std::vector<Lifetime> lifetimes(memory.size());
   const auto touch = [&](Value value, int phase, std::int32_t position) {
-    Lifetime& life = of(lifetimes, of(memory, value).root);
+    Lifetime& life = lifetimes[memory[value.index()].root.index()];
     if (life.first < 0) life = {position, position, phase, phase};
     life.first = std::min(life.first, position);
     life.last = std::max(life.last, position);

@@ -16,11 +16,9 @@ namespace {
 
 constexpr std::int64_t kAlignBytes = 64;
 
-std::int64_t aligned(std::int64_t bytes) {
+std::int64_t aligned_bytes(std::int64_t bytes) {
   return (bytes + kAlignBytes - 1) / kAlignBytes * kAlignBytes;
 }
-
-std::size_t at(Value value) { return static_cast<std::size_t>(value.id); }
 
 class Planner {
  public:
@@ -35,7 +33,7 @@ class Planner {
   MemoryPlan plan() {
     std::vector<ShownMemory> memory = shown_memory(graph_);
     for (std::size_t id = memory.size(); id-- > 0;) {  // the outermost additions first
-      if (!phases_.into[id].none()) memory[id].root = memory[at(phases_.into[id])].root;
+      if (!phases_.into[id].none()) memory[id].root = memory[phases_.into[id].index()].root;
     }
     const std::vector<char> kept = kept_values(graph_, memory);
     plan_.placements.resize(memory.size());
@@ -75,12 +73,12 @@ class Planner {
     std::int64_t first = std::numeric_limits<std::int64_t>::max();
     for (const Value sum : gradients) first = std::min(first, offset_of_parameter(sum));
     for (const Value sum : gradients) {
-      std::int64_t& offset = plan_.placements[at(sum)].sum_offset;
+      std::int64_t& offset = plan_.placements[sum.index()].sum_offset;
       offset = offset_of_parameter(sum) - first;
       plan_.sums_bytes = std::max(plan_.sums_bytes, offset + bytes_of_whole(sum));
     }
     for (const Value sum : others) {
-      plan_.placements[at(sum)].sum_offset = plan_.sums_bytes;
+      plan_.placements[sum.index()].sum_offset = plan_.sums_bytes;
       plan_.sums_bytes += bytes_of_whole(sum);
     }
   }
@@ -101,7 +99,7 @@ class Planner {
 
   std::int64_t bytes_of_whole(Value value) const {
     const ValueType& type = graph_.type(value);
-    return aligned(type.shape.size() * bytes_of(type.dtype));
+    return aligned_bytes(type.shape.size() * bytes_of(type.dtype));
   }
 
   std::int64_t capacity(Rows rows) const {
@@ -115,7 +113,7 @@ class Planner {
   }
 
   void place(Value value) {
-    Placement& placement = plan_.placements[at(value)];
+    Placement& placement = plan_.placements[value.index()];
     const ValueInfo& info = graph_.info(value);
     if (info.kind == ValueKind::kExternal) {
       placement.space = Space::kExternal;
@@ -138,14 +136,14 @@ class Planner {
       placement.offset = offset_of_parameter(value);
     } else {
       placement.space = Space::kShared;
-      placement.offset = shared_.place(bytes_of_whole(value), lifetimes_[at(value)]);
+      placement.offset = shared_.place(bytes_of_whole(value), lifetimes_[value.index()]);
     }
   }
 
   void place_rows(Value value, const ValueInfo& info, Placement& placement) {
-    const std::int64_t bytes =
-        aligned(capacity(info.type.rows) * info.type.shape.size() * bytes_of(info.type.dtype));
-    const Lifetime& life = lifetimes_[at(value)];
+    const std::int64_t bytes = aligned_bytes(capacity(info.type.rows) * info.type.shape.size() *
+                                             bytes_of(info.type.dtype));
+    const Lifetime& life = lifetimes_[value.index()];
     // One launch after the other sees a batch that stays whole: nothing has to wait for a phase.
     const bool passes = plan_.cut.whole() || life.first_phase == life.last_phase;
     placement.space = passes ? Space::kWorker : Space::kPiece;
@@ -160,7 +158,7 @@ class Planner {
       GRADFLIP_REQUIRE(bytes == 0 || node.op->divisible_work(inputs) == 0,
                        message("memory plan: ", node.op->name(),
                                " is shared by threads, and wants a workspace"));
-      plan_.workspace_bytes = std::max(plan_.workspace_bytes, aligned(bytes));
+      plan_.workspace_bytes = std::max(plan_.workspace_bytes, aligned_bytes(bytes));
     }
   }
 

@@ -15,10 +15,10 @@ std::vector<ShownMemory> shown_memory(const Graph& graph) {
     const auto view = node.op->view();
     if (!view) continue;
     const Value x = node.inputs[view->input], y = node.outputs[0];
-    const ShownMemory& of_x = shown[static_cast<std::size_t>(x.id)];
+    const ShownMemory& of_x = shown[x.index()];
     const Rows x_rows = graph.type(x).rows, y_rows = graph.type(y).rows;
     const bool same_names = x_rows == of_x.rows && x_rows.contains(y_rows);
-    shown[static_cast<std::size_t>(y.id)] = {of_x.root, same_names ? y_rows : of_x.rows};
+    shown[y.index()] = {of_x.root, same_names ? y_rows : of_x.rows};
   }
   return shown;
 }

@@ -29,7 +29,7 @@ template <typename Ctx>
 class JoinedSumsTest : public BackendTest<Ctx> {};
 TYPED_TEST_SUITE(JoinedSumsTest, Backends, BackendNames);
 
-constexpr std::int64_t kD = 4;
+constexpr std::int64_t kFeatures = 4;
 
 // 0.5 * |W W ... W x|^2 over the batch, in which the weight stands `uses` times.
 struct Repeated {
@@ -40,9 +40,10 @@ struct Repeated {
 
 Repeated repeated(int uses) {
   Repeated r;
-  r.x = r.graph.external("x", {Dtype::kF32, {kD}, segment_rows(0)});
-  r.parameters.add("weight", {kD, kD}, FileLayout::same({kD, kD}), Uniform{1.0F});
-  const Value weight = r.graph.parameter(0, "weight", {kD, kD});
+  r.x = r.graph.external("x", {Dtype::kF32, {kFeatures}, segment_rows(0)});
+  r.parameters.add("weight", {kFeatures, kFeatures}, FileLayout::same({kFeatures, kFeatures}),
+                   Uniform{1.0F});
+  const Value weight = r.graph.parameter(0, "weight", {kFeatures, kFeatures});
   Value y = r.x;
   for (int use = 0; use < uses; ++use) y = ops::linear(r.graph, y, weight);
   r.loss = sum_all(r.graph, ops::multiply(r.graph, y, y), 0.5F);
@@ -55,13 +56,14 @@ double loss_of(int uses, std::int64_t rows, const std::vector<float>& x,
                const std::vector<double>& weight) {
   double loss = 0.0;
   for (std::int64_t n = 0; n < rows; ++n) {
-    std::array<double, kD> y{};
-    for (std::size_t i = 0; i < kD; ++i) y[i] = x[static_cast<std::size_t>(n) * kD + i];
+    std::array<double, kFeatures> y{};
+    for (std::size_t i = 0; i < kFeatures; ++i)
+      y[i] = x[static_cast<std::size_t>(n) * kFeatures + i];
     for (int use = 0; use < uses; ++use) {
-      const std::array<double, kD> before = y;
-      for (std::size_t o = 0; o < kD; ++o) {
+      const std::array<double, kFeatures> before = y;
+      for (std::size_t o = 0; o < kFeatures; ++o) {
         y[o] = 0.0;
-        for (std::size_t i = 0; i < kD; ++i) y[o] += weight[o * kD + i] * before[i];
+        for (std::size_t i = 0; i < kFeatures; ++i) y[o] += weight[o * kFeatures + i] * before[i];
       }
     }
     for (const double element : y) loss += 0.5 * element * element;
@@ -72,10 +74,10 @@ double loss_of(int uses, std::int64_t rows, const std::vector<float>& x,
 std::vector<float> gradient_of(const Context& context, int uses, std::int64_t rows, int threads) {
   const Repeated r = repeated(uses);
   GraphRunner runner(r.graph, {rows}, threads, r.parameters, context);
-  runner.set_weights(random_floats(kD * kD, 1));
-  runner.bind(r.x, std::vector<float>(static_cast<std::size_t>(rows) * kD, std::nanf("")));
+  runner.set_weights(random_floats(kFeatures * kFeatures, 1));
+  runner.bind(r.x, std::vector<float>(static_cast<std::size_t>(rows) * kFeatures, std::nanf("")));
   runner.run();
-  runner.bind(r.x, random_floats(rows * kD, 2));
+  runner.bind(r.x, random_floats(rows * kFeatures, 2));
   runner.run(2);
   return runner.read(r.dweight);
 }
@@ -85,7 +87,8 @@ TYPED_TEST(JoinedSumsTest, AreCentralDifferences) {
   for (const int uses : {1, 2, 3, 5}) {
     for (const std::int64_t rows : {1, 70, 700}) {
       const std::vector<float> got = gradient_of(this->ctx(), uses, rows, 2);
-      const std::vector<float> weight = random_floats(kD * kD, 1), x = random_floats(rows * kD, 2);
+      const std::vector<float> weight = random_floats(kFeatures * kFeatures, 1),
+                               x = random_floats(rows * kFeatures, 2);
       const auto loss = [&](const std::vector<double>& w) {
         return std::vector<double>{loss_of(uses, rows, x, w)};
       };
@@ -118,7 +121,7 @@ TYPED_TEST(JoinedSumsTest, AddNothingInAPassOfItsOwn) {
   const Repeated r = repeated(4);
   EXPECT_EQ(r.graph.count("add"), 3 + 1);  // and the square's two gradients, of rows
   GraphRunner runner(r.graph, {5}, 1, r.parameters, this->ctx());
-  runner.bind(r.x, random_floats(5 * kD, 2));
+  runner.bind(r.x, random_floats(5 * kFeatures, 2));
   NodesSeen seen;
   runner.executor().observe(&seen);
   runner.run();
@@ -147,9 +150,9 @@ class TwoSums final : public Op {
 // Of another phase, read by another node, a result, no gradient, one part twice, or written
 // together with another sum: they are added as they stand.
 TEST(JoinedSumsOnceTest, OnlyPartsThatNothingElseNeeds) {
-  const auto joined = [](int variant) {
+  const auto is_joined = [](int variant) {
     Graph graph;
-    const Value x = graph.external("x", {Dtype::kF32, {kD}, segment_rows(0)});
+    const Value x = graph.external("x", {Dtype::kF32, {kFeatures}, segment_rows(0)});
     const auto sum = [&](Value y) {
       return graph.append_one(std::make_shared<const SumOfRows>(), {y});
     };
@@ -163,8 +166,8 @@ TEST(JoinedSumsOnceTest, OnlyPartsThatNothingElseNeeds) {
     const Phases phases = phases_of(graph);
     return !phases.into[static_cast<std::size_t>(a.id)].none();
   };
-  EXPECT_TRUE(joined(0));
-  for (const int variant : {1, 2, 3, 4, 5, 6}) EXPECT_FALSE(joined(variant)) << variant;
+  EXPECT_TRUE(is_joined(0));
+  for (const int variant : {1, 2, 3, 4, 5, 6}) EXPECT_FALSE(is_joined(variant)) << variant;
 }
 
 }  // namespace

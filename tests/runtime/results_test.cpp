@@ -44,13 +44,13 @@ struct Joined {
 
 Joined joined() {
   Joined j;
-  std::vector<Value> activated;
+  std::vector<Value> segments;
   for (int segment = 0; segment < 3; ++segment) {
     const auto index = static_cast<std::size_t>(segment);
     j.inputs[index] = j.graph.external("x", {Dtype::kF32, {kWidth}, segment_rows(segment)});
-    activated.push_back(ops::relu(j.graph, j.inputs[index]));
+    segments.push_back(ops::relu(j.graph, j.inputs[index]));
   }
-  j.all = ops::concat_rows(j.graph, activated);
+  j.all = ops::concat_rows(j.graph, segments);
   j.tail = ops::slice_rows(j.graph, j.all, segment_rows(1) | segment_rows(2));
   j.middle = ops::slice_rows(j.graph, j.tail, segment_rows(1));
   for (const Value result : {j.all, j.tail, j.middle}) j.graph.mark_result(result);
