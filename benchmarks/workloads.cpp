@@ -39,7 +39,7 @@ LabelledImages pictures(std::int64_t count, std::uint64_t seed) {
   std::mt19937 random(static_cast<std::mt19937::result_type>(seed));
   for (std::int64_t n = 0; n < count; ++n) {
     const std::int64_t label = n % kNumClasses;
-    data.labels.push_back(static_cast<std::uint8_t>(label));
+    data.labels.push_back(static_cast<std::int32_t>(label));
     for (std::int64_t h = 0; h < kImageSize; ++h) {
       const bool bar = h / 2 == label + 2;
       for (std::int64_t i = 0; i < kImageSize * kImageChannels; ++i) {
@@ -102,7 +102,8 @@ class InferenceWorkload : public Workload {
     executor_ = std::make_unique<Executor>(evaluation_.graph, parameters_, memory_->blocks(),
                                            device_.context, workers_, batch_);
     bind(evaluation_.images, images_, data.images.pixels.data(), data.images.pixels.size());
-    bind(evaluation_.labels, labels_, data.labels.data(), data.labels.size());
+    bind(evaluation_.labels, labels_, data.labels.data(),
+         data.labels.size() * sizeof(std::int32_t));
     const std::vector<float> means = channel_means();
     bind(evaluation_.channel_means, means_, means.data(), means.size() * sizeof(float));
     const std::int64_t step = 0;

@@ -114,7 +114,7 @@ void gather_normalize(Cpu /*ctx*/, const GatherShape& shape, const std::uint8_t*
   HWY_DYNAMIC_DISPATCH(gather_normalize_simd)(shape, images, indices, mean, factor, y);
 }
 
-void gather_labels(Cpu /*ctx*/, std::int64_t count, const std::uint8_t* labels,
+void gather_labels(Cpu /*ctx*/, std::int64_t count, const std::int32_t* labels,
                    const std::int64_t* indices, std::int32_t* out) {
   GRADFLIP_REQUIRE(count >= 0, message("gather: count is ", count, ", must be >= 0"));
   for (std::int64_t i = 0; i < count; ++i) out[i] = labels[indices[i]];

@@ -80,7 +80,7 @@ __global__ void gather_normalize_kernel(GatherShape shape, Runs runs, const std:
   }
 }
 
-__global__ void gather_labels_kernel(std::int64_t count, const std::uint8_t* labels,
+__global__ void gather_labels_kernel(std::int64_t count, const std::int32_t* labels,
                                      const std::int64_t* indices, std::int32_t* out) {
   for (std::int64_t i = global_thread(); i < count; i += global_threads()) {
     out[i] = labels[indices[i]];
@@ -103,7 +103,7 @@ void gather_normalize(Cuda ctx, const GatherShape& shape, const std::uint8_t* im
          kThreads, 0, ctx, shape, runs, images, indices, mean, factor, y);
 }
 
-void gather_labels(Cuda ctx, std::int64_t count, const std::uint8_t* labels,
+void gather_labels(Cuda ctx, std::int64_t count, const std::int32_t* labels,
                    const std::int64_t* indices, std::int32_t* out) {
   GRADFLIP_REQUIRE(count >= 0, message("gather: count is ", count, ", must be >= 0"));
   if (count == 0) return;

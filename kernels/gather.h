@@ -28,9 +28,9 @@ void gather_normalize(Cuda ctx, const GatherShape& shape, const std::uint8_t* im
                       const std::int64_t* indices, const float* mean, float factor, float* y);
 
 // out[i] = labels[indices[i]]
-void gather_labels(Cpu ctx, std::int64_t count, const std::uint8_t* labels,
+void gather_labels(Cpu ctx, std::int64_t count, const std::int32_t* labels,
                    const std::int64_t* indices, std::int32_t* out);
-void gather_labels(Cuda ctx, std::int64_t count, const std::uint8_t* labels,
+void gather_labels(Cuda ctx, std::int64_t count, const std::int32_t* labels,
                    const std::int64_t* indices, std::int32_t* out);
 
 }  // namespace gradflip

@@ -28,7 +28,7 @@ struct SampledSegment {
   std::int64_t stored_channels = 0;      // C, or 1: replicated
   Sampler sampler;
   std::int64_t rows = 0;                 // of this step; may be 0
-  const std::uint8_t* labels = nullptr;  // (sampler.size); null: no labels
+  const std::int32_t* labels = nullptr;  // (sampler.size); null: no labels
   std::int32_t* row_labels = nullptr;    // (rows), overwritten
 };
 

@@ -49,10 +49,10 @@ std::string fault_of(const LabelledImages& data, const std::string& what) {
   }
   const auto out_of_range =
       std::find_if(data.labels.begin(), data.labels.end(),
-                   [&](std::uint8_t label) { return label >= data.num_classes; });
+                   [&](std::int32_t label) { return label < 0 || label >= data.num_classes; });
   if (out_of_range != data.labels.end()) {
-    return message(what, ": label ", out_of_range - data.labels.begin(), " is ",
-                   static_cast<int>(*out_of_range), ", and ", data.num_classes, " classes end at ",
+    return message(what, ": picture ", out_of_range - data.labels.begin(), " has the label ",
+                   *out_of_range, ", and ", data.num_classes, " classes are 0 to ",
                    data.num_classes - 1);
   }
   return {};

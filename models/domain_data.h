@@ -22,11 +22,11 @@ struct UnlabelledImages {
   Images images;
 };
 
-inline constexpr std::int64_t kMaxClasses = 256;  // a label is a byte
+inline constexpr std::int64_t kMaxClasses = 65'536;
 
 struct LabelledImages {
   Images images;
-  std::vector<std::uint8_t> labels;  // (count), each below num_classes
+  std::vector<std::int32_t> labels;  // (count), each in [0, num_classes)
   std::int64_t num_classes = 10;     // 1 to kMaxClasses
 
   // The same pictures for training that must not know the labels.

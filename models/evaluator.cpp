@@ -20,9 +20,10 @@ const LabelledImages& checked(const LabelledImages& data, std::int64_t num_class
   return data;
 }
 
-Buffer to_context(const Context& context, const std::vector<std::uint8_t>& bytes) {
-  Buffer buffer(context, static_cast<std::int64_t>(bytes.size()));
-  copy_from_host(context, buffer.data(), bytes.data(), buffer.bytes());
+template <typename T>
+Buffer to_context(const Context& context, const std::vector<T>& values) {
+  Buffer buffer(context, static_cast<std::int64_t>(values.size() * sizeof(T)));
+  copy_from_host(context, buffer.data(), values.data(), buffer.bytes());
   return buffer;
 }
 

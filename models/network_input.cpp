@@ -32,11 +32,11 @@ void require_fits(const LabelledImages& data, std::int64_t num_classes, const st
   require_whole(fault_of(data, what));
   require_fits(data.images, what);
   const auto unknown = std::find_if(data.labels.begin(), data.labels.end(),
-                                    [&](std::uint8_t label) { return label >= num_classes; });
+                                    [&](std::int32_t label) { return label >= num_classes; });
   if (unknown != data.labels.end()) {
-    throw DataError(message(what, ": label ", unknown - data.labels.begin(), " is ",
-                            static_cast<int>(*unknown), ", and the network's ", num_classes,
-                            " classes end at ", num_classes - 1));
+    throw DataError(message(what, ": picture ", unknown - data.labels.begin(), " has the label ",
+                            *unknown, ", and the network's ", num_classes, " classes are 0 to ",
+                            num_classes - 1));
   }
 }
 

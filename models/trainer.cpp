@@ -70,9 +70,9 @@ struct Trainer::State {
   }
 
   void upload(const TrainingData& data) {
-    const auto to_context = [&](const std::vector<std::uint8_t>& bytes) {
-      Buffer buffer(context, static_cast<std::int64_t>(bytes.size()));
-      copy_from_host(context, buffer.data(), bytes.data(), buffer.bytes());
+    const auto to_context = [&](const auto& values) {
+      Buffer buffer(context, static_cast<std::int64_t>(values.size() * sizeof(values[0])));
+      copy_from_host(context, buffer.data(), values.data(), buffer.bytes());
       return buffer;
     };
     labelled_images = to_context(data.labelled->images.pixels);

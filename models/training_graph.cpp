@@ -57,7 +57,7 @@ void declare_inputs(TrainingGraph& t, const DatasetShape& labelled,
                     const DatasetShape& unlabelled) {
   t.update.state.step = t.graph.external("step", {Dtype::kI64, {}, {}});
   t.labelled_images = t.graph.external("labelled images", images_type(labelled));
-  t.labels = t.graph.external("labels", {Dtype::kU8, {labelled.count}, {}});
+  t.labels = t.graph.external("labels", {Dtype::kI32, {labelled.count}, {}});
   t.channel_means = t.graph.external("channel means", {Dtype::kF32, {kImageChannels}, {}});
   if (unlabelled.count > 0) {
     t.unlabelled_images = t.graph.external("unlabelled images", images_type(unlabelled));
@@ -162,7 +162,7 @@ EvaluationGraph build_evaluation_graph(const DatasetShape& data, std::int64_t nu
   Graph& graph = evaluation.graph;
   evaluation.step = graph.external("step", {Dtype::kI64, {}, {}});
   evaluation.images = graph.external("images", images_type(data));
-  evaluation.labels = graph.external("labels", {Dtype::kU8, {data.count}, {}});
+  evaluation.labels = graph.external("labels", {Dtype::kI32, {data.count}, {}});
   evaluation.channel_means = graph.external("channel means", {Dtype::kF32, {kImageChannels}, {}});
   NetworkBuilder network(graph, parameters, precision);
   const Value indices = ops::sample_indices(graph, evaluation.step, kSource,

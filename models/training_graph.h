@@ -20,9 +20,10 @@ struct TrainingGraph {
   Graph graph;
 
   // External values, to be bound; TrainingMemory binds those of `update`.
-  Value labelled_images, labels;  // u8
-  Value unlabelled_images;        // u8; none() without a domain classifier
-  Value channel_means;            // f32 (3)
+  Value labelled_images;    // u8
+  Value labels;             // i32
+  Value unlabelled_images;  // u8; none() without a domain classifier
+  Value channel_means;      // f32 (3)
   TrainingStep update;
 
   // Results of a step, f32 scalars; the domain's are none() without a domain classifier.

@@ -74,22 +74,21 @@ class GatherLabels final : public Op {
   Gradient gradient_kind() const override { return Gradient::kConstant; }
 
   std::vector<ValueType> infer(std::span<const ValueType> inputs) const override {
-    GRADFLIP_REQUIRE(inputs[0].dtype == Dtype::kU8 && inputs[0].shape.rank() == 1 &&
+    GRADFLIP_REQUIRE(inputs[0].dtype == Dtype::kI32 && inputs[0].shape.rank() == 1 &&
                          inputs[1].dtype == Dtype::kI64 && !inputs[1].rows.none(),
                      message("gather_labels: labels ", inputs[0].text(), ", indices ",
-                             inputs[1].text(), "; expected u8 (count) and i64 rows"));
+                             inputs[1].text(), "; expected i32 (count) and i64 rows"));
     return {{Dtype::kI32, {}, inputs[1].rows}};
   }
 
   OpCost cost(std::span<const TensorView> inputs,
               std::span<const TensorView> outputs) const override {
-    return {.bytes = bytes_of(inputs.subspan(1)) + bytes_of(outputs) +
-                     static_cast<double>(inputs[1].rows)};
+    return {.bytes = bytes_of(inputs.subspan(1)) + 2 * bytes_of(outputs)};  // labels in and out
   }
 
   void run(const Launch& launch) const override {
     dispatch(launch, [&](auto ctx) {
-      gather_labels(ctx, launch.inputs[1].rows, launch.in<std::uint8_t>(0),
+      gather_labels(ctx, launch.inputs[1].rows, launch.in<std::int32_t>(0),
                     launch.in<std::int64_t>(1), launch.out<std::int32_t>(0));
     });
   }

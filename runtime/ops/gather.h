@@ -19,7 +19,7 @@ struct ImageSource {
 Value gather_normalize(Graph& graph, std::span<const ImageSource> sources, Value mean,
                        float factor);
 
-// labels[indices], i32 rows x (). labels: u8 (count), without rows.
+// labels[indices], i32 rows x (). labels: i32 (count), without rows.
 Value gather_labels(Graph& graph, Value labels, Value indices);
 
 // The factor, if `op` is a gather_normalize; null otherwise. For fusion.

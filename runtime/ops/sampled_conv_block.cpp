@@ -88,7 +88,7 @@ class SampledConvBlockOp final : public Op {
       const Shape& images = inputs[input].shape;
       const std::int64_t image_bytes = images.size() / images[0];
       cost.bytes += static_cast<double>(rows * image_bytes);
-      if (segment.has_labels) cost.bytes += static_cast<double>(rows);
+      if (segment.has_labels) cost.bytes += static_cast<double>(rows * bytes_of(Dtype::kI32));
       input += segment.has_labels ? 2 : 1;
     }
     return cost;
@@ -109,7 +109,7 @@ class SampledConvBlockOp final : public Op {
                      .rows = launch.segments[segment].count};
       ++input;
       if (!segments_[s].has_labels) continue;
-      segments[s].labels = launch.in<std::uint8_t>(input++);
+      segments[s].labels = launch.in<std::int32_t>(input++);
       segments[s].row_labels = launch.out<std::int32_t>(output++);
     }
     for (std::size_t i = 0; i < options_.schedules.size(); ++i) {

@@ -11,7 +11,7 @@
 
 namespace gradflip::ops {
 
-// One segment's pictures: images u8 (count, H, W, 1 or C); labels u8 (count), or none().
+// One segment's pictures: images u8 (count, H, W, 1 or C); labels i32 (count), or none().
 struct SampledImages {
   SampledRows rows;
   Value images, labels;

@@ -88,13 +88,13 @@ TYPED_TEST(GatherTest, NormalizeMatchesReference) {
 }
 
 TYPED_TEST(GatherTest, LabelsFollowTheIndices) {
-  const std::vector<std::uint8_t> labels = {7, 0, 255, 3};
+  const std::vector<std::int32_t> labels = {7, 0, 65'535, 345};
   const std::vector<std::int64_t> indices = {3, 0, 0, 2, 1};
   const auto stored = this->upload(labels);
   const auto picked = this->upload(indices);
   auto out = this->template poisoned<std::int32_t>(5);
   gather_labels(this->ctx(), 5, stored.data(), picked.data(), out.data());
-  EXPECT_EQ(out.read(), (std::vector<std::int32_t>{3, 7, 7, 255, 0}));
+  EXPECT_EQ(out.read(), (std::vector<std::int32_t>{345, 7, 7, 65'535, 0}));
 
   auto none = this->template poisoned<std::int32_t>(0);
   gather_labels(this->ctx(), 0, stored.data(), picked.data(), none.data());

@@ -165,7 +165,7 @@ class SampledConvBlockTest : public BackendTest<Ctx> {
  protected:
   struct Inputs {
     std::array<std::vector<std::uint8_t>, 2> images;
-    std::vector<std::uint8_t> labels;
+    std::vector<std::int32_t> labels;
     std::vector<float> mean, filter, bias;
   };
 
@@ -176,7 +176,7 @@ class SampledConvBlockTest : public BackendTest<Ctx> {
       inputs.images[s] =
           random_bytes(c.sizes[s] * conv.H * conv.W * (c.grey[s] ? 1 : conv.C), s + 1);
     }
-    inputs.labels = random_bytes(c.sizes[0], 3);
+    inputs.labels = random_labels(c.sizes[0], 65'536, 3);
     inputs.mean = random_floats(conv.C, 4);
     for (float& mean : inputs.mean) mean = 100.0F + 20.0F * mean;
     inputs.filter = random_floats(conv.R * conv.S * conv.C * conv.K, 5);

@@ -61,16 +61,19 @@ TEST(DomainData, InvalidPicturesAreNamed) {
 }
 
 TEST(DomainData, InvalidLabelsAreNamed) {
-  const auto valid = [](std::vector<std::uint8_t> labels, std::int64_t num_classes) {
+  const auto valid = [](std::vector<std::int32_t> labels, std::int64_t num_classes) {
     return [labels = std::move(labels), num_classes] {
       require_valid(LabelledImages{pictures(2, 1, 1, 1), labels, num_classes}, "the target");
     };
   };
   EXPECT_NO_THROW(valid({0, 2}, 3)());
+  EXPECT_NO_THROW(valid({344, 65'535}, kMaxClasses)());
   EXPECT_THAT(valid({1}, 10),
               ThrowsMessage<std::invalid_argument>(HasSubstr("2 pictures, but 1 labels")));
-  EXPECT_THAT(valid({0, 3}, 3), ThrowsMessage<std::invalid_argument>(
-                                    HasSubstr("label 1 is 3, and 3 classes end at 2")));
+  EXPECT_THAT(valid({0, 3}, 3), ThrowsMessage<std::invalid_argument>(HasSubstr(
+                                    "picture 1 has the label 3, and 3 classes are 0 to 2")));
+  EXPECT_THAT(valid({-1, 0}, 3),
+              ThrowsMessage<std::invalid_argument>(HasSubstr("picture 0 has the label -1")));
   EXPECT_THAT(valid({0, 0}, 0), ThrowsMessage<std::invalid_argument>(HasSubstr("0 classes")));
 }
 

@@ -71,11 +71,12 @@ std::vector<Damage> damages() {
       {[](LabelledImages& d) { d.labels.pop_back(); }, "4 pictures, but 3 labels", true},
       {[](LabelledImages& d) { d.labels.clear(); }, "4 pictures, but 0 labels", true},
       {[](LabelledImages& d) { d.labels.push_back(1); }, "4 pictures, but 5 labels", true},
-      {[](LabelledImages& d) { d.labels[2] = 10; }, "label 2 is 10", true},
-      {[](LabelledImages& d) { d.labels[3] = 255; }, "label 3 is 255", true},
+      {[](LabelledImages& d) { d.labels[2] = 10; }, "picture 2 has the label 10", true},
+      {[](LabelledImages& d) { d.labels[3] = 65'536; }, "picture 3 has the label 65536", true},
+      {[](LabelledImages& d) { d.labels[1] = -1; }, "picture 1 has the label -1", true},
       {[](LabelledImages& d) { d.num_classes = 0; }, "there are 0 classes", true},
       {[](LabelledImages& d) { d.num_classes = -1; }, "there are -1 classes", true},
-      {[](LabelledImages& d) { d.num_classes = 1'000'000'000'000; }, "classes; expected 1", true},
+      {[](LabelledImages& d) { d.num_classes = 65'537; }, "classes; expected 1 to 65536", true},
   };
 }
 
@@ -119,9 +120,9 @@ TYPED_TEST(TrainerDataTest, AnEvaluationSetMayHaveFewerClassesThanTheNetworkButN
   test.num_classes = 12;
   EXPECT_NO_THROW(this->evaluate(test));
   test.labels[1] = 11;
-  EXPECT_THAT(
-      [&] { this->evaluate(test); },
-      ThrowsMessage<DataError>(HasSubstr("label 1 is 11, and the network's 10 classes end at 9")));
+  EXPECT_THAT([&] { this->evaluate(test); },
+              ThrowsMessage<DataError>(HasSubstr(
+                  "picture 1 has the label 11, and the network's 10 classes are 0 to 9")));
 }
 
 TYPED_TEST(TrainerDataTest, MeansAreOneFiniteNumberForEachChannel) {

@@ -45,7 +45,7 @@ Head build_head() {
   h.step = graph.external("step", {Dtype::kI64, {}, {}});
   h.source = graph.external("source", {Dtype::kU8, {7, 8, 8, 1}, {}});
   h.target = graph.external("target", {Dtype::kU8, {5, 8, 8, 3}, {}});
-  h.labels = graph.external("labels", {Dtype::kU8, {7}, {}});
+  h.labels = graph.external("labels", {Dtype::kI32, {7}, {}});
   h.mean = graph.external("mean", {Dtype::kF32, {3}, {}});
   h.filter = graph.parameter(0, "filter", {3, 3, 3, 4});
   h.bias = graph.parameter(1, "bias", {4});
@@ -112,7 +112,7 @@ class FusedSampledInputTest : public BackendTest<Ctx> {
     runner.bind(head(h.step), std::vector<std::int64_t>{2});
     runner.bind(head(h.source), random_bytes(7 * 64, 2));
     runner.bind(head(h.target), random_bytes(5 * 192, 3));
-    runner.bind(head(h.labels), random_bytes(7, 4));
+    runner.bind(head(h.labels), random_labels(7, 345, 4));
     runner.bind(head(h.mean), std::vector<float>{90.0F, 100.0F, 110.0F});
     runner.run(2);
     Outcome outcome{

@@ -15,7 +15,7 @@ inline LabelledImages tiny_domain(std::int64_t count, std::int64_t channels, std
   data.images = {count, 28, 28, channels, random_bytes(count * 28 * 28 * channels, seed)};
   for (std::int64_t n = 0; n < count; ++n) {
     const std::int64_t label = (n * 7 + static_cast<std::int64_t>(seed)) % 10;
-    data.labels.push_back(static_cast<std::uint8_t>(label));
+    data.labels.push_back(static_cast<std::int32_t>(label));
     for (std::int64_t h = 0; h < 28; ++h) {
       for (std::int64_t i = 0; i < 28 * channels; ++i) {
         auto& pixel =
