@@ -105,7 +105,9 @@ class InferenceWorkload : public Workload {
     bind(evaluation_.labels, labels_, data.labels.data(),
          data.labels.size() * sizeof(std::int32_t));
     const std::vector<float> means = channel_means();
+    const std::vector<float> scales(kImageChannels, kByteScale);
     bind(evaluation_.channel_means, means_, means.data(), means.size() * sizeof(float));
+    bind(evaluation_.channel_scales, scales_, scales.data(), scales.size() * sizeof(float));
     const std::int64_t step = 0;
     bind(evaluation_.step, step_, &step, sizeof step);
   }
@@ -132,7 +134,7 @@ class InferenceWorkload : public Workload {
   Parameters parameters_;
   EvaluationGraph evaluation_;
   std::unique_ptr<TrainingMemory> memory_;
-  Buffer images_, labels_, means_, step_;
+  Buffer images_, labels_, means_, scales_, step_;
   std::unique_ptr<Executor> executor_;
 };
 

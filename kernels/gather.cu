@@ -4,8 +4,8 @@
 //                neighbouring elements, so a warp reads 32 bytes (fewer where a grey picture is
 //                replicated) and writes 128 in a row. A thread divides once, in 32 bits, to learn
 //                its pixel and channel, and from then on steps by addition. Pictures ride grid.x.
-// Cost           memory-bound: 4 bytes written and one read (1 / channels when replicated) per
-//                element; the means come from the first-level cache.
+// Cost           memory-bound: 4 bytes written and one read (1 / channels where they are
+//                replicated) per element; means and scales come from the first-level cache.
 // Numerics       a subtraction and a multiplication, as on the CPU: the same bits.
 #include <algorithm>
 #include <limits>
@@ -47,13 +47,14 @@ template <bool kReplicated>
 __device__ __forceinline__ void normalize_run(const Runs& runs, std::int64_t pixels,
                                               std::int64_t channels,
                                               const std::uint8_t* __restrict__ bytes,
-                                              const float* __restrict__ mean, float factor,
+                                              const float* __restrict__ mean,
+                                              const float* __restrict__ scale,
                                               float* __restrict__ y) {
   std::int64_t pixel = threadIdx.x / runs.divisor;
   std::int64_t c = threadIdx.x % runs.divisor;
   for (std::int64_t i = threadIdx.x; i < pixels * channels; i += kThreads) {
     const float value = static_cast<float>(bytes[kReplicated ? pixel : i]);
-    y[i] = (value - mean[c]) * factor;
+    y[i] = (value - mean[c]) * scale[c];
     pixel += runs.pixel_step;
     c += runs.channel_step;
     if (c >= channels) {
@@ -66,7 +67,7 @@ __device__ __forceinline__ void normalize_run(const Runs& runs, std::int64_t pix
 template <bool kReplicated>
 __global__ void gather_normalize_kernel(GatherShape shape, Runs runs, const std::uint8_t* images,
                                         const std::int64_t* indices, const float* mean,
-                                        float factor, float* y) {
+                                        const float* scale, float* y) {
   for (std::int64_t picture = blockIdx.x; picture < shape.count; picture += gridDim.x) {
     const std::int64_t source = indices[picture] * shape.pixels;
     const std::int64_t destination = picture * shape.pixels;
@@ -74,7 +75,7 @@ __global__ void gather_normalize_kernel(GatherShape shape, Runs runs, const std:
       const std::int64_t first = run * runs.pixels;
       const std::int64_t rest = shape.pixels - first;
       normalize_run<kReplicated>(runs, rest < runs.pixels ? rest : runs.pixels, shape.channels,
-                                 images + (source + first) * shape.stored_channels, mean, factor,
+                                 images + (source + first) * shape.stored_channels, mean, scale,
                                  y + (destination + first) * shape.channels);
     }
   }
@@ -90,7 +91,8 @@ __global__ void gather_labels_kernel(std::int64_t count, const std::int32_t* lab
 }  // namespace
 
 void gather_normalize(Cuda ctx, const GatherShape& shape, const std::uint8_t* images,
-                      const std::int64_t* indices, const float* mean, float factor, float* y) {
+                      const std::int64_t* indices, const float* mean, const float* scale,
+                      float* y) {
   require_valid(shape);
   if (shape.count == 0 || shape.pixels == 0) return;
   const Runs runs = runs_of(shape);
@@ -100,7 +102,7 @@ void gather_normalize(Cuda ctx, const GatherShape& shape, const std::uint8_t* im
                   static_cast<unsigned>(std::min(runs.per_picture, kLargestGridY)));
   const bool replicated = shape.stored_channels != shape.channels;
   launch(replicated ? gather_normalize_kernel<true> : gather_normalize_kernel<false>, grid,
-         kThreads, 0, ctx, shape, runs, images, indices, mean, factor, y);
+         kThreads, 0, ctx, shape, runs, images, indices, mean, scale, y);
 }
 
 void gather_labels(Cuda ctx, std::int64_t count, const std::int32_t* labels,

@@ -45,6 +45,7 @@ Evaluator::Evaluator(const EvaluatedNetwork& network, const LabelledImages& data
   executor_.bind(graph_.images, images_.data());
   executor_.bind(graph_.labels, labels_.data());
   executor_.bind(graph_.channel_means, network.channel_means.data());
+  executor_.bind(graph_.channel_scales, network.channel_scales.data());
 }
 
 double Evaluator::accuracy() {

@@ -18,6 +18,7 @@ struct EvaluatedNetwork {
   const Context& context;
   Workers& workers;
   const Buffer& channel_means;
+  const Buffer& channel_scales;
   std::int64_t num_classes = 0;
   Math precision = Math::kF32;
 };

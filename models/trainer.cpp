@@ -78,8 +78,8 @@ struct Trainer::State {
     labelled_images = to_context(data.labelled->images.pixels);
     labels = to_context(data.labelled->labels);
     if (has_domain_classifier) unlabelled_images = to_context(data.unlabelled->images.pixels);
-    channel_means = Buffer(context, kImageChannels * 4);
-    copy_from_host(context, channel_means.data(), data.channel_means.data(), channel_means.bytes());
+    channel_means = to_context(data.channel_means);
+    channel_scales = to_context(std::vector<float>(kImageChannels, kByteScale));
     host_channel_means = data.channel_means;
   }
 
@@ -99,6 +99,7 @@ struct Trainer::State {
     executor->bind(training.labelled_images, labelled_images.data());
     executor->bind(training.labels, labels.data());
     executor->bind(training.channel_means, channel_means.data());
+    executor->bind(training.channel_scales, channel_scales.data());
     if (has_domain_classifier) {
       executor->bind(training.unlabelled_images, unlabelled_images.data());
     }
@@ -153,7 +154,7 @@ struct Trainer::State {
   std::int64_t steps_per_epoch = 0, total_steps = 0, steps_done = 0;
   std::array<std::int64_t, 2> rows{};
 
-  Buffer labelled_images, labels, unlabelled_images, channel_means, records;
+  Buffer labelled_images, labels, unlabelled_images, channel_means, channel_scales, records;
   std::vector<float> host_channel_means, host_records;
   StepMeans epoch;  // of the current epoch's steps so far
   Parameters parameters;
@@ -194,7 +195,7 @@ std::unique_ptr<Evaluator> Trainer::evaluator(const LabelledImages& data) {
   State& s = *state_;
   return std::make_unique<Evaluator>(
       EvaluatedNetwork{s.parameters, s.memory->blocks(), s.context, s.workers, s.channel_means,
-                       s.num_classes, s.options.precision},
+                       s.channel_scales, s.num_classes, s.options.precision},
       data);
 }
 

@@ -16,9 +16,6 @@
 namespace gradflip {
 namespace {
 
-// Pictures reach the network as x/255 minus the channel means.
-constexpr float kByteScale = 1.0F / 255.0F;
-
 ValueType images_type(const DatasetShape& data) {
   return {Dtype::kU8, {data.count, data.height, data.width, data.channels}, {}};
 }
@@ -26,14 +23,16 @@ ValueType images_type(const DatasetShape& data) {
 // Every value that the trainer reads, in one list, so that a rewrite can carry them over.
 std::vector<Value*> values_of(TrainingGraph& t) {
   ops::TrainingState& state = t.update.state;
-  return {&t.labelled_images, &t.labels,      &t.unlabelled_images, &t.channel_means,
-          &t.records,         &state.weights, &state.gradients,     &state.velocity,
-          &state.step,        &state.guard,   &t.label_loss,        &t.domain_loss,
-          &t.domain_correct,  &t.lambda,      &t.learning_rate};
+  return {&t.labelled_images, &t.labels,         &t.unlabelled_images,
+          &t.channel_means,   &t.channel_scales, &t.records,
+          &state.weights,     &state.gradients,  &state.velocity,
+          &state.step,        &state.guard,      &t.label_loss,
+          &t.domain_loss,     &t.domain_correct, &t.lambda,
+          &t.learning_rate};
 }
 
 std::vector<Value*> values_of(EvaluationGraph& e) {
-  return {&e.step, &e.images, &e.labels, &e.channel_means, &e.correct};
+  return {&e.step, &e.images, &e.labels, &e.channel_means, &e.channel_scales, &e.correct};
 }
 
 // Applies a rewrite(graph, keep) and follows the values to where they are now.
@@ -59,6 +58,7 @@ void declare_inputs(TrainingGraph& t, const DatasetShape& labelled,
   t.labelled_images = t.graph.external("labelled images", images_type(labelled));
   t.labels = t.graph.external("labels", {Dtype::kI32, {labelled.count}, {}});
   t.channel_means = t.graph.external("channel means", {Dtype::kF32, {kImageChannels}, {}});
+  t.channel_scales = t.graph.external("channel scales", {Dtype::kF32, {kImageChannels}, {}});
   if (unlabelled.count > 0) {
     t.unlabelled_images = t.graph.external("unlabelled images", images_type(unlabelled));
   }
@@ -81,7 +81,7 @@ void append_forward(TrainingGraph& t, const TrainingOptions& options, const Data
     sources.push_back(
         {t.unlabelled_images, sample(kTarget, unlabelled.count, options.target_batch)});
   }
-  const Value x = ops::gather_normalize(graph, sources, t.channel_means, kByteScale);
+  const Value x = ops::gather_normalize(graph, sources, t.channel_means, t.channel_scales);
   const Value labels = ops::gather_labels(graph, t.labels, source_indices);
 
   const Value features = feature_extractor(network, x);
@@ -164,11 +164,13 @@ EvaluationGraph build_evaluation_graph(const DatasetShape& data, std::int64_t nu
   evaluation.images = graph.external("images", images_type(data));
   evaluation.labels = graph.external("labels", {Dtype::kI32, {data.count}, {}});
   evaluation.channel_means = graph.external("channel means", {Dtype::kF32, {kImageChannels}, {}});
+  evaluation.channel_scales = graph.external("channel scales", {Dtype::kF32, {kImageChannels}, {}});
   NetworkBuilder network(graph, parameters, precision);
   const Value indices = ops::sample_indices(graph, evaluation.step, kSource,
                                             {.size = data.count, .batch = batch, .shuffle = false});
   const std::array<ops::ImageSource, 1> sources{{{evaluation.images, indices}}};
-  const Value x = ops::gather_normalize(graph, sources, evaluation.channel_means, kByteScale);
+  const Value x =
+      ops::gather_normalize(graph, sources, evaluation.channel_means, evaluation.channel_scales);
   const Value logits = label_predictor(network, feature_extractor(network, x), num_classes);
   evaluation.correct =
       ops::count_correct(graph, logits, ops::gather_labels(graph, evaluation.labels, indices));

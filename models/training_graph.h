@@ -11,6 +11,9 @@
 
 namespace gradflip {
 
+// Pictures reach the network as bytes minus the channel means, times this.
+inline constexpr float kByteScale = 1.0F / 255.0F;
+
 // A data set as the graph sees it.
 struct DatasetShape {
   std::int64_t count = 0, height = 0, width = 0, channels = 0;
@@ -20,10 +23,10 @@ struct TrainingGraph {
   Graph graph;
 
   // External values, to be bound; TrainingMemory binds those of `update`.
-  Value labelled_images;    // u8
-  Value labels;             // i32
-  Value unlabelled_images;  // u8; none() without a domain classifier
-  Value channel_means;      // f32 (3)
+  Value labelled_images;                // u8
+  Value labels;                         // i32
+  Value unlabelled_images;              // u8; none() without a domain classifier
+  Value channel_means, channel_scales;  // f32 (3)
   TrainingStep update;
 
   // Results of a step, f32 scalars; the domain's are none() without a domain classifier.
@@ -73,8 +76,8 @@ bool is_guarded_gradient(std::int32_t quantity, bool has_domain_classifier);
 // predictions. whole_batch as in TrainingGraphOptions.
 struct EvaluationGraph {
   Graph graph;
-  Value step, images, labels, channel_means;  // external
-  Value correct;                              // f32 scalar
+  Value step, images, labels, channel_means, channel_scales;  // external
+  Value correct;                                              // f32 scalar
 };
 
 // Uses parameters that a training graph declared; throws std::invalid_argument if one is missing or

@@ -28,6 +28,7 @@ class Head {
   void append(Successor& fused, bool keep_pictures) const {
     ops::SampledConvBlockInputs inputs{.step = fused.now(step_),
                                        .mean = fused.now(mean_),
+                                       .scale = fused.now(scale_),
                                        .filter = fused.now(filter_),
                                        .bias = fused.now(bias_),
                                        .images = images_};
@@ -35,8 +36,8 @@ class Head {
       images.images = fused.now(images.images);
       if (!images.labels.none()) images.labels = fused.now(images.labels);
     }
-    const ops::SampledConvBlockOutputs outputs = ops::sampled_conv_block(
-        fused.graph(), inputs, {geometry_, factor_, schedules_, keep_pictures});
+    const ops::SampledConvBlockOutputs outputs =
+        ops::sampled_conv_block(fused.graph(), inputs, {geometry_, schedules_, keep_pictures});
     fused.becomes(pooled_, outputs.pooled);
     for (std::size_t i = 0; i < images_.size(); ++i) {
       if (!row_labels_[i].none()) fused.becomes(row_labels_[i], outputs.labels[i]);
@@ -80,10 +81,10 @@ class Head {
 
   bool find_samples(std::int32_t gather) {
     const Node& node = this->node(gather);
-    factor_ = *ops::gather_normalize_factor(*node.op);
     mean_ = node.inputs[0];
-    if (!is_external(mean_)) return false;
-    for (std::size_t i = 1; i + 1 < node.inputs.size(); i += 2) {
+    scale_ = node.inputs[1];
+    if (!is_external(mean_) || !is_external(scale_)) return false;
+    for (std::size_t i = 2; i + 1 < node.inputs.size(); i += 2) {
       if (!is_external(node.inputs[i]) || !add_segment(node.inputs[i], node.inputs[i + 1])) {
         return false;
       }
@@ -132,8 +133,7 @@ class Head {
   bool matches_ = false;
   std::vector<std::int32_t> nodes_;
   ops::ConvBlockGeometry geometry_;
-  float factor_ = 1.0F;
-  Value step_, mean_, filter_, bias_, pooled_;
+  Value step_, mean_, scale_, filter_, bias_, pooled_;
   std::vector<ops::SampledImages> images_;
   std::vector<Value> row_labels_;  // of each of images_
   std::vector<Schedule> schedules_;
@@ -146,7 +146,7 @@ Rewritten fuse_sampled_input(const Graph& graph, std::span<const Value> keep,
                              SampledPictures pictures) {
   GraphRewrite rewrite(graph, keep);
   for (std::size_t index = 0; index < graph.nodes().size(); ++index) {
-    if (ops::gather_normalize_factor(*graph.nodes()[index].op) == nullptr) continue;
+    if (!ops::is_gather_normalize(*graph.nodes()[index].op)) continue;
     const Head head(graph, rewrite, static_cast<std::int32_t>(index));
     if (!head.matches()) continue;
     // Everything that it reads is an input of the graph, so it can stand where the first stood.

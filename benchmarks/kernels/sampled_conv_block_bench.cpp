@@ -44,6 +44,7 @@ struct SampledArrays {
         target(ctx, random_bytes(count * picture_bytes, 2)),
         labels(ctx, random_labels(count, 10, 3)),
         mean(ctx, means(shape.conv.C)),
+        scale(ctx, std::vector<float>(static_cast<std::size_t>(shape.conv.C), kFactor)),
         filter(ctx, many_random_floats(sizes_of(shape.conv).filter, 4)),
         bias(ctx, many_random_floats(shape.conv.K, 5)),
         step(ctx, std::vector<std::int64_t>{kStep}),
@@ -75,7 +76,7 @@ struct SampledArrays {
                                 .segments = segments,
                                 .step = step.data(),
                                 .mean = mean.data(),
-                                .factor = kFactor,
+                                .scale = scale.data(),
                                 .filter = filter.data(),
                                 .bias = bias.data(),
                                 .pooled = pooled.data(),
@@ -90,7 +91,7 @@ struct SampledArrays {
   std::int64_t pictures, picture_bytes;
   Array<std::uint8_t> source, target;
   Array<std::int32_t> labels;
-  Array<float> mean, filter, bias;
+  Array<float> mean, scale, filter, bias;
   Array<std::int64_t> step;
   Array<float> pooled, x, scheduled;
   Array<std::uint8_t> winner, workspace;
@@ -148,7 +149,7 @@ Work work_of(const ConvBlockShape& shape) {
   Work work = conv_block_forward_work(shape);
   const std::int64_t labelled = shape.conv.N - shape.conv.N / 2;
   work.bytes += static_cast<double>(sizes_of(shape.conv).x + 8 * labelled);
-  work.bytes += 4.0 * static_cast<double>(shape.conv.C + std::ssize(kSchedules));
+  work.bytes += 4.0 * static_cast<double>(2 * shape.conv.C + std::ssize(kSchedules));
   return work;
 }
 

@@ -14,15 +14,15 @@ struct ImageSource {
   Value indices;  // i64 rows x (), one segment
 };
 
-// (images[indices] - mean) * factor, f32 rows x (H, W, C), the rows of all sources in ascending
-// segments; C is the number of means. mean: f32 (C), in units of a byte.
-Value gather_normalize(Graph& graph, std::span<const ImageSource> sources, Value mean,
-                       float factor);
+// (images[indices] - mean) * scale, f32 rows x (H, W, C), the rows of all sources in ascending
+// segments; C is the number of means and scales, which are one of each per channel. mean, scale:
+// f32 (C), in units of a byte and of what is left.
+Value gather_normalize(Graph& graph, std::span<const ImageSource> sources, Value mean, Value scale);
 
 // labels[indices], i32 rows x (). labels: i32 (count), without rows.
 Value gather_labels(Graph& graph, Value labels, Value indices);
 
-// The factor, if `op` is a gather_normalize; null otherwise. For fusion.
-const float* gather_normalize_factor(const Op& op);
+// Whether `op` is a gather_normalize. For fusion.
+bool is_gather_normalize(const Op& op);
 
 }  // namespace gradflip::ops

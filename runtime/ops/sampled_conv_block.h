@@ -18,13 +18,12 @@ struct SampledImages {
 };
 
 struct SampledConvBlockInputs {
-  Value step, mean, filter, bias;
+  Value step, mean, scale, filter, bias;
   std::vector<SampledImages> images;  // in ascending segments
 };
 
 struct SampledConvBlockOptions {
   ConvBlockGeometry geometry;
-  float factor = 1.0F;              // of gather_normalize
   std::vector<Schedule> schedules;  // evaluated on the same step
   bool keep_pictures = true;        // as floats, for the filter's gradient: without, it has none
 };

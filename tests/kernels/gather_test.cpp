@@ -17,7 +17,6 @@ namespace {
 using testing::HasSubstr;
 using testing::ThrowsMessage;
 
-constexpr float kFactor = 1.0F / 255.0F;
 constexpr std::int64_t kStored = 11;
 
 constexpr GatherShape kBatchShapes[] = {
@@ -43,9 +42,19 @@ std::vector<std::int64_t> random_indices(std::int64_t count) {
   return {labels.begin(), labels.end()};
 }
 
+// Of bytes: means about 100, scales about 1/255, some of them negative.
+struct Norms {
+  std::vector<float> mean, scale;
+
+  explicit Norms(std::int64_t channels)
+      : mean(random_floats(channels, 3)), scale(random_floats(channels, 4)) {
+    for (float& value : mean) value = value * 60.0F + 100.0F;
+    for (float& value : scale) value = (value + 0.5F) / 255.0F;
+  }
+};
+
 reference::Sums normalized(const GatherShape& shape, const std::vector<std::uint8_t>& images,
-                           const std::vector<std::int64_t>& indices,
-                           const std::vector<float>& mean) {
+                           const std::vector<std::int64_t>& indices, const Norms& norms) {
   reference::Sums y(shape.count * shape.pixels * shape.channels);
   std::int64_t element = 0;
   for (const std::int64_t index : indices) {
@@ -53,8 +62,9 @@ reference::Sums normalized(const GatherShape& shape, const std::vector<std::uint
       for (std::int64_t c = 0; c < shape.channels; ++c, ++element) {
         const std::int64_t stored = shape.stored_channels == 1 ? 0 : c;
         const int byte = images.at((index * shape.pixels + pixel) * shape.stored_channels + stored);
-        y.add(element, static_cast<double>(kFactor) * byte);
-        y.add(element, -static_cast<double>(kFactor) * static_cast<double>(mean.at(c)));
+        const double scale = norms.scale.at(c);
+        y.add(element, scale * byte);
+        y.add(element, -scale * static_cast<double>(norms.mean.at(c)));
       }
     }
   }
@@ -73,17 +83,43 @@ TYPED_TEST(GatherTest, NormalizeMatchesReference) {
                                         << shape.stored_channels << ' ' << shape.channels);
         const auto images = random_bytes(kStored * shape.pixels * shape.stored_channels, 2);
         const auto indices = random_indices(shape.count);
-        std::vector<float> mean = random_floats(shape.channels, 3);
-        for (float& value : mean) value = value * 60.0F + 100.0F;
+        const Norms norms(shape.channels);
         const auto stored = this->upload(images, base);
         const auto picked = this->upload(indices);
-        const auto means = this->upload(mean, base);
+        const auto mean = this->upload(norms.mean, base);
+        const auto scale = this->upload(norms.scale, base);
         auto y = this->poisoned(shape.count * shape.pixels * shape.channels, base);
-        gather_normalize(this->ctx(), shape, stored.data(), picked.data(), means.data(), kFactor,
-                         y.data());
-        EXPECT_TRUE(all_close(y.read(), normalized(shape, images, indices, mean), kElementwise));
+        gather_normalize(this->ctx(), shape, stored.data(), picked.data(), mean.data(),
+                         scale.data(), y.data());
+        EXPECT_TRUE(all_close(y.read(), normalized(shape, images, indices, norms), kElementwise));
       }
     }
+  });
+}
+
+// One factor for all channels: a difference and a product, each rounded once.
+TYPED_TEST(GatherTest, EqualScalesGiveTheBitsOfOneFactor) {
+  constexpr GatherShape kShape{.count = 3, .pixels = 70, .stored_channels = 3, .channels = 3};
+  constexpr float kFactor = 1.0F / 255.0F;
+  const auto images = random_bytes(kStored * kShape.pixels * kShape.stored_channels, 2);
+  const auto indices = random_indices(kShape.count);
+  const std::vector<float> mean = Norms(kShape.channels).mean;
+  std::vector<float> want;
+  for (const std::int64_t index : indices) {
+    for (std::int64_t i = 0; i < kShape.pixels * kShape.channels; ++i) {
+      const std::uint8_t byte = images.at(index * kShape.pixels * kShape.channels + i);
+      want.push_back((static_cast<float>(byte) - mean.at(i % kShape.channels)) * kFactor);
+    }
+  }
+  for_each_simd_target<TypeParam>([&] {
+    const auto stored = this->upload(images);
+    const auto picked = this->upload(indices);
+    const auto means = this->upload(mean);
+    const auto scales = this->upload(std::vector<float>(kShape.channels, kFactor));
+    auto y = this->poisoned(std::ssize(want));
+    gather_normalize(this->ctx(), kShape, stored.data(), picked.data(), means.data(), scales.data(),
+                     y.data());
+    EXPECT_EQ(y.read(), want);
   });
 }
 
@@ -103,7 +139,7 @@ TYPED_TEST(GatherTest, LabelsFollowTheIndices) {
 TYPED_TEST(GatherTest, RefusesBadArguments) {
   const auto run = [this](GatherShape shape) {
     return [this, shape] {
-      gather_normalize(this->ctx(), shape, nullptr, nullptr, nullptr, kFactor, nullptr);
+      gather_normalize(this->ctx(), shape, nullptr, nullptr, nullptr, nullptr, nullptr);
     };
   };
   const auto refused = [](const char* text) {

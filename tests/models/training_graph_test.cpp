@@ -124,6 +124,7 @@ Outcome three_steps(const Device& device, const TrainingOptions& options,
   bind(training.labels, source.labels);
   bind(training.unlabelled_images, target.images.pixels);
   bind(training.channel_means, means);
+  bind(training.channel_scales, std::vector<float>(means.size(), kByteScale));
   std::vector<float> records(graph_options.record_capacity * 5);
   if (!training.records.none()) bind(training.records, records);
   executor.run(rows, 3);
