@@ -1,4 +1,4 @@
-// Pictures and labels picked by index, on the CPU.
+// Pictures, rows and labels picked by index, on the CPU.
 //
 // Decomposition  pictures run by run of up to 192 elements: means and scales lie side by side for a
 //                run, and the bytes of a grey picture are replicated into one first, so that
@@ -72,8 +72,8 @@ void gather_normalize_simd(const GatherShape& shape, const std::uint8_t* images,
   const float* scales = scale;
   if (run_pixels > 1) {
     for (std::int64_t i = 0; i < run_pixels * channels; ++i) {
-      mean_pattern[i] = mean[i % channels];
-      scale_pattern[i] = scale[i % channels];
+      mean_pattern[i] = i < channels ? mean[i] : mean_pattern[i - channels];
+      scale_pattern[i] = i < channels ? scale[i] : scale_pattern[i - channels];
     }
     means = mean_pattern.data();
     scales = scale_pattern.data();
@@ -121,6 +121,13 @@ void gather_normalize(Cpu /*ctx*/, const GatherShape& shape, const std::uint8_t*
                       float* y) {
   require_valid(shape);
   HWY_DYNAMIC_DISPATCH(gather_normalize_simd)(shape, images, indices, mean, scale, y);
+}
+
+void gather_rows(Cpu /*ctx*/, std::int64_t count, std::int64_t D, const float* rows,
+                 const std::int64_t* indices, float* y) {
+  GRADFLIP_REQUIRE(count >= 0 && D >= 0,
+                   message("gather: ", count, " rows of ", D, " floats; both must be >= 0"));
+  for (std::int64_t i = 0; i < count; ++i) std::copy_n(rows + indices[i] * D, D, y + i * D);
 }
 
 void gather_labels(Cpu /*ctx*/, std::int64_t count, const std::int32_t* labels,

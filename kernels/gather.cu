@@ -1,15 +1,19 @@
-// Pictures and labels by index.
+// Pictures, rows and labels by index.
 //
-// Decomposition  a block takes a run of pixels of one picture, all channels; its threads take
+// Decomposition  of pictures: a block takes a run of pixels of one, all channels; its threads take
 //                neighbouring elements, so a warp reads 32 bytes (fewer where a grey picture is
 //                replicated) and writes 128 in a row. A thread divides once, in 32 bits, to learn
 //                its pixel and channel, and from then on steps by addition. Pictures ride grid.x.
-// Cost           memory-bound: 4 bytes written and one read (1 / channels where they are
-//                replicated) per element; means and scales come from the first-level cache.
+//                Of rows: an element a thread, grid-stride, so that rows of two floats fill warps
+//                as those of a thousand do; a division tells the row.
+// Cost           memory-bound. Pictures: 4 bytes written and one read (1 / channels where they are
+//                replicated) per element; means and scales come from the first-level cache. Rows: 8
+//                bytes per element, and an index, which neighbours share.
 // Numerics       a subtraction and a multiplication, as on the CPU: the same bits.
 #include <algorithm>
 #include <limits>
 
+#include "kernels/cuda/divisor.cuh"
 #include "kernels/cuda/grid.h"
 #include "kernels/cuda/simt.h"
 #include "kernels/gather.h"
@@ -81,6 +85,15 @@ __global__ void gather_normalize_kernel(GatherShape shape, Runs runs, const std:
   }
 }
 
+__global__ void gather_rows_kernel(std::int64_t size, Divisor D, const float* __restrict__ rows,
+                                   const std::int64_t* __restrict__ indices,
+                                   float* __restrict__ y) {
+  for (std::int64_t i = global_thread(); i < size; i += global_threads()) {
+    const Quotient at = D.divide(i);
+    y[i] = rows[indices[at.quotient] * D.value() + at.remainder];
+  }
+}
+
 __global__ void gather_labels_kernel(std::int64_t count, const std::int32_t* labels,
                                      const std::int64_t* indices, std::int32_t* out) {
   for (std::int64_t i = global_thread(); i < count; i += global_threads()) {
@@ -103,6 +116,16 @@ void gather_normalize(Cuda ctx, const GatherShape& shape, const std::uint8_t* im
   const bool replicated = shape.stored_channels != shape.channels;
   launch(replicated ? gather_normalize_kernel<true> : gather_normalize_kernel<false>, grid,
          kThreads, 0, ctx, shape, runs, images, indices, mean, scale, y);
+}
+
+void gather_rows(Cuda ctx, std::int64_t count, std::int64_t D, const float* rows,
+                 const std::int64_t* indices, float* y) {
+  GRADFLIP_REQUIRE(count >= 0 && D >= 0,
+                   message("gather: ", count, " rows of ", D, " floats; both must be >= 0"));
+  const std::int64_t size = count * D;
+  if (size == 0) return;
+  launch(gather_rows_kernel, elementwise_grid(ctx, size), kElementwiseBlock, 0, ctx, size,
+         Divisor(D), rows, indices, y);
 }
 
 void gather_labels(Cuda ctx, std::int64_t count, const std::int32_t* labels,

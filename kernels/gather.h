@@ -1,6 +1,7 @@
-// Pictures and labels of a data set in the context's memory, picked by index.
+// Samples and labels of a data set in the context's memory, picked by index.
 //
 //   pictures   y[i, pixel, c] = (images[indices[i], pixel, c or 0] - mean[c]) * scale[c]
+//   rows       y[i, d] = rows[indices[i], d]
 //   labels     out[i] = labels[indices[i]]
 // Grey pictures (1 stored channel) are replicated to `channels`. Indices are trusted to be in
 // range. Outputs are overwritten and overlap no input.
@@ -28,6 +29,12 @@ void gather_normalize(Cpu ctx, const GatherShape& shape, const std::uint8_t* ima
                       const std::int64_t* indices, const float* mean, const float* scale, float* y);
 void gather_normalize(Cuda ctx, const GatherShape& shape, const std::uint8_t* images,
                       const std::int64_t* indices, const float* mean, const float* scale, float* y);
+
+// rows: (any, D) f32; indices: (count); y: (count, D) f32. count and D may be 0.
+void gather_rows(Cpu ctx, std::int64_t count, std::int64_t D, const float* rows,
+                 const std::int64_t* indices, float* y);
+void gather_rows(Cuda ctx, std::int64_t count, std::int64_t D, const float* rows,
+                 const std::int64_t* indices, float* y);
 
 // labels: (any); indices, out: (count); count may be 0.
 void gather_labels(Cpu ctx, std::int64_t count, const std::int32_t* labels,

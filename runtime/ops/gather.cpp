@@ -1,5 +1,8 @@
 #include "runtime/ops/gather.h"
 
+#include <algorithm>
+#include <array>
+
 #include "kernels/gather.h"
 #include "runtime/op.h"
 
@@ -83,6 +86,52 @@ class GatherNormalize final : public Op {
   enum : std::size_t { kMean, kScale, kFirstImages };
 };
 
+// Inputs: data and indices of each source.
+class GatherRows final : public Op {
+ public:
+  std::string_view name() const override { return "gather_rows"; }
+
+  std::vector<ValueType> infer(std::span<const ValueType> inputs) const override {
+    const Rows rows = rows_of_sources(name(), inputs, 0);
+    const Shape y = row_shape(inputs[0].shape);
+    for (std::size_t i = 0; i < inputs.size(); i += 2) {
+      const ValueType& data = inputs[i];
+      GRADFLIP_REQUIRE(data.dtype == Dtype::kF32 && data.rows.none() && data.shape.rank() >= 1 &&
+                           row_shape(data.shape) == y,
+                       message("gather_rows: data ", data.text(), "; expected f32 (count, ...) of ",
+                               y.text(), ", without rows"));
+    }
+    return {{Dtype::kF32, y, rows}};
+  }
+
+  OpCost cost(std::span<const TensorView> inputs,
+              std::span<const TensorView> outputs) const override {
+    return cost_of_sources(inputs, outputs, 0);
+  }
+
+  void run(const Launch& launch) const override {
+    const std::int64_t D = launch.outputs[0].shape.size();
+    float* out = launch.out<float>(0);
+    for (std::size_t i = 0; i + 1 < launch.inputs.size(); i += 2) {
+      const std::int64_t count = launch.inputs[i + 1].rows;
+      dispatch(launch, [&](auto ctx) {
+        gather_rows(ctx, count, D, launch.in<float>(i), launch.in<std::int64_t>(i + 1), out);
+      });
+      out += count * D;
+    }
+  }
+
+ private:
+  // Of data (count, ...), what one row is.
+  static Shape row_shape(const Shape& data) {
+    std::array<std::int64_t, Shape::kMaxRank> extents{};
+    for (int axis = 1; axis < data.rank(); ++axis) {
+      extents[static_cast<std::size_t>(axis - 1)] = data[axis];
+    }
+    return Shape(std::span(extents).first(static_cast<std::size_t>(std::max(data.rank(), 1) - 1)));
+  }
+};
+
 class GatherLabels final : public Op {
  public:
   std::string_view name() const override { return "gather_labels"; }
@@ -119,6 +168,15 @@ Value gather_normalize(Graph& graph, std::span<const ImageSource> sources, Value
     inputs.push_back(source.indices);
   }
   return graph.append_one(std::make_shared<const GatherNormalize>(), std::move(inputs));
+}
+
+Value gather_rows(Graph& graph, std::span<const RowSource> sources) {
+  std::vector<Value> inputs;
+  for (const RowSource& source : sources) {
+    inputs.push_back(source.data);
+    inputs.push_back(source.indices);
+  }
+  return graph.append_one(std::make_shared<const GatherRows>(), std::move(inputs));
 }
 
 Value gather_labels(Graph& graph, Value labels, Value indices) {

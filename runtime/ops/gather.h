@@ -1,5 +1,5 @@
-// Pictures and labels of data sets in the context's memory, picked by index and made ready for the
-// network.
+// Pictures, rows and labels of data sets in the context's memory, picked by index and made ready
+// for the network.
 #pragma once
 
 #include <span>
@@ -18,6 +18,14 @@ struct ImageSource {
 // segments; C is the number of means and scales, which are one of each per channel. mean, scale:
 // f32 (C), in units of a byte and of what is left.
 Value gather_normalize(Graph& graph, std::span<const ImageSource> sources, Value mean, Value scale);
+
+struct RowSource {
+  Value data;     // f32 (count, ...), without rows
+  Value indices;  // i64 rows x (), one segment
+};
+
+// data[indices], f32 rows x (...), the rows of all sources in ascending segments.
+Value gather_rows(Graph& graph, std::span<const RowSource> sources);
 
 // labels[indices], i32 rows x (). labels: i32 (count), without rows.
 Value gather_labels(Graph& graph, Value labels, Value indices);

@@ -123,6 +123,27 @@ TYPED_TEST(GatherTest, EqualScalesGiveTheBitsOfOneFactor) {
   });
 }
 
+TYPED_TEST(GatherTest, RowsFollowTheIndices) {
+  for (const std::int64_t count : {0, 1, 5, 300}) {
+    for (const std::int64_t D : {0, 1, 2, 3, 7, 64, 257}) {
+      for (const Base base : {Base::kAligned, Base::kOffByOne}) {
+        SCOPED_TRACE(testing::Message() << count << " x " << D);
+        const std::vector<float> rows = random_floats(kStored * D, 5);
+        const std::vector<std::int64_t> indices = random_indices(count);
+        std::vector<float> want;
+        for (const std::int64_t index : indices) {
+          want.insert(want.end(), rows.begin() + index * D, rows.begin() + (index + 1) * D);
+        }
+        const auto stored = this->upload(rows, base);
+        const auto picked = this->upload(indices);
+        auto y = this->poisoned(count * D, base);
+        gather_rows(this->ctx(), count, D, stored.data(), picked.data(), y.data());
+        EXPECT_EQ(y.read(), want);
+      }
+    }
+  }
+}
+
 TYPED_TEST(GatherTest, LabelsFollowTheIndices) {
   const std::vector<std::int32_t> labels = {7, 0, 65'535, 345};
   const std::vector<std::int64_t> indices = {3, 0, 0, 2, 1};
@@ -153,6 +174,8 @@ TYPED_TEST(GatherTest, RefusesBadArguments) {
               refused("channels 0"));
   EXPECT_THAT(run({.count = 1, .pixels = 1, .stored_channels = 3, .channels = 1}),
               refused("pictures have 3 channels, must have 1 or 1"));
+  EXPECT_THROW(gather_rows(this->ctx(), -1, 2, nullptr, nullptr, nullptr), std::invalid_argument);
+  EXPECT_THROW(gather_rows(this->ctx(), 2, -1, nullptr, nullptr, nullptr), std::invalid_argument);
   EXPECT_THROW(gather_labels(this->ctx(), -1, nullptr, nullptr, nullptr), std::invalid_argument);
 }
 
