@@ -7,6 +7,7 @@
 #include <functional>
 #include <limits>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -34,21 +35,29 @@ class TrainerDataTest : public BackendTest<Ctx> {
     options_.steps = 2;
   }
 
-  void train(const LabelledImages& source, const UnlabelledImages* target,
-             const std::vector<float>& means = {60.0F, 60.0F, 60.0F}) const {
-    Trainer(options_, {&source, target, means}, 1, device_, 1).run(2);
+  NetworkInput input_ = digits_input({60.0F, 60.0F, 60.0F});
+
+  void train(const LabelledImages& source, const UnlabelledImages* target) const {
+    const LabelledDeviceData source_data(device_.context, source, "the source");
+    std::optional<DeviceData> target_data;
+    if (target != nullptr) target_data.emplace(device_.context, *target, "the target");
+    Trainer(options_, {&source_data, target_data ? &*target_data : nullptr, input_}, 1, device_, 1)
+        .run(2);
   }
   void evaluate(const LabelledImages& test) {
+    const LabelledDeviceData test_data(device_.context, test, "the test set");
     if (trainer_ == nullptr) {
-      const LabelledImages source = tiny_domain(4, 1, 1);
-      const TrainingData data{&source, nullptr, {60.0F, 60.0F, 60.0F}};
+      source_data_.emplace(device_.context, source_, "the source");
+      const TrainingData data{&*source_data_, nullptr, input_};
       trainer_ = std::make_unique<Trainer>(options_, data, 1, device_, 1);
     }
-    trainer_->evaluate(test);
+    trainer_->evaluate(test_data);
   }
 
   Device device_;
   TrainingOptions options_;
+  LabelledImages source_ = tiny_domain(4, 1, 1);
+  std::optional<LabelledDeviceData> source_data_;
   std::unique_ptr<Trainer> trainer_;
 };
 TYPED_TEST_SUITE(TrainerDataTest, Backends, BackendNames);
@@ -87,16 +96,14 @@ TYPED_TEST(TrainerDataTest, EveryDamagedSetIsADataErrorThatNamesIt) {
     LabelledImages bad = good;
     damage.apply(bad);
     EXPECT_THAT([&] { this->train(bad, nullptr); },
-                ThrowsMessage<DataError>(
-                    AllOf(HasSubstr("labelled training set: "), HasSubstr(damage.told))));
+                ThrowsMessage<DataError>(AllOf(HasSubstr("the source: "), HasSubstr(damage.told))));
     EXPECT_THAT(
         [&] { this->evaluate(bad); },
-        ThrowsMessage<DataError>(AllOf(HasSubstr("evaluation set: "), HasSubstr(damage.told))));
+        ThrowsMessage<DataError>(AllOf(HasSubstr("the test set: "), HasSubstr(damage.told))));
     if (damage.of_labels) continue;
     const UnlabelledImages target = bad.without_labels();
     EXPECT_THAT([&] { this->train(good, &target); },
-                ThrowsMessage<DataError>(
-                    AllOf(HasSubstr("unlabelled training set: "), HasSubstr(damage.told))));
+                ThrowsMessage<DataError>(AllOf(HasSubstr("the target: "), HasSubstr(damage.told))));
   }
 }
 
@@ -125,17 +132,23 @@ TYPED_TEST(TrainerDataTest, AnEvaluationSetMayHaveFewerClassesThanTheNetworkButN
                   "picture 1 has the label 11, and the network's 10 classes are 0 to 9")));
 }
 
-TYPED_TEST(TrainerDataTest, MeansAreOneFiniteNumberForEachChannel) {
+TYPED_TEST(TrainerDataTest, MeansAndScalesAreOneFiniteNumberForEachChannel) {
   const LabelledImages source = tiny_domain(4, 1, 1);
   const float infinity = std::numeric_limits<float>::infinity();
-  for (const std::vector<float>& means :
-       std::vector<std::vector<float>>{{},
-                                       {60.0F},
-                                       {60.0F, 60.0F},
-                                       {60.0F, 60.0F, 60.0F, 60.0F},
-                                       {60.0F, std::nanf(""), 60.0F},
-                                       {infinity, 60.0F, 60.0F}}) {
-    EXPECT_THROW(this->train(source, nullptr, means), std::invalid_argument);
+  for (const bool scales : {false, true}) {
+    for (const std::vector<float>& values :
+         std::vector<std::vector<float>>{{},
+                                         {60.0F},
+                                         {60.0F, 60.0F},
+                                         {60.0F, 60.0F, 60.0F, 60.0F},
+                                         {60.0F, std::nanf(""), 60.0F},
+                                         {infinity, 60.0F, 60.0F}}) {
+      this->input_ = digits_input({60.0F, 60.0F, 60.0F});
+      (scales ? this->input_.scales : this->input_.means) = values;
+      EXPECT_THROW(this->train(source, nullptr), std::invalid_argument);
+      if (scales) continue;
+      EXPECT_THROW(digits_input(values), std::invalid_argument);
+    }
   }
 }
 

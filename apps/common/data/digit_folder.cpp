@@ -259,6 +259,11 @@ void write_digit_folder(const fs::path& folder, const LabelledImages& train,
                         const LabelledImages& test) {
   require_valid(train, "the training part");
   require_valid(test, "the test part");
+  for (const std::int64_t channels : {train.images.channels, test.images.channels}) {
+    GRADFLIP_REQUIRE(channels == 1 || channels == 3,
+                     message("digit folder: pictures of ", channels,
+                             " channels; grey and coloured ones have files"));
+  }
   require_no_other_forms(folder, name_for(kTrain.front(), train.images.channels),
                          name_for(kTest.front(), test.images.channels));
 
