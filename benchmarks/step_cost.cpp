@@ -7,7 +7,6 @@
 
 #include "apps/common/usage_error.h"
 #include "models/dann.h"
-#include "models/network_input.h"
 #include "models/training_graph.h"
 
 namespace gradflip::bench {
@@ -89,9 +88,10 @@ StepCost step_cost(const WorkloadOptions& options, bool adversarial, const Devic
   training.source_batch = adversarial ? options.batch / 2 : options.batch;
   training.target_batch = adversarial ? options.batch - options.batch / 2 : 0;
   training.precision = options.precision;
-  const DatasetShape pictures{kPictures, kImageSize, kImageSize, kImageChannels};
+  const NetworkInput input = digits_input(std::vector<float>(kImageChannels));
+  const DatasetShape pictures{kPictures, input.sample};
   Parameters parameters;
-  const Graph graph = build_training_graph(training, pictures, kNumClasses,
+  const Graph graph = build_training_graph(training, input, pictures, kNumClasses,
                                            adversarial ? pictures : DatasetShape{}, /*seed=*/1,
                                            /*total_steps=*/1, parameters,
                                            {.whole_batch = true, .record_capacity = 64})

@@ -4,9 +4,12 @@
 #include <array>
 #include <chrono>
 #include <cmath>
+#include <optional>
 #include <random>
 
 #include "models/dann.h"
+#include "models/data/device_data.h"
+#include "models/data/input_values.h"
 #include "models/trainer.h"
 #include "models/training_graph.h"
 #include "runtime/executor.h"
@@ -28,7 +31,7 @@ constexpr double kStillLearningRate = 1e-20;
 constexpr int kWindows = 7;
 constexpr double kWarmupSeconds = 0.3;
 
-std::vector<float> channel_means() { return std::vector<float>(kImageChannels, 40.0F); }
+NetworkInput network_input() { return digits_input(std::vector<float>(kImageChannels, 40.0F)); }
 
 // Dark noise with a bright bar at a height that tells the class, so that training has something to
 // learn and stays finite for as long as it is timed.
@@ -40,7 +43,7 @@ LabelledImages pictures(std::int64_t count, std::uint64_t seed) {
   std::mt19937 random(static_cast<std::mt19937::result_type>(seed));
   for (std::int64_t n = 0; n < count; ++n) {
     const std::int64_t label = n % kNumClasses;
-    data.labels.push_back(static_cast<std::uint8_t>(label));
+    data.labels.push_back(static_cast<std::int32_t>(label));
     for (std::int64_t h = 0; h < kImageSize; ++h) {
       const bool bar = h / 2 == label + 2;
       for (std::int64_t i = 0; i < kImageSize * kImageChannels; ++i) {
@@ -67,10 +70,15 @@ class TrainingWorkload : public Workload {
     if (options.still) training.learning_rate = kStillLearningRate;
     const std::int64_t count = std::max(kPictures, options.batch);
     source_ = pictures(count, kSeed);
-    if (adversarial) target_ = pictures(count, kSeed + 1).without_labels();
+    source_data_.emplace(device.context, source_, "source");
+    if (adversarial) {
+      target_ = pictures(count, kSeed + 1).without_labels();
+      target_data_.emplace(device.context, target_, "target");
+    }
     trainer_ = std::make_unique<Trainer>(
-        training, TrainingData{&source_, adversarial ? &target_ : nullptr, channel_means()}, kSeed,
-        device, options.threads);
+        training,
+        TrainingData{&*source_data_, adversarial ? &*target_data_ : nullptr, network_input()},
+        kSeed, device, options.threads);
   }
 
   std::int64_t images_per_step() const override { return trainer_->images_per_step(); }
@@ -82,6 +90,8 @@ class TrainingWorkload : public Workload {
  private:
   LabelledImages source_;
   UnlabelledImages target_;
+  std::optional<LabelledDeviceData> source_data_;
+  std::optional<DeviceData> target_data_;
   std::vector<std::int64_t> rows_;
   std::unique_ptr<Trainer> trainer_;
 };
@@ -92,23 +102,26 @@ class InferenceWorkload : public Workload {
   InferenceWorkload(const WorkloadOptions& options, const Device& device)
       : device_(device), workers_(options.threads), batch_{options.batch} {
     const std::int64_t count = std::max(kPictures / options.batch, std::int64_t{1}) * options.batch;
-    const LabelledImages data = pictures(count, kSeed);
-    const DatasetShape shape{count, kImageSize, kImageSize, kImageChannels};
+    images_ = pictures(count, kSeed);
+    data_.emplace(device_.context, images_, "pictures");
+    const NetworkInput input = network_input();
     TrainingOptions training = preset("paper");
     // Declares the parameters in their own order.
-    (void)build_training_graph(training, shape, kNumClasses, {}, kSeed, 1, parameters_);
-    evaluation_ = build_evaluation_graph(shape, kNumClasses, options.batch, options.precision,
-                                         parameters_, batch_cut(device_.context).whole());
+    (void)build_training_graph(training, input, data_->shape(), kNumClasses, {}, kSeed, 1,
+                               parameters_);
+    evaluation_ =
+        build_evaluation_graph(input, data_->shape(), kNumClasses, options.batch, options.precision,
+                               parameters_, batch_cut(device_.context).whole());
     memory_ = std::make_unique<TrainingMemory>(device_.context, parameters_, kSeed);
+    input_memory_ = std::make_unique<InputMemory>(device_.context, input);
     executor_ = std::make_unique<Executor>(evaluation_.graph, parameters_, memory_->blocks(),
                                            device_.context, workers_, batch_);
     sequence_.append(*executor_, {batch_.begin(), batch_.end()});
-    bind(evaluation_.images, images_, data.images.pixels.data(), data.images.pixels.size());
-    bind(evaluation_.labels, labels_, data.labels.data(), data.labels.size());
-    const std::vector<float> means = channel_means();
-    bind(evaluation_.channel_means, means_, means.data(), means.size() * sizeof(float));
-    const std::int64_t step = 0;
-    bind(evaluation_.step, step_, &step, sizeof step);
+    executor_->bind(evaluation_.samples, data_->samples());
+    executor_->bind(evaluation_.labels, data_->labels());
+    input_memory_->bind(*executor_, evaluation_.input);
+    step_ = Buffer(device_.context, sizeof(std::int64_t));  // zero
+    executor_->bind(evaluation_.step, step_.data());
   }
 
   std::int64_t images_per_step() const override { return batch_[0]; }
@@ -121,19 +134,16 @@ class InferenceWorkload : public Workload {
   void observe(LaunchObserver* observer) override { executor_->observe(observer); }
 
  private:
-  void bind(Value value, Buffer& buffer, const void* from, std::size_t bytes) {
-    buffer = Buffer(device_.context, static_cast<std::int64_t>(bytes));
-    copy_from_host(device_.context, buffer.data(), from, buffer.bytes());
-    executor_->bind(value, buffer.data());
-  }
-
   Device device_;
   Workers workers_;
   std::array<std::int64_t, 1> batch_;
   Parameters parameters_;
   EvaluationGraph evaluation_;
+  LabelledImages images_;
+  std::optional<LabelledDeviceData> data_;
   std::unique_ptr<TrainingMemory> memory_;
-  Buffer images_, labels_, means_, step_;
+  std::unique_ptr<InputMemory> input_memory_;
+  Buffer step_;
   std::unique_ptr<Executor> executor_;
   Sequence sequence_{device_.context};
 };

@@ -3,7 +3,7 @@
 // conv_block_forward, gather_labels and evaluate_schedule do one after the other; on CUDA it is one
 // launch.
 //
-//   x[row] = (images[sample_index(sampler, *step * batch + r)] - mean) * factor,  r: row in segment
+//   x[row] = (images[sample_index(sampler, *step * batch + r)] - mean) * scale,  r: row in segment
 //   pooled, winner = conv_block_forward(x, filter, bias)
 // Rows of the segments stand one after the other. Positions outside a picture count as zero, after
 // normalisation.
@@ -28,7 +28,7 @@ struct SampledSegment {
   std::int64_t stored_channels = 0;      // C, or 1: replicated
   Sampler sampler;
   std::int64_t rows = 0;                 // of this step; may be 0
-  const std::uint8_t* labels = nullptr;  // (sampler.size); null: no labels
+  const std::int32_t* labels = nullptr;  // (sampler.size); null: no labels
   std::int32_t* row_labels = nullptr;    // (rows), overwritten
 };
 
@@ -43,8 +43,8 @@ struct SampledConvBlock {
   ConvBlockShape shape;  // N: rows of all segments; dilation_w is 1
   std::span<const SampledSegment> segments = {};
   const std::int64_t* step = nullptr;
-  const float* mean = nullptr;  // (C), in units of a byte
-  float factor = 1.0F;
+  const float* mean = nullptr;   // (C), in units of a byte
+  const float* scale = nullptr;  // (C), of what is left
   const float* filter = nullptr;
   const float* bias = nullptr;
   float* pooled = nullptr;

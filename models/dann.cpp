@@ -1,6 +1,7 @@
 #include "models/dann.h"
 
 #include <array>
+#include <utility>
 
 #include "runtime/ops/bce_with_logits.h"
 #include "runtime/ops/constant_rows.h"
@@ -11,6 +12,21 @@
 #include "runtime/ops/softmax_cross_entropy.h"
 
 namespace gradflip {
+namespace {
+
+constexpr float kByteScale = 1.0F / 255.0F;
+
+}  // namespace
+
+NetworkInput digits_input(std::vector<float> channel_means) {
+  NetworkInput input{{kImageSize, kImageSize, kImageChannels},
+                     Dtype::kU8,
+                     std::move(channel_means),
+                     std::vector<float>(kImageChannels, kByteScale)};
+  require_valid(input);
+  return input;
+}
+
 Value feature_extractor(NetworkBuilder& network, Value x) {
   const Value h = conv_block(network, "feature_extractor.conv1", x, {.filters = 32});
   return conv_block(network, "feature_extractor.conv2", h, {.filters = 48});

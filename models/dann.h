@@ -7,7 +7,10 @@
 #pragma once
 
 #include <cstdint>
+#include <vector>
 
+#include "models/data/domain_data.h"
+#include "models/data/network_input.h"
 #include "models/layers.h"
 #include "models/options.h"
 #include "runtime/graph.h"
@@ -19,11 +22,11 @@ inline constexpr std::int64_t kImageSize = 28;
 inline constexpr std::int64_t kImageChannels = 3;
 inline constexpr std::int64_t kNumClasses = 10;
 
-// The batch's segments: source pictures first, then target pictures.
-inline constexpr int kSource = 0;
-inline constexpr int kTarget = 1;
+// 28x28 pictures of three channels, which enter as byte/255 minus the mean. channel_means: in units
+// of a byte.
+NetworkInput digits_input(std::vector<float> channel_means);
 
-// x: rows x (28, 28, 3) -> features
+// x: rows x (28, 28, 3), or any pictures that leave the second pool something -> features
 Value feature_extractor(NetworkBuilder& network, Value x);
 // -> rows x (num_classes) logits
 Value label_predictor(NetworkBuilder& network, Value features, std::int64_t num_classes);

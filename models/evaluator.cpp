@@ -2,48 +2,43 @@
 
 #include <algorithm>
 #include <array>
-#include <span>
 
-#include "models/network_input.h"
+#include "kernels/require.h"
 #include "runtime/errors.h"
 #include "runtime/sharding.h"
 
 namespace gradflip {
 namespace {
 
-// Pictures that go through the network at once.
+// Samples that go through the network at once.
 constexpr std::int64_t kEvaluationBatch = 512;
 
-const LabelledImages& checked(const LabelledImages& data, std::int64_t num_classes) {
-  require_fits(data, num_classes, "evaluation set");
-  if (data.images.count == 0) throw DataError("evaluation set: no pictures");
-  return data;
-}
-
-Buffer to_context(const Context& context, const std::vector<std::uint8_t>& bytes) {
-  Buffer buffer(context, static_cast<std::int64_t>(bytes.size()));
-  copy_from_host(context, buffer.data(), bytes.data(), buffer.bytes());
-  return buffer;
+const DatasetShape& checked(const EvaluatedNetwork& network, const LabelledDeviceData& data) {
+  data.require_on(network.context);
+  require_takes(network.input, data);
+  data.require_labels_below(network.num_classes);
+  if (data.count() == 0) {
+    throw DataError(message(data.name(), ": no ", noun_of(data.shape().dtype), "s"));
+  }
+  return data.shape();
 }
 
 }  // namespace
 
-Evaluator::Evaluator(const EvaluatedNetwork& network, const LabelledImages& data)
+Evaluator::Evaluator(const EvaluatedNetwork& network, const LabelledDeviceData& data)
     : context_(network.context),
-      count_(checked(data, network.num_classes).images.count),
+      count_(checked(network, data).count),
       batch_(std::min(kEvaluationBatch, count_)),
-      graph_(build_evaluation_graph(dataset_shape(data.images), network.num_classes, batch_,
+      graph_(build_evaluation_graph(network.input, data.shape(), network.num_classes, batch_,
                                     network.precision, network.parameters,
                                     batch_cut(network.context).whole())),
-      images_(to_context(context_, data.images.pixels)),
-      labels_(to_context(context_, data.labels)),
       step_(context_, sizeof(std::int64_t)),
       executor_(graph_.graph, network.parameters, network.blocks, context_, network.workers,
                 std::array<std::int64_t, 1>{batch_}) {
   executor_.bind(graph_.step, step_.data());
-  executor_.bind(graph_.images, images_.data());
-  executor_.bind(graph_.labels, labels_.data());
-  executor_.bind(graph_.channel_means, network.channel_means.data());
+  executor_.bind(graph_.samples, data.samples());
+  executor_.bind(graph_.labels, data.labels());
+  network.input_memory.bind(executor_, graph_.input);
 }
 
 double Evaluator::accuracy() {

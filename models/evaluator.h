@@ -1,11 +1,12 @@
-// Measures a network on labelled pictures, again and again: the pictures stay in the context's
-// memory, and so do the graph and its scratch.
+// Measures a network on a labelled data set, again and again: the graph and its scratch stay.
 #pragma once
 
 #include <cstdint>
 
 #include "kernels/math_mode.h"
-#include "models/domain_data.h"
+#include "models/data/device_data.h"
+#include "models/data/input_values.h"
+#include "models/data/network_input.h"
 #include "models/training_graph.h"
 #include "runtime/executor.h"
 
@@ -17,20 +18,21 @@ struct EvaluatedNetwork {
   const ParameterBlocks& blocks;
   const Context& context;
   Workers& workers;
-  const Buffer& channel_means;
+  const NetworkInput& input;
+  const InputMemory& input_memory;
   std::int64_t num_classes = 0;
   Math precision = Math::kF32;
 };
 
 class Evaluator {
  public:
-  // Throws DataError for pictures or labels that do not fit the network or each other, or none.
-  // Copies the pictures.
-  Evaluator(const EvaluatedNetwork& network, const LabelledImages& data);
+  // Throws DataError for samples or labels that do not fit the network, or none. The data must
+  // outlive the evaluator.
+  Evaluator(const EvaluatedNetwork& network, const LabelledDeviceData& data);
   Evaluator(const Evaluator&) = delete;
   Evaluator& operator=(const Evaluator&) = delete;
 
-  // Share of pictures whose label the label predictor gets right, with the weights as they are now.
+  // Share of samples whose label the label predictor gets right, with the weights as they are now.
   // Touches nothing else.
   double accuracy();
 
@@ -38,7 +40,7 @@ class Evaluator {
   Context context_;
   std::int64_t count_, batch_;
   EvaluationGraph graph_;
-  Buffer images_, labels_, step_;
+  Buffer step_;
   Executor executor_;
 };
 

@@ -8,9 +8,8 @@
 #include <span>
 
 #include "kernels/require.h"
-#include "models/dann.h"
+#include "models/data/input_values.h"
 #include "models/divergence.h"
-#include "models/network_input.h"
 #include "models/training_graph.h"
 #include "runtime/errors.h"
 #include "runtime/executor.h"
@@ -25,18 +24,14 @@ namespace {
 // one step of a small batch.
 constexpr std::int64_t kStepsPerLook = 64;
 
-void require_batch(const Images& images, std::int64_t batch, const std::string& what) {
-  if (images.count < batch) {
-    throw DataError(message(what, ": ", images.count, " pictures are fewer than a batch of ", batch,
-                            "; use a smaller --batch"));
-  }
-}
-
-void require_means(const std::vector<float>& means) {
-  GRADFLIP_REQUIRE(means.size() == kImageChannels,
-                   message("trainer: ", means.size(), " channel means; expected ", kImageChannels));
-  for (const float mean : means) {
-    GRADFLIP_REQUIRE(std::isfinite(mean), message("trainer: a channel mean is ", mean));
+// That the network can take the set, and a step its batch.
+void require_fits(const NetworkInput& input, const DeviceData& data, const Context& context,
+                  std::int64_t batch) {
+  data.require_on(context);
+  require_takes(input, data);
+  if (data.count() < batch) {
+    throw DataError(message(data.name(), ": ", data.count(), " ", noun_of(data.shape().dtype), "s",
+                            " are fewer than a batch of ", batch, "; use a smaller --batch"));
   }
 }
 
@@ -49,47 +44,31 @@ struct Trainer::State {
         seed(run_seed),
         device(run_device),
         context(run_device.context),
-        workers(threads) {
+        workers(threads),
+        input(data.input) {
     require_valid(options);
-    GRADFLIP_REQUIRE(data.labelled != nullptr, "trainer: no labelled pictures");
-    require_means(data.channel_means);
-    const LabelledImages& labelled = *data.labelled;
-    require_fits(labelled, labelled.num_classes, "labelled training set");
-    require_batch(labelled.images, options.source_batch, "labelled training set");
+    GRADFLIP_REQUIRE(data.labelled != nullptr, "trainer: no labelled data");
+    require_valid(input);
+    require_fits(input, *data.labelled, context, options.source_batch);
     has_domain_classifier = data.unlabelled != nullptr;
     if (has_domain_classifier) {
-      require_fits(data.unlabelled->images, "unlabelled training set");
-      require_batch(data.unlabelled->images, options.target_batch, "unlabelled training set");
+      require_fits(input, *data.unlabelled, context, options.target_batch);
     }
-    num_classes = labelled.num_classes;
-    steps_per_epoch = labelled.images.count / options.source_batch;
+    num_classes = data.labelled->num_classes();
+    steps_per_epoch = data.labelled->count() / options.source_batch;
     total_steps = options.steps > 0 ? options.steps : options.epochs * steps_per_epoch;
     rows[kSource] = options.source_batch;
     rows[kTarget] = has_domain_classifier ? options.target_batch : 0;
-    upload(data);
     build(data);
-  }
-
-  void upload(const TrainingData& data) {
-    const auto to_context = [&](const std::vector<std::uint8_t>& bytes) {
-      Buffer buffer(context, static_cast<std::int64_t>(bytes.size()));
-      copy_from_host(context, buffer.data(), bytes.data(), buffer.bytes());
-      return buffer;
-    };
-    labelled_images = to_context(data.labelled->images.pixels);
-    labels = to_context(data.labelled->labels);
-    if (has_domain_classifier) unlabelled_images = to_context(data.unlabelled->images.pixels);
-    channel_means = Buffer(context, kImageChannels * 4);
-    copy_from_host(context, channel_means.data(), data.channel_means.data(), channel_means.bytes());
-    host_channel_means = data.channel_means;
   }
 
   void build(const TrainingData& data) {
     const DatasetShape unlabelled =
-        has_domain_classifier ? dataset_shape(data.unlabelled->images) : DatasetShape{};
+        has_domain_classifier ? data.unlabelled->shape() : DatasetShape{};
     training = build_training_graph(
-        options, dataset_shape(data.labelled->images), num_classes, unlabelled, seed, total_steps,
+        options, input, data.labelled->shape(), num_classes, unlabelled, seed, total_steps,
         parameters, {.whole_batch = batch_cut(context).whole(), .record_capacity = kStepsPerLook});
+    input_memory = std::make_unique<InputMemory>(context, input);
     memory = std::make_unique<TrainingMemory>(context, parameters, seed);
     executor = std::make_unique<Executor>(training.graph, parameters, memory->blocks(), context,
                                           workers, rows);
@@ -98,11 +77,11 @@ struct Trainer::State {
     records = Buffer(context, training.graph.type(training.records).shape.size() * 4);
     host_records.resize(static_cast<std::size_t>(records.bytes() / 4));
     executor->bind(training.records, records.data());
-    executor->bind(training.labelled_images, labelled_images.data());
-    executor->bind(training.labels, labels.data());
-    executor->bind(training.channel_means, channel_means.data());
+    input_memory->bind(*executor, training.input);
+    executor->bind(training.labelled_samples, data.labelled->samples());
+    executor->bind(training.labels, data.labelled->labels());
     if (has_domain_classifier) {
-      executor->bind(training.unlabelled_images, unlabelled_images.data());
+      executor->bind(training.unlabelled_samples, data.unlabelled->samples());
     }
   }
 
@@ -150,13 +129,15 @@ struct Trainer::State {
   Device device;  // keeps alive what the context refers to
   Context context;
   Workers workers;
+  NetworkInput input;
   bool has_domain_classifier = false;
-  std::int64_t num_classes = kNumClasses;
+  std::int64_t num_classes = 0;
   std::int64_t steps_per_epoch = 0, total_steps = 0, steps_done = 0;
   std::array<std::int64_t, 2> rows{};
 
-  Buffer labelled_images, labels, unlabelled_images, channel_means, records;
-  std::vector<float> host_channel_means, host_records;
+  std::unique_ptr<InputMemory> input_memory;
+  Buffer records;
+  std::vector<float> host_records;
   StepMeans epoch;  // of the current epoch's steps so far
   Parameters parameters;
   std::unique_ptr<TrainingMemory> memory;
@@ -193,15 +174,15 @@ StepReport Trainer::run(std::int64_t count) {
 
 StepReport Trainer::epoch_report() const { return state_->epoch.report(); }
 
-std::unique_ptr<Evaluator> Trainer::evaluator(const LabelledImages& data) {
+std::unique_ptr<Evaluator> Trainer::evaluator(const LabelledDeviceData& data) {
   State& s = *state_;
   return std::make_unique<Evaluator>(
-      EvaluatedNetwork{s.parameters, s.memory->blocks(), s.context, s.workers, s.channel_means,
-                       s.num_classes, s.options.precision},
+      EvaluatedNetwork{s.parameters, s.memory->blocks(), s.context, s.workers, s.input,
+                       *s.input_memory, s.num_classes, s.options.precision},
       data);
 }
 
-double Trainer::evaluate(const LabelledImages& data) { return evaluator(data)->accuracy(); }
+double Trainer::evaluate(const LabelledDeviceData& data) { return evaluator(data)->accuracy(); }
 
 const Graph& Trainer::graph() const { return state_->training.graph; }
 void Trainer::observe(LaunchObserver* observer) { state_->executor->observe(observer); }
@@ -256,13 +237,12 @@ void Trainer::save(const std::filesystem::path& path) const {
   for (const NamedTensor& tensor : tensors) {
     file[tensor.name] = {"F32", tensor.shape, std::as_bytes(std::span(tensor.values))};
   }
-  const std::vector<float>& means = state_->host_channel_means;
   write_safetensors(path, file,
                     {{"format", "gradflip"},
                      {"network", "paper-mnist"},
                      {"preset", state_->options.preset},
                      {"num_classes", std::to_string(state_->num_classes)},
-                     {"channel_means", fmt::format("{},{},{}", means[0], means[1], means[2])},
+                     {"channel_means", fmt::format("{}", fmt::join(state_->input.means, ","))},
                      {"seed", std::to_string(state_->seed)},
                      {"steps", std::to_string(state_->steps_done)}});
 }

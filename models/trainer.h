@@ -9,7 +9,8 @@
 #include <string>
 #include <vector>
 
-#include "models/domain_data.h"
+#include "models/data/device_data.h"
+#include "models/data/network_input.h"
 #include "models/evaluator.h"
 #include "models/options.h"
 #include "models/step_report.h"
@@ -19,13 +20,12 @@
 
 namespace gradflip {
 
-// What a run learns from. A DANN has both parts; source-only and train-on-target have `labelled`
-// alone. The trainer copies the pictures.
+// What a run learns from, and how the network takes it. A DANN has both parts; source-only and
+// train-on-target have `labelled` alone. The data must outlive the trainer, which has no copy.
 struct TrainingData {
-  const LabelledImages* labelled = nullptr;
-  const UnlabelledImages* unlabelled = nullptr;  // null: no domain classifier
-  std::vector<float> channel_means;  // subtracted from every picture, in units of a byte; 3 of
-                                     // them, finite
+  const LabelledDeviceData* labelled = nullptr;
+  const DeviceData* unlabelled = nullptr;  // null: no domain classifier
+  NetworkInput input;
 };
 
 struct NamedTensor {
@@ -36,9 +36,9 @@ struct NamedTensor {
 
 class Trainer {
  public:
-  // Throws std::invalid_argument for options or means out of range; DataError for pictures that do
-  // not fit the network (28x28, 1 or 3 channels) or are fewer than a batch, for pixels or labels
-  // that are not as many as the pictures need, and for labels or a number of classes out of range.
+  // Throws std::invalid_argument for options or an input out of range, and for data in another
+  // device's memory; DataError for samples that the input does not take or that are fewer than a
+  // batch.
   Trainer(const TrainingOptions& options, const TrainingData& data, std::uint64_t seed,
           const Device& device, int threads);
   ~Trainer();
@@ -58,11 +58,10 @@ class Trainer {
   // seed, same bits, however calls of run() cut the steps.
   StepReport epoch_report() const;
 
-  // Share of pictures whose label the label predictor gets right. Does not touch the training
-  // state.
-  double evaluate(const LabelledImages& data);
-  // For measuring the same pictures again and again. Must not outlive the trainer.
-  std::unique_ptr<Evaluator> evaluator(const LabelledImages& data);
+  // Share of samples whose label the label predictor gets right. Does not touch the training state.
+  double evaluate(const LabelledDeviceData& data);
+  // For measuring the same samples again and again. Must not outlive the trainer, nor the data.
+  std::unique_ptr<Evaluator> evaluator(const LabelledDeviceData& data);
 
   // All weights in PyTorch's conventions: KCRS filters, (out, in) matrices, features flattened C,
   // H, W.

@@ -17,20 +17,15 @@
 namespace gradflip {
 namespace {
 
-// Pictures reach the network as x/255 minus the channel means.
-constexpr float kByteScale = 1.0F / 255.0F;
-
-ValueType images_type(const DatasetShape& data) {
-  return {Dtype::kU8, {data.count, data.height, data.width, data.channels}, {}};
-}
-
 // Every value that the trainer reads, in one list, so that a rewrite can carry them over.
 std::vector<Value*> values_of(TrainingGraph& t) {
   ops::UpdateValues& update = t.update.update;
-  return {&t.labelled_images, &t.labels,       &t.unlabelled_images, &t.channel_means,
-          &t.records,         &update.weights, &update.gradients,    &update.slots[0],
-          &t.update.step,     &update.guard,   &t.label_loss,        &t.domain_loss,
-          &t.domain_correct,  &t.lambda,       &t.learning_rate};
+  return {&t.labelled_samples, &t.labels,         &t.unlabelled_samples,
+          &t.input.means,      &t.input.scales,   &t.records,
+          &update.weights,     &update.gradients, &update.slots[0],
+          &t.update.step,      &update.guard,     &t.label_loss,
+          &t.domain_loss,      &t.domain_correct, &t.lambda,
+          &t.learning_rate};
 }
 
 std::vector<Value*> values_of(std::vector<Term>& terms) {
@@ -40,7 +35,7 @@ std::vector<Value*> values_of(std::vector<Term>& terms) {
 }
 
 std::vector<Value*> values_of(EvaluationGraph& e) {
-  return {&e.step, &e.images, &e.labels, &e.channel_means, &e.correct};
+  return {&e.step, &e.samples, &e.labels, &e.input.means, &e.input.scales, &e.correct};
 }
 
 // Applies a rewrite(graph, keep) and follows the values to where they are now.
@@ -81,22 +76,23 @@ auto fuse_head(SampledPictures pictures) {
   };
 }
 
-void declare_inputs(TrainingGraph& t, const DatasetShape& labelled,
+void declare_inputs(TrainingGraph& t, const NetworkInput& input, const DatasetShape& labelled,
                     const DatasetShape& unlabelled) {
   t.update.step = t.graph.external("step", {Dtype::kI64, {}, {}});
-  t.labelled_images = t.graph.external("labelled images", images_type(labelled));
-  t.labels = t.graph.external("labels", {Dtype::kU8, {labelled.count}, {}});
-  t.channel_means = t.graph.external("channel means", {Dtype::kF32, {kImageChannels}, {}});
+  t.labelled_samples = t.graph.external("labelled samples", labelled.type());
+  t.labels = t.graph.external("labels", {Dtype::kI32, {labelled.count}, {}});
+  t.input = declare_input(t.graph, input);
   if (unlabelled.count > 0) {
-    t.unlabelled_images = t.graph.external("unlabelled images", images_type(unlabelled));
+    t.unlabelled_samples = t.graph.external("unlabelled samples", unlabelled.type());
   }
 }
 
-// Pictures in, losses out: the forward half of a step. What it returns is to be made small.
+// Samples in, losses out: the forward half of a step. What it returns is to be made small.
 std::vector<Term> append_forward(TrainingGraph& t, const TrainingOptions& options,
-                                 const DatasetShape& labelled, std::int64_t num_classes,
-                                 const DatasetShape& unlabelled, std::uint64_t seed,
-                                 std::int64_t total_steps, Parameters& parameters) {
+                                 const NetworkInput& input, const DatasetShape& labelled,
+                                 std::int64_t num_classes, const DatasetShape& unlabelled,
+                                 std::uint64_t seed, std::int64_t total_steps,
+                                 Parameters& parameters) {
   Graph& graph = t.graph;
   NetworkBuilder network(graph, parameters, options.precision);
   const auto sample = [&](int domain, std::int64_t size, std::int64_t batch) {
@@ -105,12 +101,12 @@ std::vector<Term> append_forward(TrainingGraph& t, const TrainingOptions& option
         {.seed = seed, .stream = static_cast<std::uint32_t>(domain), .size = size, .batch = batch});
   };
   const Value source_indices = sample(kSource, labelled.count, options.source_batch);
-  std::vector<ops::ImageSource> sources{{t.labelled_images, source_indices}};
+  std::vector<InputSource> sources{{t.labelled_samples, source_indices}};
   if (unlabelled.count > 0) {
     sources.push_back(
-        {t.unlabelled_images, sample(kTarget, unlabelled.count, options.target_batch)});
+        {t.unlabelled_samples, sample(kTarget, unlabelled.count, options.target_batch)});
   }
-  const Value x = ops::gather_normalize(graph, sources, t.channel_means, kByteScale);
+  const Value x = gather_input(graph, input, t.input, sources);
   const Value labels = ops::gather_labels(graph, t.labels, source_indices);
 
   const Value features = feature_extractor(network, x);
@@ -149,15 +145,15 @@ void append_records(TrainingGraph& t, std::int64_t capacity) {
 
 }  // namespace
 
-TrainingGraph build_training_graph(const TrainingOptions& options, const DatasetShape& labelled,
-                                   std::int64_t num_classes, const DatasetShape& unlabelled,
-                                   std::uint64_t seed, std::int64_t total_steps,
-                                   Parameters& parameters,
+TrainingGraph build_training_graph(const TrainingOptions& options, const NetworkInput& input,
+                                   const DatasetShape& labelled, std::int64_t num_classes,
+                                   const DatasetShape& unlabelled, std::uint64_t seed,
+                                   std::int64_t total_steps, Parameters& parameters,
                                    const TrainingGraphOptions& graph_options) {
   TrainingGraph training;
-  declare_inputs(training, labelled, unlabelled);
-  std::vector<Term> terms = append_forward(training, options, labelled, num_classes, unlabelled,
-                                           seed, total_steps, parameters);
+  declare_inputs(training, input, labelled, unlabelled);
+  std::vector<Term> terms = append_forward(training, options, input, labelled, num_classes,
+                                           unlabelled, seed, total_steps, parameters);
   training.learning_rate = ops::evaluate_schedule(training.graph, training.update.step,
                                                   learning_rate_schedule(options, total_steps));
   const bool fuse_whole = graph_options.fuse && graph_options.whole_batch;
@@ -185,20 +181,20 @@ const char* guarded_quantity(std::int32_t quantity, bool has_domain_classifier) 
   return quantity == 0 ? "label loss" : "domain loss";
 }
 
-EvaluationGraph build_evaluation_graph(const DatasetShape& data, std::int64_t num_classes,
-                                       std::int64_t batch, Math precision,
+EvaluationGraph build_evaluation_graph(const NetworkInput& input, const DatasetShape& data,
+                                       std::int64_t num_classes, std::int64_t batch, Math precision,
                                        const Parameters& parameters, bool whole_batch) {
   EvaluationGraph evaluation;
   Graph& graph = evaluation.graph;
   evaluation.step = graph.external("step", {Dtype::kI64, {}, {}});
-  evaluation.images = graph.external("images", images_type(data));
-  evaluation.labels = graph.external("labels", {Dtype::kU8, {data.count}, {}});
-  evaluation.channel_means = graph.external("channel means", {Dtype::kF32, {kImageChannels}, {}});
+  evaluation.samples = graph.external("samples", data.type());
+  evaluation.labels = graph.external("labels", {Dtype::kI32, {data.count}, {}});
+  evaluation.input = declare_input(graph, input);
   NetworkBuilder network(graph, parameters, precision);
   const Value indices = ops::sample_indices(graph, evaluation.step, kSource,
                                             {.size = data.count, .batch = batch, .shuffle = false});
-  const std::array<ops::ImageSource, 1> sources{{{evaluation.images, indices}}};
-  const Value x = ops::gather_normalize(graph, sources, evaluation.channel_means, kByteScale);
+  const std::array<InputSource, 1> sources{{{evaluation.samples, indices}}};
+  const Value x = gather_input(graph, input, evaluation.input, sources);
   const Value logits = label_predictor(network, feature_extractor(network, x), num_classes);
   evaluation.correct =
       ops::count_correct(graph, logits, ops::gather_labels(graph, evaluation.labels, indices));

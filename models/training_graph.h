@@ -4,6 +4,9 @@
 
 #include <cstdint>
 
+#include "models/data/input_values.h"
+#include "models/data/network_input.h"
+#include "models/data/samples.h"
 #include "models/options.h"
 #include "models/training_step.h"
 #include "runtime/graph.h"
@@ -11,18 +14,15 @@
 
 namespace gradflip {
 
-// A data set as the graph sees it.
-struct DatasetShape {
-  std::int64_t count = 0, height = 0, width = 0, channels = 0;
-};
-
 struct TrainingGraph {
   Graph graph;
 
-  // External values, to be bound; TrainingMemory binds those of `update`.
-  Value labelled_images, labels;  // u8
-  Value unlabelled_images;        // u8; none() without a domain classifier
-  Value channel_means;            // f32 (3)
+  // External values, to be bound; TrainingMemory binds those of `update`, InputMemory those of
+  // `input`.
+  Value labelled_samples;    // DatasetShape::type()
+  Value labels;              // i32
+  Value unlabelled_samples;  // none() without a domain classifier
+  InputValues input;
   TrainingStep update;
 
   // Results of a step, f32 scalars; the domain's are none() without a domain classifier.
@@ -56,30 +56,32 @@ constexpr std::int64_t step_record_columns(bool has_domain_classifier) {
   return has_domain_classifier ? 5 : 2;
 }
 
-// unlabelled.count = 0: no domain classifier. Declares the parameters in `parameters`, which starts
-// empty. total_steps is the length of the run that the schedules span.
-TrainingGraph build_training_graph(const TrainingOptions& options, const DatasetShape& labelled,
-                                   std::int64_t num_classes, const DatasetShape& unlabelled,
-                                   std::uint64_t seed, std::int64_t total_steps,
-                                   Parameters& parameters,
+// Both data sets are what `input` takes. unlabelled.count = 0: no domain classifier. Declares the
+// parameters in `parameters`, which starts empty. total_steps is the length of the run that the
+// schedules span.
+TrainingGraph build_training_graph(const TrainingOptions& options, const NetworkInput& input,
+                                   const DatasetShape& labelled, std::int64_t num_classes,
+                                   const DatasetShape& unlabelled, std::uint64_t seed,
+                                   std::int64_t total_steps, Parameters& parameters,
                                    const TrainingGraphOptions& graph_options = {});
 
 // What FiniteGuard::quantity = i stands for: "label loss", "domain loss" or "gradient".
 const char* guarded_quantity(std::int32_t quantity, bool has_domain_classifier);
 bool is_guarded_gradient(std::int32_t quantity, bool has_domain_classifier);
 
-// A pass over labelled pictures in their own order, `batch` at a time, that counts correct
+// A pass over labelled samples in their own order, `batch` at a time, that counts correct
 // predictions. whole_batch as in TrainingGraphOptions.
 struct EvaluationGraph {
   Graph graph;
-  Value step, images, labels, channel_means;  // external
-  Value correct;                              // f32 scalar
+  Value step, samples, labels;  // external, as are input's
+  InputValues input;
+  Value correct;  // f32 scalar
 };
 
 // Uses parameters that a training graph declared; throws std::invalid_argument if one is missing or
 // has another shape.
-EvaluationGraph build_evaluation_graph(const DatasetShape& data, std::int64_t num_classes,
-                                       std::int64_t batch, Math precision,
+EvaluationGraph build_evaluation_graph(const NetworkInput& input, const DatasetShape& data,
+                                       std::int64_t num_classes, std::int64_t batch, Math precision,
                                        const Parameters& parameters, bool whole_batch = false);
 
 }  // namespace gradflip

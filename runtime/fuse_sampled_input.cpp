@@ -28,6 +28,7 @@ class Head {
   void append(Successor& fused, bool keep_pictures) const {
     ops::SampledConvBlockInputs inputs{.step = fused.now(step_),
                                        .mean = fused.now(mean_),
+                                       .scale = fused.now(scale_),
                                        .filter = fused.now(filter_),
                                        .bias = fused.now(bias_),
                                        .images = images_};
@@ -35,8 +36,8 @@ class Head {
       images.images = fused.now(images.images);
       if (!images.labels.none()) images.labels = fused.now(images.labels);
     }
-    const ops::SampledConvBlockOutputs outputs = ops::sampled_conv_block(
-        fused.graph(), inputs, {geometry_, factor_, schedules_, keep_pictures});
+    const ops::SampledConvBlockOutputs outputs =
+        ops::sampled_conv_block(fused.graph(), inputs, {geometry_, schedules_, keep_pictures});
     fused.becomes(pooled_, outputs.pooled);
     for (std::size_t i = 0; i < images_.size(); ++i) {
       if (!row_labels_[i].none()) fused.becomes(row_labels_[i], outputs.labels[i]);
@@ -80,10 +81,10 @@ class Head {
 
   bool find_samples(std::int32_t gather) {
     const Node& node = this->node(gather);
-    factor_ = *ops::gather_normalize_factor(*node.op);
     mean_ = node.inputs[0];
-    if (!is_external(mean_)) return false;
-    for (std::size_t i = 1; i + 1 < node.inputs.size(); i += 2) {
+    scale_ = node.inputs[1];
+    if (!is_external(mean_) || !is_external(scale_)) return false;
+    for (std::size_t i = 2; i + 1 < node.inputs.size(); i += 2) {
       if (!is_external(node.inputs[i]) || !add_segment(node.inputs[i], node.inputs[i + 1])) {
         return false;
       }
@@ -93,7 +94,7 @@ class Head {
 
   bool add_segment(Value images, Value indices) {
     const Node* sample = rewrite_.producer(indices);
-    const ops::SampledRows* rows = sample == nullptr ? nullptr : ops::sampled_rows(*sample->op);
+    const auto* rows = sample == nullptr ? nullptr : attributes_of<ops::SampledRows>(*sample->op);
     if (rows == nullptr || (!step_.none() && !(sample->inputs[0] == step_))) return false;
     step_ = sample->inputs[0];
     nodes_.push_back(rewrite_.producer_index(indices));
@@ -103,7 +104,7 @@ class Head {
     std::int32_t index = -1;
     for (const Node& reader : graph_.nodes()) {
       ++index;
-      if (reader.op->name() != "gather_labels" || !(reader.inputs[1] == indices)) continue;
+      if (!is<ops::GatherLabelsAttributes>(*reader.op) || !(reader.inputs[1] == indices)) continue;
       if (!images_.back().labels.none() || !is_external(reader.inputs[0])) return false;
       images_.back().labels = reader.inputs[0];
       row_labels_.back() = reader.outputs[0];
@@ -132,8 +133,7 @@ class Head {
   bool matches_ = false;
   std::vector<std::int32_t> nodes_;
   ops::ConvBlockGeometry geometry_;
-  float factor_ = 1.0F;
-  Value step_, mean_, filter_, bias_, pooled_;
+  Value step_, mean_, scale_, filter_, bias_, pooled_;
   std::vector<ops::SampledImages> images_;
   std::vector<Value> row_labels_;  // of each of images_
   std::vector<Schedule> schedules_;
@@ -146,7 +146,7 @@ Rewritten fuse_sampled_input(const Graph& graph, std::span<const Value> keep,
                              SampledPictures pictures) {
   GraphRewrite rewrite(graph, keep);
   for (std::size_t index = 0; index < graph.nodes().size(); ++index) {
-    if (ops::gather_normalize_factor(*graph.nodes()[index].op) == nullptr) continue;
+    if (!is<ops::GatherNormalizeAttributes>(*graph.nodes()[index].op)) continue;
     const Head head(graph, rewrite, static_cast<std::int32_t>(index));
     if (!head.matches()) continue;
     // Everything that it reads is an input of the graph, so it can stand where the first stood.

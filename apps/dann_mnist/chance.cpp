@@ -16,7 +16,9 @@ constexpr double kLearnedShareOfLoss = 0.5;
 // Of each class, the share of the pictures that have it.
 std::vector<double> shares(const LabelledImages& data) {
   std::vector<double> result(static_cast<std::size_t>(data.num_classes), 0.0);
-  for (const std::uint8_t label : data.labels) result[label] += 1.0;  // exact, so that all are 1
+  for (const std::int32_t label : data.labels) {
+    result[static_cast<std::size_t>(label)] += 1.0;  // exact, so that all are 1
+  }
   for (double& share : result) share /= static_cast<double>(data.labels.size());
   return result;
 }

@@ -5,7 +5,7 @@
 #include <string>
 
 #include "apps/common/report/run_result.h"
-#include "models/domain_data.h"
+#include "models/data/domain_data.h"
 
 namespace gradflip {
 

@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "apps/dann_mnist/data_sources.h"
-#include "models/domain_data.h"
+#include "models/data/domain_data.h"
 
 namespace gradflip {
 

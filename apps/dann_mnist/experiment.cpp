@@ -31,10 +31,10 @@ class Run {
       : experiment_(experiment),
         has_domain_classifier_(data.unlabelled != nullptr),
         trainer_(experiment.options, data, result.seed, experiment.device, experiment.threads),
-        source_test_(trainer_.evaluator(experiment.data.source_test)),
+        source_test_(trainer_.evaluator(experiment.sets.source_test())),
         result_(result) {
-    if (experiment.data.target_test) {
-      target_test_ = trainer_.evaluator(*experiment.data.target_test);
+    if (const LabelledDeviceData* target_test = experiment.sets.target_test()) {
+      target_test_ = trainer_.evaluator(*target_test);
     }
     result_.steps_per_epoch = trainer_.steps_per_epoch();
     result_.data_seconds = run_time_.seconds();
@@ -145,7 +145,7 @@ RunResult run(const Experiment& experiment, Mode mode, const TrainingData& data,
   RunResult result;
   result.mode = mode;
   result.seed = seed;
-  result.measures_target = experiment.data.target_test.has_value();
+  result.measures_target = experiment.sets.target_test() != nullptr;
   try {
     Run(experiment, data, result).train();
   } catch (const std::exception& error) {
@@ -163,21 +163,19 @@ RunError run_error_of(const std::exception& error) {
 }
 
 RunResult source_only(const Experiment& experiment, std::uint64_t seed) {
-  const ExperimentData& data = experiment.data;
-  return run(experiment, Mode::kSourceOnly, {&data.source_train, nullptr, data.channel_means},
-             seed);
+  return run(experiment, Mode::kSourceOnly,
+             {&experiment.sets.source_train(), nullptr, experiment.input}, seed);
 }
 
 RunResult dann(const Experiment& experiment, std::uint64_t seed) {
-  const ExperimentData& data = experiment.data;
-  return run(experiment, Mode::kDann, {&data.source_train, &data.target_train, data.channel_means},
-             seed);
+  const DeviceSets& sets = experiment.sets;
+  return run(experiment, Mode::kDann,
+             {&sets.source_train(), &sets.target_train(), experiment.input}, seed);
 }
 
-RunResult train_on_target(const Experiment& experiment, const LabelledImages& labelled_target,
-                          std::uint64_t seed) {
+RunResult train_on_target(const Experiment& experiment, std::uint64_t seed) {
   return run(experiment, Mode::kTargetOnly,
-             {&labelled_target, nullptr, experiment.data.channel_means}, seed);
+             {experiment.sets.labelled_target(), nullptr, experiment.input}, seed);
 }
 
 }  // namespace gradflip

@@ -8,7 +8,8 @@
 
 #include "apps/common/report/run_result.h"
 #include "apps/common/run/progress.h"
-#include "apps/dann_mnist/data_sources.h"
+#include "apps/dann_mnist/device_sets.h"
+#include "models/data/network_input.h"
 #include "models/options.h"
 #include "models/trainer.h"
 #include "runtime/device.h"
@@ -17,7 +18,8 @@ namespace gradflip {
 
 // What the runs of an experiment share.
 struct Experiment {
-  const ExperimentData& data;
+  const DeviceSets& sets;
+  const NetworkInput& input;  // how the network takes their pictures
   const TrainingOptions& options;
   const Device& device;
   int threads;
@@ -33,8 +35,8 @@ struct Experiment {
 // are lost.
 RunResult source_only(const Experiment& experiment, std::uint64_t seed);
 RunResult dann(const Experiment& experiment, std::uint64_t seed);
-RunResult train_on_target(const Experiment& experiment, const LabelledImages& labelled_target,
-                          std::uint64_t seed);
+// The sets must have a labelled target.
+RunResult train_on_target(const Experiment& experiment, std::uint64_t seed);
 
 // What went wrong, as reports show it.
 RunError run_error_of(const std::exception& error);

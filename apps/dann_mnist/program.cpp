@@ -16,9 +16,11 @@
 #include "apps/common/run/stopwatch.h"
 #include "apps/common/usage_error.h"
 #include "apps/dann_mnist/chance.h"
+#include "apps/dann_mnist/device_sets.h"
 #include "apps/dann_mnist/experiment.h"
 #include "apps/dann_mnist/outputs.h"
 #include "apps/dann_mnist/plan.h"
+#include "models/dann.h"
 
 namespace gradflip {
 namespace {
@@ -65,6 +67,7 @@ class Program {
     loaded_ = load_data(arguments_.data, wants_target_labels(arguments_), [&] {
       if (stop_.signal() != 0) throw Interrupted{};
     });
+    sets_.emplace(device_->context, *loaded_);
     context_.wall.data = loading.seconds();
     const ExperimentData& data = loaded_->experiment;
     context_.data = {{"source", data.source}, {"target", data.target}};
@@ -103,7 +106,9 @@ class Program {
 
   // Every mode with every seed, seed by seed, so that the first rows to compare come early.
   void train() {
-    const Experiment experiment{loaded_->experiment,
+    const NetworkInput input = digits_input(loaded_->experiment.channel_means);
+    const Experiment experiment{*sets_,
+                                input,
                                 arguments_.training,
                                 *device_,
                                 arguments_.threads,
@@ -123,7 +128,7 @@ class Program {
     }
   }
 
-  RunResult train_one(const Experiment& experiment, Mode mode, std::uint64_t seed) const {
+  static RunResult train_one(const Experiment& experiment, Mode mode, std::uint64_t seed) {
     switch (mode) {
       case Mode::kSourceOnly:
         return source_only(experiment, seed);
@@ -132,7 +137,7 @@ class Program {
       case Mode::kTargetOnly:
         break;
     }
-    return train_on_target(experiment, *loaded_->labelled_target, seed);
+    return train_on_target(experiment, seed);
   }
 
   void note_chance(const RunResult& result) {
@@ -238,6 +243,7 @@ class Program {
   Progress progress_;
   std::optional<Device> device_;
   std::optional<LoadedData> loaded_;
+  std::optional<DeviceSets> sets_;  // of what is loaded, on the device
   std::vector<RunResult> results_;
   ReportContext context_;
 };

@@ -28,17 +28,19 @@ struct GatherArrays {
         images(ctx, random_bytes(pictures * shape.pixels * shape.stored_channels, 2)),
         indices(ctx, random_indices(shape.count, pictures)),
         mean(ctx, std::vector<float>(kMeans.begin(), kMeans.end())),
+        scale(ctx, std::vector<float>(kMeans.size(), kFactor)),
         y(ctx, shape.count * shape.pixels * shape.channels) {}
 
   void run() const {
-    gather_normalize(context, shape, images.data(), indices.data(), mean.data(), kFactor, y.data());
+    gather_normalize(context, shape, images.data(), indices.data(), mean.data(), scale.data(),
+                     y.data());
   }
 
   Ctx context;
   GatherShape shape;
   Array<std::uint8_t> images;
   Array<std::int64_t> indices;
-  Array<float> mean, y;
+  Array<float> mean, scale, y;
 };
 
 reference::Sums expected(const GatherShape& shape, const std::vector<std::uint8_t>& images,

@@ -42,8 +42,9 @@ struct SampledArrays {
         picture_bytes(shape.conv.H * shape.conv.W * shape.conv.C),
         source(ctx, random_bytes(count * picture_bytes, 1)),
         target(ctx, random_bytes(count * picture_bytes, 2)),
-        labels(ctx, random_bytes(count, 3)),
+        labels(ctx, random_labels(count, 10, 3)),
         mean(ctx, means(shape.conv.C)),
+        scale(ctx, std::vector<float>(static_cast<std::size_t>(shape.conv.C), kFactor)),
         filter(ctx, many_random_floats(sizes_of(shape.conv).filter, 4)),
         bias(ctx, many_random_floats(shape.conv.K, 5)),
         step(ctx, std::vector<std::int64_t>{kStep}),
@@ -75,7 +76,7 @@ struct SampledArrays {
                                 .segments = segments,
                                 .step = step.data(),
                                 .mean = mean.data(),
-                                .factor = kFactor,
+                                .scale = scale.data(),
                                 .filter = filter.data(),
                                 .bias = bias.data(),
                                 .pooled = pooled.data(),
@@ -88,8 +89,9 @@ struct SampledArrays {
   Ctx context;
   ConvBlockShape shape;
   std::int64_t pictures, picture_bytes;
-  Array<std::uint8_t> source, target, labels;
-  Array<float> mean, filter, bias;
+  Array<std::uint8_t> source, target;
+  Array<std::int32_t> labels;
+  Array<float> mean, scale, filter, bias;
   Array<std::int64_t> step;
   Array<float> pooled, x, scheduled;
   Array<std::uint8_t> winner, workspace;
@@ -100,7 +102,7 @@ struct SampledArrays {
 template <typename Ctx>
 std::string check_samples(const SampledArrays<Ctx>& arrays) {
   const std::vector<float> mean = arrays.mean.read();
-  const std::vector<std::uint8_t> labels = arrays.labels.read();
+  const std::vector<std::int32_t> labels = arrays.labels.read();
   const std::vector<std::int32_t> row_labels = arrays.row_labels.read();
   reference::Sums want(arrays.x.size());
   std::int64_t element = 0;
@@ -141,13 +143,13 @@ std::string check(Ctx ctx, const ConvBlockShape& shape) {
   return winners ? "" : std::string("winner: ") + winners.message();
 }
 
-// A block's, with its pictures as bytes beside the floats that are kept of them; labels are read as
-// bytes and written as 32 bits, for half of the rows.
+// A block's, with its pictures as bytes beside the floats that are kept of them; labels are read
+// and written for half of the rows.
 Work work_of(const ConvBlockShape& shape) {
   Work work = conv_block_forward_work(shape);
   const std::int64_t labelled = shape.conv.N - shape.conv.N / 2;
-  work.bytes += static_cast<double>(sizes_of(shape.conv).x + 5 * labelled);
-  work.bytes += 4.0 * static_cast<double>(shape.conv.C + std::ssize(kSchedules));
+  work.bytes += static_cast<double>(sizes_of(shape.conv).x + 8 * labelled);
+  work.bytes += 4.0 * static_cast<double>(2 * shape.conv.C + std::ssize(kSchedules));
   return work;
 }
 

@@ -39,10 +39,11 @@ bool ends_with(const std::string& text, const std::string& ending) {
 
 DannShapes dann_shapes() {
   const TrainingOptions options = preset("paper");
-  const DatasetShape pictures{options.source_batch, kImageSize, kImageSize, kImageChannels};
+  const NetworkInput input = digits_input(std::vector<float>(kImageChannels));
+  const DatasetShape pictures{options.source_batch, input.sample};
   Parameters parameters;
   const TrainingGraph training =
-      build_training_graph(options, pictures, kNumClasses, pictures, /*seed=*/1,
+      build_training_graph(options, input, pictures, kNumClasses, pictures, /*seed=*/1,
                            /*total_steps=*/1, parameters);
   DannShapes shapes;
   for (const Node& node : training.graph.nodes()) {

@@ -84,7 +84,7 @@ __device__ __forceinline__ void load_picture(const Forward& args, const Head& he
       const int element = h * args.W * args.C + in_row;
       const IntQuotient pixel = args.channels.divide_int(element);
       const float byte = picture.bytes[picture.replicated ? pixel.quotient : element];
-      value = (byte - head.mean[pixel.remainder]) * head.factor;
+      value = (byte - head.mean[pixel.remainder]) * head.scale[pixel.remainder];
       if (h >= block.first_x && h < end_x) x[element] = value;
     }
     if (y < block.first_row || y >= slab_end) continue;

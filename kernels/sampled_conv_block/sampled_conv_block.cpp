@@ -85,7 +85,7 @@ void sampled_conv_block_forward(Cpu ctx, const SampledConvBlock& block, void* wo
                       .pixels = conv.H * conv.W,
                       .stored_channels = segment.stored_channels,
                       .channels = conv.C},
-                     segment.images, indices, block.mean, block.factor,
+                     segment.images, indices, block.mean, block.scale,
                      x + first * picture_floats(conv));
     if (segment.labels != nullptr) {
       gather_labels(ctx, segment.rows, segment.labels, indices, segment.row_labels);

@@ -13,7 +13,7 @@
 //                1.2 MB of x. Gone are eight launches, and x's way back from memory. Sampling puts
 //                a chain of some 90 Philox rounds in front of every block, under 1 us (on paper).
 // Occupancy      sm_90a (ptxas), blocks of 128 threads, 28x28x3 -> 32 filters, f32 / tf32 / bf16:
-//                127 / 137 / 123 registers, 24 to 29 KB of shared memory, 4 / 3 / 4 blocks.
+//                127 / 139 / 123 registers, 25 to 30 KB of shared memory, 4 / 3 / 4 blocks.
 // Numerics       those of gather.cu and conv_block.cu; f32 sums in the order of taps, so the bits
 //                of the kernels that this one stands for, unless several slices share a long sum.
 #include <algorithm>
@@ -60,7 +60,7 @@ __device__ __forceinline__ void beside(const Head& head, const Divisor& channels
   for (std::int64_t i = thread; i < size; i += kThreads) {
     const Quotient pixel = channels.divide(i);
     const float byte = from.bytes[from.replicated ? pixel.quotient : i];
-    to[i] = (byte - head.mean[pixel.remainder]) * head.factor;
+    to[i] = (byte - head.mean[pixel.remainder]) * head.scale[pixel.remainder];
   }
 }
 
@@ -91,7 +91,8 @@ __global__ void __launch_bounds__(Shape::kThreads, kResidentBlocks)
   }
   for (int i = static_cast<int>(threadIdx.x); i < patches.runs.padded.value();
        i += Shape::kThreads) {
-    block.means[i] = head.mean[i % head.channels];
+    const int c = i % head.channels;
+    block.norms[i] = {head.mean[c], head.scale[c]};
   }
   if (threadIdx.x == 0) block.first_picture = first;
   __syncthreads();
@@ -118,7 +119,7 @@ void launch_forward(Cuda ctx, const SampledConvBlock& block) {
   const auto chunks = static_cast<int>(tiles_of(places, Shape::BM));
   const int windows = std::max(1, Shape::BM / places);
   const TiledPositions positions(block.shape, chunks * Shape::BM, windows);
-  const Patches<kWidth> patches(conv, positions, block.factor);
+  const Patches<kWidth> patches(conv, positions);
   const PaddedFilterLoader filter(conv, block.filter);
   const Pooling pooling{block.bias, block.pooled, block.winner, positions.count,
                         conv.K,     places,       chunks};

@@ -19,7 +19,7 @@
 //                its 40 / 20 mma and its pool. Nine fragments a scheduler: 3,900 / 3,800 cycles,
 //                more than mma.sync takes. It is what the loop waits for.
 // Occupancy      sm_90a (ptxas), blocks of 128 threads, tf32 / bf16: 138 / 106 registers, 3 / 4
-//                blocks; nothing spills. 8 to 16 KB of shared memory.
+//                blocks; nothing spills. 9 to 17 KB of shared memory.
 // Numerics       x as gather.cu has it; operands rounded to tf32 or bf16, f32 sums in the order of
 //                taps, whatever piece and batch a picture is in. Bias and comparison are f32.
 // Banks          no conflicts. Bytes are read singly, 32 neighbours a request, which begin and end

@@ -23,7 +23,7 @@ struct Head {
   int num_segments, num_schedules;
   const std::int64_t* step;
   const float* mean;
-  float factor;
+  const float* scale;
   float* x;
   std::int64_t rows, pixels;
   int channels;
@@ -80,7 +80,7 @@ inline Head head_of(const SampledConvBlock& block) {
   }
   head.step = block.step;
   head.mean = block.mean;
-  head.factor = block.factor;
+  head.scale = block.scale;
   head.x = block.x;
   head.pixels = conv.H * conv.W;
   head.channels = static_cast<int>(conv.C);

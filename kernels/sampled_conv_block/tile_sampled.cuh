@@ -27,14 +27,19 @@ struct alignas(16) SampledPicture {
   bool replicated;
 };
 
+// How bytes of a channel become floats, read in one go: (byte - mean) * scale.
+struct alignas(8) ChannelNorm {
+  float mean, scale;
+};
+
 // What a block knows of its pictures, in its shared memory: those from number first_picture on, and
-// the mean under each element of a filter's row. Reached by a function, because a loader that held
+// the norm of each element of a filter's row. Reached by a function, because a loader that held
 // pointers to it would be a copy of the kernel's argument, in registers.
 struct SampledBlock {
   static constexpr int kMostPictures = 128, kMostElements = 256;
   std::int64_t first_picture;
   SampledPicture pictures[kMostPictures];
-  float means[kMostElements];
+  ChannelNorm norms[kMostElements];
 };
 __device__ __forceinline__ SampledBlock& sampled_block() {
   GRADFLIP_SHARED(SampledBlock, block, [1]);
@@ -54,7 +59,7 @@ struct FilterRuns {
         channels(static_cast<int>(conv.C)) {}
 };
 
-// (x - mean) * factor under the filter. kVector 4 reads words: every picture begins at and takes a
+// (x - mean) * scale under the filter. kVector 4 reads words: every picture begins at and takes a
 // multiple of four bytes. Positions as for PatchLoader; the pictures are sampled_block()'s.
 template <int kVector, typename Positions>
 struct SampledPatchLoader {
@@ -81,14 +86,12 @@ struct SampledPatchLoader {
 
   Positions positions;
   FilterRuns runs;
-  float factor;
   int H, W, stride_h, stride_w, pad_h, pad_w, dilation_h;
   std::int64_t taps;  // padded
 
-  SampledPatchLoader(const Conv2dShape& shape, const Positions& rows, float scale)
+  SampledPatchLoader(const Conv2dShape& shape, const Positions& rows)
       : positions(rows),
         runs(shape),
-        factor(scale),
         H(static_cast<int>(shape.H)),
         W(static_cast<int>(shape.W)),
         stride_h(static_cast<int>(shape.stride_h)),
@@ -141,12 +144,13 @@ struct SampledPatchLoader {
   }
 
   __device__ __forceinline__ Floats<kWidth> value(const Fetched& fetched) const {
-    const float* means = sampled_block().means + (fetched.how >> kElement & 0xFFU);
+    const ChannelNorm* norms = sampled_block().norms + (fetched.how >> kElement & 0xFFU);
     Floats<kWidth> x;
 #pragma unroll
     for (int v = 0; v < kWidth; ++v) {
       const bool inside = (fetched.how >> (kInside + v) & 1U) != 0;
-      x.at[v] = inside ? (static_cast<float>(byte(fetched, v)) - means[v]) * factor : 0.0F;
+      const ChannelNorm norm = norms[v];
+      x.at[v] = inside ? (static_cast<float>(byte(fetched, v)) - norm.mean) * norm.scale : 0.0F;
     }
     return x;
   }

@@ -1,95 +1,158 @@
 #include "runtime/ops/gather.h"
 
+#include <algorithm>
+#include <array>
+
 #include "kernels/gather.h"
 #include "runtime/op.h"
 
 namespace gradflip::ops {
 namespace {
 
-// Inputs: mean, then images and indices of each source.
-class GatherNormalize final : public Op {
+// The segments of sources that stand one after the other: each an index of rows, in ascending
+// order.
+Rows rows_of_sources(std::string_view op, std::span<const ValueType> inputs, std::size_t first) {
+  GRADFLIP_REQUIRE(inputs.size() >= first + 2, message(op, ": no source"));
+  Rows rows;
+  for (std::size_t i = first; i + 1 < inputs.size(); i += 2) {
+    const ValueType& indices = inputs[i + 1];
+    GRADFLIP_REQUIRE(
+        indices.dtype == Dtype::kI64 && !indices.rows.none() && indices.rows.mask > rows.mask,
+        message(op, ": the sources' segments must ascend"));
+    rows = rows | indices.rows;
+  }
+  return rows;
+}
+
+// What a launch moves: of the data sets, the samples that the indices name.
+OpCost cost_of_sources(std::span<const TensorView> inputs, std::span<const TensorView> outputs,
+                       std::size_t first) {
+  double bytes = bytes_of(outputs);
+  for (std::size_t i = first; i + 1 < inputs.size(); i += 2) {
+    const Shape& data = inputs[i].shape;
+    const std::int64_t sample_bytes = data.size() / data[0] * bytes_of(inputs[i].dtype);
+    bytes +=
+        static_cast<double>(inputs[i + 1].rows * sample_bytes) + bytes_of(inputs.subspan(i + 1, 1));
+  }
+  return {.bytes = bytes};
+}
+
+// Inputs: mean, scale, then images and indices of each source.
+class GatherNormalize final : public OpWith<GatherNormalizeAttributes> {
  public:
-  explicit GatherNormalize(float factor) : factor_(factor) {}
-
-  const float& factor() const { return factor_; }
-
   std::string_view name() const override { return "gather_normalize"; }
 
   std::vector<ValueType> infer(std::span<const ValueType> inputs) const override {
-    const Shape& mean = inputs[0].shape;
-    GRADFLIP_REQUIRE(mean.rank() == 1 && inputs.size() >= 3,
-                     "gather_normalize: no source or no mean");
-    const Shape y{inputs[1].shape[1], inputs[1].shape[2], mean[0]};
-    Rows rows;
-    for (std::size_t i = 1; i + 1 < inputs.size(); i += 2) {
+    const ValueType& mean = inputs[kMean];
+    GRADFLIP_REQUIRE(mean.dtype == Dtype::kF32 && mean.shape.rank() == 1 &&
+                         inputs[kScale].dtype == Dtype::kF32 && inputs[kScale].shape == mean.shape,
+                     message("gather_normalize: mean ", mean.text(), ", scale ",
+                             inputs[kScale].text(), "; expected f32 (C) each"));
+    const Rows rows = rows_of_sources(name(), inputs, kFirstImages);
+    const Shape& first = inputs[kFirstImages].shape;
+    const Shape y{first[1], first[2], mean.shape[0]};
+    for (std::size_t i = kFirstImages; i < inputs.size(); i += 2) {
       const Shape& images = inputs[i].shape;
       GRADFLIP_REQUIRE(
           inputs[i].dtype == Dtype::kU8 && images.rank() == 4 && images[1] == y[0] &&
               images[2] == y[1] && (images[3] == 1 || images[3] == y[2]),
           message("gather_normalize: images ", images.text(), " do not give ", y.text()));
-      GRADFLIP_REQUIRE(inputs[i + 1].dtype == Dtype::kI64 && !inputs[i + 1].rows.none() &&
-                           inputs[i + 1].rows.mask > rows.mask,
-                       "gather_normalize: the sources' segments must ascend");
-      rows = rows | inputs[i + 1].rows;
     }
     return {{Dtype::kF32, y, rows}};
   }
 
-  // Of the data set, the pictures that the indices name.
   OpCost cost(std::span<const TensorView> inputs,
               std::span<const TensorView> outputs) const override {
-    double bytes = bytes_of(outputs);
-    for (std::size_t i = 1; i + 1 < inputs.size(); i += 2) {
-      const Shape& images = inputs[i].shape;
-      const std::int64_t image_bytes = images.size() / images[0];
-      bytes += static_cast<double>(inputs[i + 1].rows * image_bytes) +
-               bytes_of(inputs.subspan(i + 1, 1));
-    }
-    return {.bytes = bytes};
+    return cost_of_sources(inputs, outputs, kFirstImages);
   }
 
   void run(const Launch& launch) const override {
     const Shape& y = launch.outputs[0].shape;
     float* out = launch.out<float>(0);
-    for (std::size_t i = 1; i + 1 < launch.inputs.size(); i += 2) {
+    for (std::size_t i = kFirstImages; i + 1 < launch.inputs.size(); i += 2) {
       const GatherShape shape{.count = launch.inputs[i + 1].rows,
                               .pixels = y[0] * y[1],
                               .stored_channels = launch.inputs[i].shape[3],
                               .channels = y[2]};
       dispatch(launch, [&](auto ctx) {
         gather_normalize(ctx, shape, launch.in<std::uint8_t>(i), launch.in<std::int64_t>(i + 1),
-                         launch.in<float>(0), factor_, out);
+                         launch.in<float>(kMean), launch.in<float>(kScale), out);
       });
       out += shape.count * y.size();
     }
   }
 
  private:
-  float factor_;
+  enum : std::size_t { kMean, kScale, kFirstImages };
 };
 
-class GatherLabels final : public Op {
+// Inputs: data and indices of each source.
+class GatherRows final : public Op {
+ public:
+  std::string_view name() const override { return "gather_rows"; }
+
+  std::vector<ValueType> infer(std::span<const ValueType> inputs) const override {
+    const Rows rows = rows_of_sources(name(), inputs, 0);
+    const Shape y = row_shape(inputs[0].shape);
+    for (std::size_t i = 0; i < inputs.size(); i += 2) {
+      const ValueType& data = inputs[i];
+      GRADFLIP_REQUIRE(data.dtype == Dtype::kF32 && data.rows.none() && data.shape.rank() >= 1 &&
+                           row_shape(data.shape) == y,
+                       message("gather_rows: data ", data.text(), "; expected f32 (count, ...) of ",
+                               y.text(), ", without rows"));
+    }
+    return {{Dtype::kF32, y, rows}};
+  }
+
+  OpCost cost(std::span<const TensorView> inputs,
+              std::span<const TensorView> outputs) const override {
+    return cost_of_sources(inputs, outputs, 0);
+  }
+
+  void run(const Launch& launch) const override {
+    const std::int64_t D = launch.outputs[0].shape.size();
+    float* out = launch.out<float>(0);
+    for (std::size_t i = 0; i + 1 < launch.inputs.size(); i += 2) {
+      const std::int64_t count = launch.inputs[i + 1].rows;
+      dispatch(launch, [&](auto ctx) {
+        gather_rows(ctx, count, D, launch.in<float>(i), launch.in<std::int64_t>(i + 1), out);
+      });
+      out += count * D;
+    }
+  }
+
+ private:
+  // Of data (count, ...), what one row is.
+  static Shape row_shape(const Shape& data) {
+    std::array<std::int64_t, Shape::kMaxRank> extents{};
+    for (int axis = 1; axis < data.rank(); ++axis) {
+      extents[static_cast<std::size_t>(axis - 1)] = data[axis];
+    }
+    return Shape(std::span(extents).first(static_cast<std::size_t>(std::max(data.rank(), 1) - 1)));
+  }
+};
+
+class GatherLabels final : public OpWith<GatherLabelsAttributes> {
  public:
   std::string_view name() const override { return "gather_labels"; }
   Gradient gradient_kind() const override { return Gradient::kConstant; }
 
   std::vector<ValueType> infer(std::span<const ValueType> inputs) const override {
-    GRADFLIP_REQUIRE(inputs[0].dtype == Dtype::kU8 && inputs[0].shape.rank() == 1 &&
+    GRADFLIP_REQUIRE(inputs[0].dtype == Dtype::kI32 && inputs[0].shape.rank() == 1 &&
                          inputs[1].dtype == Dtype::kI64 && !inputs[1].rows.none(),
                      message("gather_labels: labels ", inputs[0].text(), ", indices ",
-                             inputs[1].text(), "; expected u8 (count) and i64 rows"));
+                             inputs[1].text(), "; expected i32 (count) and i64 rows"));
     return {{Dtype::kI32, {}, inputs[1].rows}};
   }
 
   OpCost cost(std::span<const TensorView> inputs,
               std::span<const TensorView> outputs) const override {
-    return {.bytes = bytes_of(inputs.subspan(1)) + bytes_of(outputs) +
-                     static_cast<double>(inputs[1].rows)};
+    return {.bytes = bytes_of(inputs.subspan(1)) + 2 * bytes_of(outputs)};  // labels in and out
   }
 
   void run(const Launch& launch) const override {
     dispatch(launch, [&](auto ctx) {
-      gather_labels(ctx, launch.inputs[1].rows, launch.in<std::uint8_t>(0),
+      gather_labels(ctx, launch.inputs[1].rows, launch.in<std::int32_t>(0),
                     launch.in<std::int64_t>(1), launch.out<std::int32_t>(0));
     });
   }
@@ -98,22 +161,26 @@ class GatherLabels final : public Op {
 }  // namespace
 
 Value gather_normalize(Graph& graph, std::span<const ImageSource> sources, Value mean,
-                       float factor) {
-  std::vector<Value> inputs{mean};
+                       Value scale) {
+  std::vector<Value> inputs{mean, scale};
   for (const ImageSource& source : sources) {
     inputs.push_back(source.images);
     inputs.push_back(source.indices);
   }
-  return graph.append_one(std::make_shared<const GatherNormalize>(factor), std::move(inputs));
+  return graph.append_one(std::make_shared<const GatherNormalize>(), std::move(inputs));
+}
+
+Value gather_rows(Graph& graph, std::span<const RowSource> sources) {
+  std::vector<Value> inputs;
+  for (const RowSource& source : sources) {
+    inputs.push_back(source.data);
+    inputs.push_back(source.indices);
+  }
+  return graph.append_one(std::make_shared<const GatherRows>(), std::move(inputs));
 }
 
 Value gather_labels(Graph& graph, Value labels, Value indices) {
   return graph.append_one(std::make_shared<const GatherLabels>(), {labels, indices});
-}
-
-const float* gather_normalize_factor(const Op& op) {
-  const auto* gather = dynamic_cast<const GatherNormalize*>(&op);
-  return gather == nullptr ? nullptr : &gather->factor();
 }
 
 }  // namespace gradflip::ops

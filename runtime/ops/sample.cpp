@@ -5,11 +5,9 @@
 namespace gradflip::ops {
 namespace {
 
-class SampleIndices final : public Op {
+class SampleIndices final : public OpWith<SampledRows> {
  public:
-  explicit SampleIndices(const SampledRows& rows) : rows_(rows) {}
-
-  const SampledRows& rows() const { return rows_; }
+  using OpWith::OpWith;
 
   std::string_view name() const override { return "sample_indices"; }
   Gradient gradient_kind() const override { return Gradient::kConstant; }
@@ -17,19 +15,16 @@ class SampleIndices final : public Op {
   std::vector<ValueType> infer(std::span<const ValueType> inputs) const override {
     GRADFLIP_REQUIRE(inputs[0] == (ValueType{Dtype::kI64, {}, {}}),
                      "sample_indices: step must be an i64 scalar");
-    return {{Dtype::kI64, {}, segment_rows(rows_.segment)}};
+    return {{Dtype::kI64, {}, segment_rows(attributes().segment)}};
   }
 
   void run(const Launch& launch) const override {
-    const SegmentRange& range = launch.segments[static_cast<std::size_t>(rows_.segment)];
+    const SegmentRange& range = launch.segments[static_cast<std::size_t>(attributes().segment)];
     dispatch(launch, [&](auto ctx) {
-      sample_indices(ctx, rows_.sampler, launch.in<std::int64_t>(0), range.begin, range.count,
-                     launch.out<std::int64_t>(0));
+      sample_indices(ctx, attributes().sampler, launch.in<std::int64_t>(0), range.begin,
+                     range.count, launch.out<std::int64_t>(0));
     });
   }
-
- private:
-  SampledRows rows_;
 };
 
 }  // namespace
@@ -37,11 +32,6 @@ class SampleIndices final : public Op {
 Value sample_indices(Graph& graph, Value step, int segment, const Sampler& sampler) {
   return graph.append_one(std::make_shared<const SampleIndices>(SampledRows{segment, sampler}),
                           {step});
-}
-
-const SampledRows* sampled_rows(const Op& op) {
-  const auto* sample = dynamic_cast<const SampleIndices*>(&op);
-  return sample == nullptr ? nullptr : &sample->rows();
 }
 
 }  // namespace gradflip::ops

@@ -7,15 +7,13 @@
 
 namespace gradflip::ops {
 
-// step: i64 scalar. -> i64 rows of `segment` x (): the rows' indices in the data set. The sampler's
-// batch is the segment's rows per step.
-Value sample_indices(Graph& graph, Value step, int segment, const Sampler& sampler);
-
-// What a sample_indices op takes; null for other ops. For fusion.
 struct SampledRows {
   int segment = 0;
   Sampler sampler;
 };
-const SampledRows* sampled_rows(const Op& op);
+
+// step: i64 scalar. -> i64 rows of `segment` x (): the rows' indices in the data set. The sampler's
+// batch is the segment's rows per step.
+Value sample_indices(Graph& graph, Value step, int segment, const Sampler& sampler);
 
 }  // namespace gradflip::ops

@@ -8,9 +8,9 @@
 namespace gradflip::ops {
 namespace {
 
-// Inputs: step, mean, filter, bias, then images of each segment, each followed by its labels if it
-// has any. Outputs: pooled, winner, the pictures if they are kept, labels of each segment that has
-// any, schedules.
+// Inputs: step, mean, scale, filter, bias, then images of each segment, each followed by its labels
+// if it has any. Outputs: pooled, winner, the pictures if they are kept, labels of each segment
+// that has any, schedules.
 class SampledConvBlockOp final : public Op {
  public:
   struct Segment {
@@ -30,6 +30,10 @@ class SampledConvBlockOp final : public Op {
   std::vector<ValueType> infer(std::span<const ValueType> inputs) const override {
     const ConvBlockShape shape = shape_of(0, inputs[kFirstImages].shape, inputs[kFilter].shape);
     GRADFLIP_REQUIRE(samples_conv_block(shape), "sampled_conv_block: the filter does not fit");
+    const Shape channels{shape.conv.C};
+    GRADFLIP_REQUIRE(inputs[kMean].shape == channels && inputs[kScale].shape == channels,
+                     message("sampled_conv_block: mean ", inputs[kMean].shape.text(), ", scale ",
+                             inputs[kScale].shape.text(), " for ", shape.conv.C, " channels"));
     Rows rows;
     for (const Segment& segment : segments_) rows = rows | segment_rows(segment.rows.segment);
     const Shape pooled{shape.PP(), shape.PQ(), shape.conv.K};
@@ -73,7 +77,7 @@ class SampledConvBlockOp final : public Op {
     cost.flops = conv2d_flops(
         shape_of(outputs[0].rows, inputs[kFirstImages].shape, inputs[kFilter].shape).conv);
     cost.nonzero_flops = cost.flops;
-    cost.bytes = bytes_of(outputs) + bytes_of(inputs.subspan(kMean, 3));
+    cost.bytes = bytes_of(outputs) + bytes_of(inputs.subspan(kMean, kFirstImages - kMean));
     // Only labels tell a segment's rows; segments without share what is left.
     std::int64_t rest = outputs[0].rows, unlabelled = 0;
     std::size_t output = first_label();
@@ -88,7 +92,7 @@ class SampledConvBlockOp final : public Op {
       const Shape& images = inputs[input].shape;
       const std::int64_t image_bytes = images.size() / images[0];
       cost.bytes += static_cast<double>(rows * image_bytes);
-      if (segment.has_labels) cost.bytes += static_cast<double>(rows);
+      if (segment.has_labels) cost.bytes += static_cast<double>(rows * bytes_of(Dtype::kI32));
       input += segment.has_labels ? 2 : 1;
     }
     return cost;
@@ -109,7 +113,7 @@ class SampledConvBlockOp final : public Op {
                      .rows = launch.segments[segment].count};
       ++input;
       if (!segments_[s].has_labels) continue;
-      segments[s].labels = launch.in<std::uint8_t>(input++);
+      segments[s].labels = launch.in<std::int32_t>(input++);
       segments[s].row_labels = launch.out<std::int32_t>(output++);
     }
     for (std::size_t i = 0; i < options_.schedules.size(); ++i) {
@@ -121,7 +125,7 @@ class SampledConvBlockOp final : public Op {
         .segments = std::span(segments.data(), segments_.size()),
         .step = launch.in<std::int64_t>(kStep),
         .mean = launch.in<float>(kMean),
-        .factor = options_.factor,
+        .scale = launch.in<float>(kScale),
         .filter = launch.in<float>(kFilter),
         .bias = launch.in<float>(kBias),
         .pooled = launch.out<float>(0),
@@ -132,7 +136,7 @@ class SampledConvBlockOp final : public Op {
   }
 
  private:
-  enum : std::size_t { kStep, kMean, kFilter, kBias, kFirstImages };
+  enum : std::size_t { kStep, kMean, kScale, kFilter, kBias, kFirstImages };
   static constexpr std::size_t kPictures = 2;  // the output
 
   std::size_t first_label() const { return kPictures + (options_.keep_pictures ? 1 : 0); }
@@ -154,7 +158,7 @@ SampledConvBlockOutputs sampled_conv_block(Graph& graph, const SampledConvBlockI
                        options.schedules.size() <= kMaxSchedules,
                    message("sampled_conv_block: ", inputs.images.size(), " segments, ",
                            options.schedules.size(), " schedules"));
-  std::vector<Value> values{inputs.step, inputs.mean, inputs.filter, inputs.bias};
+  std::vector<Value> values{inputs.step, inputs.mean, inputs.scale, inputs.filter, inputs.bias};
   std::vector<SampledConvBlockOp::Segment> segments;
   for (const SampledImages& images : inputs.images) {
     values.push_back(images.images);

@@ -11,20 +11,19 @@
 
 namespace gradflip::ops {
 
-// One segment's pictures: images u8 (count, H, W, 1 or C); labels u8 (count), or none().
+// One segment's pictures: images u8 (count, H, W, 1 or C); labels i32 (count), or none().
 struct SampledImages {
   SampledRows rows;
   Value images, labels;
 };
 
 struct SampledConvBlockInputs {
-  Value step, mean, filter, bias;
+  Value step, mean, scale, filter, bias;
   std::vector<SampledImages> images;  // in ascending segments
 };
 
 struct SampledConvBlockOptions {
   ConvBlockGeometry geometry;
-  float factor = 1.0F;              // of gather_normalize
   std::vector<Schedule> schedules;  // evaluated on the same step
   bool keep_pictures = true;        // as floats, for the filter's gradient: without, it has none
 };

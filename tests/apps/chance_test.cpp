@@ -14,7 +14,7 @@ using ::testing::HasSubstr;
 LabelledImages set_of(int classes, int each) {
   LabelledImages data;
   for (int n = 0; n < classes * each; ++n) {
-    data.labels.push_back(static_cast<std::uint8_t>(n % classes));
+    data.labels.push_back(static_cast<std::int32_t>(n % classes));
   }
   return data;
 }

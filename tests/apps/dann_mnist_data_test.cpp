@@ -44,7 +44,7 @@ class DataTest : public SmallDigitsTest {
       data.images.pixels.push_back(alike ? std::uint8_t{7}
                                          : static_cast<std::uint8_t>(i * i % 251));
       if (i % (height * width) == 0) {
-        data.labels.push_back(static_cast<std::uint8_t>(i / (height * width) % classes));
+        data.labels.push_back(static_cast<std::int32_t>(i / (height * width) % classes));
       }
     }
     LabelledImages test = data;

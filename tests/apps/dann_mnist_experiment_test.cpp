@@ -5,6 +5,7 @@
 #include "apps/common/run/progress.h"
 #include "apps/dann_mnist/data_sources.h"
 #include "apps/dann_mnist/experiment.h"
+#include "models/dann.h"
 #include "tests/apps/small_digits.h"
 
 namespace gradflip {
@@ -24,7 +25,10 @@ class ExperimentTest : public SmallDigitsTest {
     const Device device = select_device("cpu");
     std::ostringstream messages;
     Progress progress(messages, {});
-    const Experiment experiment{loaded.experiment,
+    const DeviceSets sets(device.context, loaded);
+    const NetworkInput input = digits_input(loaded.experiment.channel_means);
+    const Experiment experiment{sets,
+                                input,
                                 options,
                                 device,
                                 /*threads=*/1,

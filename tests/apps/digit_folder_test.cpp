@@ -285,7 +285,7 @@ LabelledImages some_digits(std::int64_t count, std::int64_t channels) {
   data.images = {count, 2, 2, channels, {}};
   data.images.pixels.resize(static_cast<std::size_t>(count * 4 * channels));
   std::iota(data.images.pixels.begin(), data.images.pixels.end(), std::uint8_t{1});
-  for (std::int64_t n = 0; n < count; ++n) data.labels.push_back(static_cast<std::uint8_t>(n % 10));
+  for (std::int64_t n = 0; n < count; ++n) data.labels.push_back(static_cast<std::int32_t>(n % 10));
   return data;
 }
 
@@ -299,6 +299,15 @@ TEST(DigitFolder, WrittenFoldersAreReadBack) {
     EXPECT_EQ(read_test(folder / "a/b").images.pixels, test.images.pixels);
     EXPECT_EQ(read_test(folder / "a/b").labels, test.labels);
   }
+}
+
+TEST(DigitFolder, LabelsThatNoByteHoldsAreNotWritten) {
+  const TemporaryFolder folder;
+  LabelledImages many = some_digits(3, 1);
+  many.num_classes = 345;
+  EXPECT_THROW(write_digit_folder(folder / "a", many, many), std::invalid_argument);
+  EXPECT_FALSE(std::filesystem::exists(folder / "a" / "train-images-idx3-ubyte"));
+  EXPECT_THROW(content_sha256(many), std::invalid_argument);
 }
 
 TEST(DigitFolder, NothingIsWrittenBesideFilesOfAnotherForm) {

@@ -34,7 +34,7 @@ TEST(DrawnDigitsTest, HaveTheirSizesAndEveryClass) {
     EXPECT_EQ(set->images.height, 28);
     EXPECT_EQ(set->images.width, 28);
     std::array<int, 10> count{};
-    for (const std::uint8_t label : set->labels) ++count[label];
+    for (const std::int32_t label : set->labels) ++count[label];
     EXPECT_GT(*std::min_element(count.begin(), count.end()), 15);
   }
   EXPECT_EQ(digits.source_train.images.channels, 1);

@@ -76,7 +76,7 @@ LabelledImages some_digits(std::int64_t count) {
   LabelledImages digits;
   digits.images = {count, 4, 4, 1, {}};
   for (std::int64_t n = 0; n < count; ++n) {
-    digits.labels.push_back(static_cast<std::uint8_t>(n % 10));
+    digits.labels.push_back(static_cast<std::int32_t>(n % 10));
     for (std::int64_t i = 0; i < 16; ++i) {
       // No ink in one corner, the faintest in another, full ink in a third.
       digits.images.pixels.push_back(static_cast<std::uint8_t>(i == 0   ? 0

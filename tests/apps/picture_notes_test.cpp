@@ -23,7 +23,7 @@ Images pictures(std::int64_t count, std::int64_t height, std::int64_t width,
   return images;
 }
 
-LabelledImages labelled(std::vector<std::uint8_t> labels) {
+LabelledImages labelled(std::vector<std::int32_t> labels) {
   LabelledImages data;
   data.images = pictures(static_cast<std::int64_t>(labels.size()), 2, 2);
   data.labels = std::move(labels);

@@ -16,20 +16,35 @@ std::size_t free_bytes() {
 
 // A batch stays whole there: threads of the host have nothing to do with it.
 TEST(CudaMemoryTest, DoesNotDependOnTheNumberOfThreads) {
-  const LabelledImages source = tiny_domain(40, 1, 1);
-  const UnlabelledImages target = tiny_domain(40, 3, 2).without_labels();
   const Device device = select_device("cuda");
+  const TinyDomains domains(device.context, 40, 40);
   TrainingOptions options;
   options.source_batch = options.target_batch = 32;
   const auto taken = [&](int threads) {
     const std::size_t before = free_bytes();
-    Trainer trainer(options, {&source, &target, {60.0F, 60.0F, 60.0F}}, 1, device, threads);
-    const auto one = trainer.evaluator(source), other = trainer.evaluator(source);
+    Trainer trainer(options, domains.dann(), 1, device, threads);
+    const auto one = trainer.evaluator(domains.source()),
+               other = trainer.evaluator(domains.source());
     return before - free_bytes();
   };
   const std::size_t one = taken(1);
   EXPECT_GT(one, 1U << 20U);
   for (const int threads : {2, 3, 16}) EXPECT_EQ(taken(threads), one) << threads;
+}
+
+TEST(CudaMemoryTest, ADataSetIsThereOnceHoweverManyLookAtIt) {
+  const Device device = select_device("cuda");
+  TrainingOptions options;
+  options.source_batch = options.target_batch = 2;
+  const auto taken = [&](const TinyDomains& domains) {
+    const std::size_t before = free_bytes();
+    Trainer one(options, domains.dann(), 1, device, 1),
+        other(options, domains.dann(), 2, device, 1);
+    const auto evaluator = one.evaluator(domains.source());
+    return before - free_bytes();
+  };
+  const TinyDomains few(device.context, 512, 100), many(device.context, 2048, 2000);
+  EXPECT_EQ(taken(many), taken(few));
 }
 
 }  // namespace

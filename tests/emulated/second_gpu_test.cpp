@@ -16,9 +16,6 @@ namespace {
 
 TEST(SecondGpuTrainerTest, TrainsAsOnTheFirstOne) {
   const int before = std::exchange(simt::config().devices, 2);
-  const LabelledImages source = tiny_domain(9, 1, 1);
-  const UnlabelledImages target = tiny_domain(8, 3, 2).without_labels();
-  const TrainingData data{&source, &target, {60.0F, 60.0F, 60.0F}};
   TrainingOptions options;
   options.source_batch = 2;
   options.target_batch = 1;
@@ -26,7 +23,8 @@ TEST(SecondGpuTrainerTest, TrainsAsOnTheFirstOne) {
   const auto weights_on = [&](const char* name) {
     Device device;
     std::thread([&] { device = select_device(name); }).join();
-    Trainer trainer(options, data, /*seed=*/5, device, /*threads=*/1);
+    const TinyDomains domains(device.context, 9, 8);
+    Trainer trainer(options, domains.dann(), /*seed=*/5, device, /*threads=*/1);
     std::thread([&] { trainer.run(1); }).join();   // launches
     std::thread([&] { trainer.run(19); }).join();  // records, and replays steps and blocks of them
     return trainer.weights();

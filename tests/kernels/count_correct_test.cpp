@@ -35,6 +35,14 @@ class CountCorrectTest : public BackendTest<Ctx> {
 };
 TYPED_TEST_SUITE(CountCorrectTest, Backends, BackendNames);
 
+TYPED_TEST(CountCorrectTest, TellsTheClassesOfTheLargestDataSets) {
+  constexpr std::int64_t kClasses = 65'536;
+  std::vector<float> logits(2 * kClasses, 0.0F);
+  logits[kClasses - 1] = logits[kClasses + 40'000] = 1.0F;
+  EXPECT_EQ(this->count(kClasses, logits, {65'535, 39'999}), 1.0F);
+  EXPECT_EQ(this->count(kClasses, logits, {65'535, 40'000}), 2.0F);
+}
+
 TYPED_TEST(CountCorrectTest, CountsRowsWhoseLabelHasTheLargestLogit) {
   for (const std::int64_t N : {0, 1, 7, 257}) {
     for (const std::int64_t num_classes : {1, 2, 3, 10, 65}) {

@@ -17,7 +17,6 @@ namespace {
 
 using reference::widen;
 
-constexpr float kFactor = 1.0F / 255.0F;
 constexpr std::int64_t kStep = 7;
 constexpr Schedule kRamp{
     .kind = Schedule::Kind::kSigmoidRamp, .start = 1.0, .gamma = 10.0, .total_steps = 20};
@@ -33,7 +32,7 @@ struct Case {
   std::array<std::int64_t, 2> rows{};
   std::array<std::int64_t, 2> sizes{};
   std::array<bool, 2> grey{};
-  bool exact = false;  // x and filter are whole numbers and fractions of eight bits
+  bool exact = false;  // x and filter are whole numbers and fractions of eight bits; scales are 1
 };
 
 const std::vector<Case> kCases = {
@@ -165,8 +164,8 @@ class SampledConvBlockTest : public BackendTest<Ctx> {
  protected:
   struct Inputs {
     std::array<std::vector<std::uint8_t>, 2> images;
-    std::vector<std::uint8_t> labels;
-    std::vector<float> mean, filter, bias;
+    std::vector<std::int32_t> labels;
+    std::vector<float> mean, scale, filter, bias;
   };
 
   static Inputs inputs_of(const Case& c) {
@@ -176,19 +175,20 @@ class SampledConvBlockTest : public BackendTest<Ctx> {
       inputs.images[s] =
           random_bytes(c.sizes[s] * conv.H * conv.W * (c.grey[s] ? 1 : conv.C), s + 1);
     }
-    inputs.labels = random_bytes(c.sizes[0], 3);
+    inputs.labels = random_labels(c.sizes[0], 65'536, 3);
     inputs.mean = random_floats(conv.C, 4);
     for (float& mean : inputs.mean) mean = 100.0F + 20.0F * mean;
+    inputs.scale = random_floats(conv.C, 7);
+    for (float& scale : inputs.scale) scale = (1.0F + 0.5F * scale) / 255.0F;
     inputs.filter = random_floats(conv.R * conv.S * conv.C * conv.K, 5);
     if (c.exact) {
       for (float& mean : inputs.mean) mean = std::floor(mean);
+      for (float& scale : inputs.scale) scale = 1.0F;
       inputs.filter = representable(inputs.filter, Math::kBf16);
     }
     inputs.bias = random_floats(conv.K, 6);
     return inputs;
   }
-
-  static float factor_of(const Case& c) { return c.exact ? 1.0F : kFactor; }
 
   static Sampler sampler_of(const Case& c, std::size_t s, bool shuffle) {
     return {.seed = 11,
@@ -205,8 +205,8 @@ class SampledConvBlockTest : public BackendTest<Ctx> {
     const Inputs in = inputs_of(c);
     const auto source = this->upload(in.images[0], base), target = this->upload(in.images[1], base);
     const auto labels = this->upload(in.labels);
-    const auto mean = this->upload(in.mean), filter = this->upload(in.filter),
-               bias = this->upload(in.bias);
+    const auto mean = this->upload(in.mean), scale = this->upload(in.scale),
+               filter = this->upload(in.filter), bias = this->upload(in.bias);
     const auto step = this->upload(std::vector<std::int64_t>{kStep});
     const std::int64_t size = conv.N * c.shape.PP() * c.shape.PQ() * conv.K;
     auto pooled = this->poisoned(size);
@@ -229,7 +229,7 @@ class SampledConvBlockTest : public BackendTest<Ctx> {
                                 .segments = segments,
                                 .step = step.data(),
                                 .mean = mean.data(),
-                                .factor = factor_of(c),
+                                .scale = scale.data(),
                                 .filter = filter.data(),
                                 .bias = bias.data(),
                                 .pooled = pooled.data(),
@@ -245,8 +245,8 @@ class SampledConvBlockTest : public BackendTest<Ctx> {
     const Ctx ctx = this->ctx();
     const Conv2dShape& conv = c.shape.conv;
     const Inputs in = inputs_of(c);
-    const auto mean = this->upload(in.mean), filter = this->upload(in.filter),
-               bias = this->upload(in.bias);
+    const auto mean = this->upload(in.mean), scale = this->upload(in.scale),
+               filter = this->upload(in.filter), bias = this->upload(in.bias);
     const auto labels = this->upload(in.labels);
     const auto step = this->upload(std::vector<std::int64_t>{kStep});
     const std::int64_t picture = conv.H * conv.W * conv.C;
@@ -265,7 +265,7 @@ class SampledConvBlockTest : public BackendTest<Ctx> {
                         .pixels = conv.H * conv.W,
                         .stored_channels = c.grey[s] ? 1 : conv.C,
                         .channels = conv.C},
-                       images.data(), indices.data(), mean.data(), factor_of(c),
+                       images.data(), indices.data(), mean.data(), scale.data(),
                        x.data() + (s == 0 ? 0 : c.rows[0] * picture));
       if (s == 0) gather_labels(ctx, c.rows[0], labels.data(), indices.data(), row_labels.data());
     }

@@ -21,9 +21,9 @@ using reference::widen;
 using testing::HasSubstr;
 using testing::ThrowsMessage;
 
-constexpr SoftmaxCrossEntropyShape kShapes[] = {{0, 10},  {1, 1},    {1, 2},   {3, 2},
-                                                {7, 10},  {64, 10},  {5, 31},  {2, 129},
-                                                {129, 3}, {259, 10}, {33, 65}, {1030, 2}};
+constexpr SoftmaxCrossEntropyShape kShapes[] = {
+    {0, 10},  {1, 1},   {1, 2},    {3, 2},   {7, 10},   {64, 10},   {5, 31},
+    {2, 129}, {129, 3}, {259, 10}, {33, 65}, {1030, 2}, {1, 65'536}};
 constexpr float kSmoothings[] = {0.0F, 0.1F, 1.0F};
 
 TEST(SoftmaxCrossEntropyReferenceTest, GradientIsTheDerivative) {

@@ -37,11 +37,10 @@ namespace gradflip {
 namespace {
 
 TEST(AllocationTest, TrainingAllocatesNothingAfterTheFirstStep) {
-  const LabelledImages source = tiny_domain(200, 1, 1);
-  const UnlabelledImages target = tiny_domain(200, 3, 2).without_labels();
+  const TinyDomains domains(Cpu{}, 200, 200);
   TrainingOptions options;
   options.steps = 10;
-  Trainer trainer(options, {&source, &target, {60.0F, 60.0F, 60.0F}}, 1, select_device("cpu"), 2);
+  Trainer trainer(options, domains.dann(), 1, select_device("cpu"), 2);
   trainer.run(1);
   const std::int64_t before = allocations.load();
   trainer.run(5);
@@ -51,17 +50,30 @@ TEST(AllocationTest, TrainingAllocatesNothingAfterTheFirstStep) {
 
 // Two shards are computed by two threads at most: more of them need no memory to compute in.
 TEST(AllocationTest, MoreThreadsThanShardsTakeNoMoreMemory) {
-  const LabelledImages source = tiny_domain(64, 1, 1);
+  const TinyDomains domains(Cpu{}, 64, 64);
   TrainingOptions options;
   const auto bytes = [&](int threads) {
     const std::int64_t before = allocated_bytes.load();
-    const Trainer trainer(options, {&source, nullptr, {60.0F, 60.0F, 60.0F}}, 1,
-                          select_device("cpu"), threads);
+    const Trainer trainer(options, domains.source_only(), 1, select_device("cpu"), threads);
     return allocated_bytes.load() - before;
   };
   bytes(1);  // what is made once
   EXPECT_LT(bytes(16) - bytes(2), 100'000);
   EXPECT_GT(bytes(2), 1'000'000);
+}
+
+// Where the context's memory is the host's, nobody needs another copy of the pictures.
+TEST(AllocationTest, TrainersAndEvaluatorsCopyNoPicture) {
+  const TinyDomains few(Cpu{}, 512, 64), many(Cpu{}, 1024, 128);
+  TrainingOptions options;
+  const auto bytes = [&](const TinyDomains& domains) {
+    const std::int64_t before = allocated_bytes.load();
+    Trainer trainer(options, domains.dann(), 1, select_device("cpu"), 1);
+    const auto evaluator = trainer.evaluator(domains.source());
+    return allocated_bytes.load() - before;
+  };
+  bytes(few);  // what is made once
+  EXPECT_LT(bytes(many) - bytes(few), 1'000);
 }
 
 }  // namespace

@@ -1,4 +1,4 @@
-#include "models/domain_data.h"
+#include "models/data/domain_data.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -34,6 +34,7 @@ TEST(DomainData, UnlabelledImagesHaveThePicturesAndNothingElse) {
 TEST(DomainData, ValidPicturesAreAccepted) {
   EXPECT_NO_THROW(require_valid(pictures(0, 28, 28, 1), "none"));
   EXPECT_NO_THROW(require_valid(pictures(3, 5, 7, 3), "colour"));
+  EXPECT_NO_THROW(require_valid(pictures(2, 17, 9, 5), "five bands"));
   EXPECT_NO_THROW(require_valid(LabelledImages{pictures(2, 1, 1, 1), {0, 9}}, "digits"));
 }
 
@@ -50,7 +51,8 @@ TEST(DomainData, InvalidPicturesAreNamed) {
   EXPECT_THAT(broken([](Images& i) { i.count = -1; }), invalid("is -1"));
   EXPECT_THAT(broken([](Images& i) { i.height = 0; }), invalid("0x5"));
   EXPECT_THAT(broken([](Images& i) { i.width = -5; }), invalid("3x-5"));
-  EXPECT_THAT(broken([](Images& i) { i.channels = 2; }), invalid("2 channels"));
+  EXPECT_THAT(broken([](Images& i) { i.channels = 0; }), invalid("0 channels"));
+  EXPECT_THAT(broken([](Images& i) { i.channels = 2; }), invalid("do not fill 90 bytes"));
   EXPECT_THAT(broken([](Images& i) { i.pixels.pop_back(); }), invalid("89 bytes"));
   EXPECT_THAT(broken([](Images& i) { i.pixels.push_back(0); }), invalid("91 bytes"));
   // 2^32 * 2^32 would wrap to 0, which an empty vector fits.
@@ -61,16 +63,19 @@ TEST(DomainData, InvalidPicturesAreNamed) {
 }
 
 TEST(DomainData, InvalidLabelsAreNamed) {
-  const auto valid = [](std::vector<std::uint8_t> labels, std::int64_t num_classes) {
+  const auto valid = [](std::vector<std::int32_t> labels, std::int64_t num_classes) {
     return [labels = std::move(labels), num_classes] {
       require_valid(LabelledImages{pictures(2, 1, 1, 1), labels, num_classes}, "the target");
     };
   };
   EXPECT_NO_THROW(valid({0, 2}, 3)());
+  EXPECT_NO_THROW(valid({344, 65'535}, kMaxClasses)());
   EXPECT_THAT(valid({1}, 10),
               ThrowsMessage<std::invalid_argument>(HasSubstr("2 pictures, but 1 labels")));
-  EXPECT_THAT(valid({0, 3}, 3), ThrowsMessage<std::invalid_argument>(
-                                    HasSubstr("label 1 is 3, and 3 classes end at 2")));
+  EXPECT_THAT(valid({0, 3}, 3), ThrowsMessage<std::invalid_argument>(HasSubstr(
+                                    "picture 1 has the label 3, and 3 classes are 0 to 2")));
+  EXPECT_THAT(valid({-1, 0}, 3),
+              ThrowsMessage<std::invalid_argument>(HasSubstr("picture 0 has the label -1")));
   EXPECT_THAT(valid({0, 0}, 0), ThrowsMessage<std::invalid_argument>(HasSubstr("0 classes")));
 }
 
@@ -83,6 +88,9 @@ TEST(DomainData, MeansAreTakenOverAllPixelsOfAllSets) {
   EXPECT_THAT(channel_means({&grey, &colour}, 3), ElementsAre(159.0F, 6.0F, 7.2F));
   EXPECT_THAT(channel_means({&grey}, 1), ElementsAre(15.0F));
   EXPECT_THAT(channel_means({&grey}, 3), ElementsAre(15.0F, 15.0F, 15.0F));
+  Images two = pictures(1, 1, 2, 2);
+  two.pixels = {1, 10, 3, 30};
+  EXPECT_THAT(channel_means({&two}, 2), ElementsAre(2.0F, 20.0F));
 }
 
 TEST(DomainData, MeansAreExactForManyPixels) {
@@ -99,11 +107,13 @@ TEST(DomainData, MeansNeedPicturesThatFit) {
   EXPECT_THAT([&] { channel_means({}, 3); },
               ThrowsMessage<std::invalid_argument>(HasSubstr("no picture")));
   EXPECT_THAT([&] { channel_means({&colour}, 1); },
-              ThrowsMessage<std::invalid_argument>(HasSubstr("3 channels, more than 1")));
+              ThrowsMessage<std::invalid_argument>(HasSubstr("3 channels, and the means have 1")));
   EXPECT_THAT([&] { channel_means({nullptr}, 3); },
               ThrowsMessage<std::invalid_argument>(HasSubstr("null")));
   EXPECT_THAT([&] { channel_means({&colour}, 2); },
-              ThrowsMessage<std::invalid_argument>(HasSubstr("2 channels")));
+              ThrowsMessage<std::invalid_argument>(HasSubstr("the means have 2")));
+  EXPECT_THAT([&] { channel_means({&colour}, 0); },
+              ThrowsMessage<std::invalid_argument>(HasSubstr("0 channels")));
 }
 
 }  // namespace

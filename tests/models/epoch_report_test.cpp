@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <optional>
 #include <type_traits>
 #include <vector>
 
@@ -33,10 +34,10 @@ class EpochReportTest : public BackendTest<Ctx> {
   void set_batches(std::int64_t pictures, std::int64_t steps) {
     options_.source_batch = options_.target_batch = pictures;
     options_.steps = steps;
-    source_ = tiny_domain(kStepsPerEpoch * pictures, 1, 1);
+    domains_.emplace(device_.context, kStepsPerEpoch * pictures, 70);
   }
 
-  TrainingData data() const { return {&source_, &target_, {60.0F, 60.0F, 60.0F}}; }
+  TrainingData data() const { return domains_->dann(); }
 
   // The reports at the end of each epoch, of a run in blocks of these lengths, over and over.
   std::vector<StepReport> epochs(const std::vector<std::int64_t>& blocks, int threads = 2) const {
@@ -54,8 +55,7 @@ class EpochReportTest : public BackendTest<Ctx> {
 
   Device device_;
   TrainingOptions options_;
-  LabelledImages source_;
-  UnlabelledImages target_ = tiny_domain(70, 3, 2).without_labels();
+  std::optional<TinyDomains> domains_;
 };
 TYPED_TEST_SUITE(EpochReportTest, Backends, BackendNames);
 

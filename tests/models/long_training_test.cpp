@@ -20,15 +20,14 @@ struct Losses {
 };
 
 Losses losses_on(const std::string& device) {
-  const LabelledImages source = tiny_domain(90, 1, 1);
-  const UnlabelledImages target = tiny_domain(70, 3, 2).without_labels();
+  const Device selected = select_device(device);
+  const TinyDomains domains(selected.context, 90, 70);
   TrainingOptions options;
   options.source_batch = 6;
   options.target_batch = 4;
   options.learning_rate_schedule = LearningRateSchedule::kConstant;
   options.steps = 140;
-  Trainer trainer(options, {&source, &target, {60.0F, 60.0F, 60.0F}}, /*seed=*/3,
-                  select_device(device), 2);
+  Trainer trainer(options, domains.dann(), /*seed=*/3, selected, 2);
   const double first = trainer.run(20).label_loss;
   trainer.run(100);
   const StepReport last = trainer.run(20);

@@ -77,7 +77,7 @@ class TorchTraceTest : public testing::Test {
   }
 
   const Trace trace_ = trace::read_torch_trace(test_data("torch_dann_trace.json"));
-  const std::vector<std::uint8_t> labels_ = trace::source_labels();
+  const std::vector<std::int32_t> labels_ = trace::source_labels();
   const reference::DannBatch batch_ = {network_input(trace::source_images()),
                                        network_input(trace::target_images()),
                                        {labels_.begin(), labels_.end()}};

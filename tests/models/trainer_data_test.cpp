@@ -7,6 +7,7 @@
 #include <functional>
 #include <limits>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -34,21 +35,29 @@ class TrainerDataTest : public BackendTest<Ctx> {
     options_.steps = 2;
   }
 
-  void train(const LabelledImages& source, const UnlabelledImages* target,
-             const std::vector<float>& means = {60.0F, 60.0F, 60.0F}) const {
-    Trainer(options_, {&source, target, means}, 1, device_, 1).run(2);
+  NetworkInput input_ = digits_input({60.0F, 60.0F, 60.0F});
+
+  void train(const LabelledImages& source, const UnlabelledImages* target) const {
+    const LabelledDeviceData source_data(device_.context, source, "the source");
+    std::optional<DeviceData> target_data;
+    if (target != nullptr) target_data.emplace(device_.context, *target, "the target");
+    Trainer(options_, {&source_data, target_data ? &*target_data : nullptr, input_}, 1, device_, 1)
+        .run(2);
   }
   void evaluate(const LabelledImages& test) {
+    const LabelledDeviceData test_data(device_.context, test, "the test set");
     if (trainer_ == nullptr) {
-      const LabelledImages source = tiny_domain(4, 1, 1);
-      const TrainingData data{&source, nullptr, {60.0F, 60.0F, 60.0F}};
+      source_data_.emplace(device_.context, source_, "the source");
+      const TrainingData data{&*source_data_, nullptr, input_};
       trainer_ = std::make_unique<Trainer>(options_, data, 1, device_, 1);
     }
-    trainer_->evaluate(test);
+    trainer_->evaluate(test_data);
   }
 
   Device device_;
   TrainingOptions options_;
+  LabelledImages source_ = tiny_domain(4, 1, 1);
+  std::optional<LabelledDeviceData> source_data_;
   std::unique_ptr<Trainer> trainer_;
 };
 TYPED_TEST_SUITE(TrainerDataTest, Backends, BackendNames);
@@ -71,11 +80,12 @@ std::vector<Damage> damages() {
       {[](LabelledImages& d) { d.labels.pop_back(); }, "4 pictures, but 3 labels", true},
       {[](LabelledImages& d) { d.labels.clear(); }, "4 pictures, but 0 labels", true},
       {[](LabelledImages& d) { d.labels.push_back(1); }, "4 pictures, but 5 labels", true},
-      {[](LabelledImages& d) { d.labels[2] = 10; }, "label 2 is 10", true},
-      {[](LabelledImages& d) { d.labels[3] = 255; }, "label 3 is 255", true},
+      {[](LabelledImages& d) { d.labels[2] = 10; }, "picture 2 has the label 10", true},
+      {[](LabelledImages& d) { d.labels[3] = 65'536; }, "picture 3 has the label 65536", true},
+      {[](LabelledImages& d) { d.labels[1] = -1; }, "picture 1 has the label -1", true},
       {[](LabelledImages& d) { d.num_classes = 0; }, "there are 0 classes", true},
       {[](LabelledImages& d) { d.num_classes = -1; }, "there are -1 classes", true},
-      {[](LabelledImages& d) { d.num_classes = 1'000'000'000'000; }, "classes; expected 1", true},
+      {[](LabelledImages& d) { d.num_classes = 65'537; }, "classes; expected 1 to 65536", true},
   };
 }
 
@@ -86,16 +96,14 @@ TYPED_TEST(TrainerDataTest, EveryDamagedSetIsADataErrorThatNamesIt) {
     LabelledImages bad = good;
     damage.apply(bad);
     EXPECT_THAT([&] { this->train(bad, nullptr); },
-                ThrowsMessage<DataError>(
-                    AllOf(HasSubstr("labelled training set: "), HasSubstr(damage.told))));
+                ThrowsMessage<DataError>(AllOf(HasSubstr("the source: "), HasSubstr(damage.told))));
     EXPECT_THAT(
         [&] { this->evaluate(bad); },
-        ThrowsMessage<DataError>(AllOf(HasSubstr("evaluation set: "), HasSubstr(damage.told))));
+        ThrowsMessage<DataError>(AllOf(HasSubstr("the test set: "), HasSubstr(damage.told))));
     if (damage.of_labels) continue;
     const UnlabelledImages target = bad.without_labels();
     EXPECT_THAT([&] { this->train(good, &target); },
-                ThrowsMessage<DataError>(
-                    AllOf(HasSubstr("unlabelled training set: "), HasSubstr(damage.told))));
+                ThrowsMessage<DataError>(AllOf(HasSubstr("the target: "), HasSubstr(damage.told))));
   }
 }
 
@@ -119,22 +127,28 @@ TYPED_TEST(TrainerDataTest, AnEvaluationSetMayHaveFewerClassesThanTheNetworkButN
   test.num_classes = 12;
   EXPECT_NO_THROW(this->evaluate(test));
   test.labels[1] = 11;
-  EXPECT_THAT(
-      [&] { this->evaluate(test); },
-      ThrowsMessage<DataError>(HasSubstr("label 1 is 11, and the network's 10 classes end at 9")));
+  EXPECT_THAT([&] { this->evaluate(test); },
+              ThrowsMessage<DataError>(HasSubstr(
+                  "picture 1 has the label 11, and the network's 10 classes are 0 to 9")));
 }
 
-TYPED_TEST(TrainerDataTest, MeansAreOneFiniteNumberForEachChannel) {
+TYPED_TEST(TrainerDataTest, MeansAndScalesAreOneFiniteNumberForEachChannel) {
   const LabelledImages source = tiny_domain(4, 1, 1);
   const float infinity = std::numeric_limits<float>::infinity();
-  for (const std::vector<float>& means :
-       std::vector<std::vector<float>>{{},
-                                       {60.0F},
-                                       {60.0F, 60.0F},
-                                       {60.0F, 60.0F, 60.0F, 60.0F},
-                                       {60.0F, std::nanf(""), 60.0F},
-                                       {infinity, 60.0F, 60.0F}}) {
-    EXPECT_THROW(this->train(source, nullptr, means), std::invalid_argument);
+  for (const bool scales : {false, true}) {
+    for (const std::vector<float>& values :
+         std::vector<std::vector<float>>{{},
+                                         {60.0F},
+                                         {60.0F, 60.0F},
+                                         {60.0F, 60.0F, 60.0F, 60.0F},
+                                         {60.0F, std::nanf(""), 60.0F},
+                                         {infinity, 60.0F, 60.0F}}) {
+      this->input_ = digits_input({60.0F, 60.0F, 60.0F});
+      (scales ? this->input_.scales : this->input_.means) = values;
+      EXPECT_THROW(this->train(source, nullptr), std::invalid_argument);
+      if (scales) continue;
+      EXPECT_THROW(digits_input(values), std::invalid_argument);
+    }
   }
 }
 

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <optional>
 #include <string>
 #include <type_traits>
 
@@ -62,8 +63,9 @@ class TrainerReferenceTest : public BackendTest<Ctx> {
  protected:
   void SetUp() override {
     BackendTest<Ctx>::SetUp();
-    if (!this->IsSkipped() && !this->HasFatalFailure())
-      device_ = select_device(Backend<Ctx>::kName);
+    if (this->IsSkipped() || this->HasFatalFailure()) return;
+    device_ = select_device(Backend<Ctx>::kName);
+    domains_.emplace(device_.context, 20, 15, /*seed=*/3, means_);
   }
 
   // The emulated GPU takes its time.
@@ -81,13 +83,14 @@ class TrainerReferenceTest : public BackendTest<Ctx> {
       const Sampler sampler{.seed = kSeed, .stream = domain, .size = size, .batch = rows};
       for (std::int64_t row = 0; row < rows; ++row) visit(sample_index(sampler, step * rows + row));
     };
-    each(kSource, source_.images.count, options.source_batch, [&](std::int64_t index) {
-      append_picture(source_.images, index, means_, batch.source_images);
-      batch.source_labels.push_back(source_.labels[static_cast<std::size_t>(index)]);
+    const LabelledImages& source = domains_->source_images();
+    const Images& target = domains_->target_images().images;
+    each(kSource, source.images.count, options.source_batch, [&](std::int64_t index) {
+      append_picture(source.images, index, means_, batch.source_images);
+      batch.source_labels.push_back(source.labels[static_cast<std::size_t>(index)]);
     });
-    each(kTarget, target_.images.count, options.target_batch, [&](std::int64_t index) {
-      append_picture(target_.images, index, means_, batch.target_images);
-    });
+    each(kTarget, target.count, options.target_batch,
+         [&](std::int64_t index) { append_picture(target, index, means_, batch.target_images); });
     return batch;
   }
 
@@ -100,7 +103,7 @@ class TrainerReferenceTest : public BackendTest<Ctx> {
   void expect_same_training(TrainingOptions options, const Bounds& bounds = {},
                             std::int64_t steps = kSteps) const {
     options.steps = steps;
-    Trainer trainer(options, {&source_, &target_, means_}, kSeed, device_, 2);
+    Trainer trainer(options, domains_->dann(), kSeed, device_, 2);
     DannParameters parameters, velocity;
     for (const NamedTensor& tensor : trainer.parameters()) {
       parameters[tensor.name].assign(tensor.values.begin(), tensor.values.end());
@@ -130,10 +133,9 @@ class TrainerReferenceTest : public BackendTest<Ctx> {
     }
   }
 
-  LabelledImages source_ = tiny_domain(20, 1, 3);
-  UnlabelledImages target_ = tiny_domain(15, 3, 4).without_labels();
   std::vector<float> means_{60.0F, 70.0F, 80.0F};
   Device device_;
+  std::optional<TinyDomains> domains_;
 };
 
 TYPED_TEST_SUITE(TrainerReferenceTest, Backends, BackendNames);
@@ -215,8 +217,11 @@ TYPED_TEST(TrainerTorchTest, FollowsTheTraceOfPyTorch) {
   options.source_batch = options.target_batch = trace::kImagesPerDomain;
   options.steps = trace::kSteps;
   const auto mean = static_cast<float>(trace::kChannelMean);
-  Trainer trainer(options, {&source, &target, {mean, mean, mean}}, /*seed=*/1,
-                  select_device(Backend<TypeParam>::kName), 2);
+  const Device device = select_device(Backend<TypeParam>::kName);
+  const LabelledDeviceData source_data(device.context, source, "source");
+  const DeviceData target_data(device.context, target, "target");
+  Trainer trainer(options, {&source_data, &target_data, digits_input({mean, mean, mean})},
+                  /*seed=*/1, device, 2);
   std::vector<NamedTensor> weights;
   for (std::uint32_t block = 0; block < trace::weight_blocks().size(); ++block) {
     const trace::WeightBlock& description = trace::weight_blocks()[block];

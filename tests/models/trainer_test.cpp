@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <optional>
 #include <string>
 #include <type_traits>
 
@@ -17,8 +18,6 @@
 namespace gradflip {
 namespace {
 
-const std::vector<float> kMeans{60.0F, 60.0F, 60.0F};
-
 template <typename Ctx>
 class TrainerTest : public BackendTest<Ctx> {
  protected:
@@ -26,8 +25,9 @@ class TrainerTest : public BackendTest<Ctx> {
 
   void SetUp() override {
     BackendTest<Ctx>::SetUp();
-    if (!this->IsSkipped() && !this->HasFatalFailure())
-      device_ = select_device(Backend<Ctx>::kName);
+    if (this->IsSkipped() || this->HasFatalFailure()) return;
+    device_ = select_device(Backend<Ctx>::kName);
+    domains_.emplace(device_.context, 90, 70);
   }
 
   // On the CPU enough rows for several shards of unequal size; the emulated GPU has no shards, and
@@ -40,8 +40,8 @@ class TrainerTest : public BackendTest<Ctx> {
     return options;
   }
 
-  TrainingData dann() const { return {&source_, &target_, kMeans}; }
-  TrainingData source_only() const { return {&source_, nullptr, kMeans}; }
+  TrainingData dann() const { return domains_->dann(); }
+  TrainingData source_only() const { return domains_->source_only(); }
 
   std::vector<float> weights_after(const TrainingOptions& options, const TrainingData& data,
                                    std::uint64_t seed, int threads) const {
@@ -51,8 +51,7 @@ class TrainerTest : public BackendTest<Ctx> {
   }
 
   Device device_;
-  LabelledImages source_ = tiny_domain(90, 1, 1);
-  UnlabelledImages target_ = tiny_domain(70, 3, 2).without_labels();
+  std::optional<TinyDomains> domains_;
 };
 TYPED_TEST_SUITE(TrainerTest, Backends, BackendNames);
 
@@ -79,7 +78,7 @@ TYPED_TEST(TrainerTest, StepsInOneGoOrOneByOneAreTheSame) {
   Trainer trainer(options, this->dann(), 5, this->device_, 2);
   for (int step = 0; step < 5; ++step) {
     trainer.run(1);
-    trainer.evaluate(this->source_);  // looks, does not touch
+    trainer.evaluate(this->domains_->source());  // looks, does not touch
   }
   EXPECT_EQ(trainer.weights(), this->weights_after(options, this->dann(), 5, 2));
   EXPECT_EQ(trainer.steps_done(), 5);
@@ -95,7 +94,7 @@ TYPED_TEST(TrainerTest, LearnsWhatTheSourceShows) {
   const StepReport first = trainer.run(10);
   const StepReport last = trainer.run(140);
   EXPECT_LT(last.label_loss, first.label_loss);
-  EXPECT_GT(trainer.evaluate(this->source_), 0.9);
+  EXPECT_GT(trainer.evaluate(this->domains_->source()), 0.9);
 }
 
 TYPED_TEST(TrainerTest, ReportsLossesPerImageAndTheSchedules) {
@@ -184,17 +183,13 @@ TYPED_TEST(TrainerTest, DivergenceOnTheFirstStepNamesWhatWasAtWork) {
   EXPECT_NE(text.find("try a smaller --domain-weight or --lambda"), std::string::npos) << text;
 }
 
-TYPED_TEST(TrainerTest, RefusesPicturesThatDoNotFit) {
-  LabelledImages wide = this->source_;
-  wide.images.width = 14;
-  wide.images.height = 56;
-  EXPECT_THROW(Trainer(this->short_run(1), {&wide, nullptr, kMeans}, 1, this->device_, 1),
-               DataError);
+TYPED_TEST(TrainerTest, RefusesDataThatDoNotFit) {
   TrainingOptions options = this->short_run(1);
   options.source_batch = 91;
   EXPECT_THROW(Trainer(options, this->source_only(), 1, this->device_, 1), DataError);
-  EXPECT_THROW(Trainer(this->short_run(1), {nullptr, &this->target_, kMeans}, 1, this->device_, 1),
-               std::invalid_argument);
+  TrainingData no_labels = this->dann();
+  no_labels.labelled = nullptr;
+  EXPECT_THROW(Trainer(this->short_run(1), no_labels, 1, this->device_, 1), std::invalid_argument);
 }
 
 }  // namespace

@@ -3,10 +3,10 @@
 #include <gtest/gtest.h>
 
 #include <array>
-#include <list>
 #include <type_traits>
 #include <vector>
 
+#include "models/dann.h"
 #include "runtime/device.h"
 #include "runtime/op.h"
 #include "runtime/parameter_group.h"
@@ -18,13 +18,14 @@
 namespace gradflip {
 namespace {
 
-constexpr DatasetShape kSourceShape{100, 28, 28, 1}, kTargetShape{90, 28, 28, 3};
+const NetworkInput kInput = digits_input({60.0F, 60.0F, 60.0F});
+const DatasetShape kSourceShape{100, {28, 28, 1}}, kTargetShape{90, {28, 28, 3}};
 
 TrainingGraph build(const TrainingOptions& options, const DatasetShape& target,
                     const TrainingGraphOptions& graph_options) {
   Parameters parameters;
-  return build_training_graph(options, kSourceShape, 10, target, /*seed=*/1, /*total_steps=*/10,
-                              parameters, graph_options);
+  return build_training_graph(options, kInput, kSourceShape, 10, target, /*seed=*/1,
+                              /*total_steps=*/10, parameters, graph_options);
 }
 
 TEST(TrainingGraphTest, FusionLeavesNoReversalAndNoDenseConvolutionGradient) {
@@ -51,7 +52,8 @@ TEST(TrainingGraphTest, TheUnfusedReferenceHasEverythingAlone) {
 
 TEST(TrainingGraphTest, SourceOnlyHasNoDomainClassifier) {
   Parameters parameters;
-  const TrainingGraph training = build_training_graph({}, kSourceShape, 10, {}, 1, 10, parameters);
+  const TrainingGraph training =
+      build_training_graph({}, kInput, kSourceShape, 10, {}, 1, 10, parameters);
   EXPECT_TRUE(training.lambda.none());
   EXPECT_TRUE(training.domain_loss.none());
   EXPECT_EQ(parameters.list().size(), 10U);
@@ -63,7 +65,7 @@ TEST(TrainingGraphTest, SourceOnlyHasNoDomainClassifier) {
 
 TEST(TrainingGraphTest, ThePapersNetworkHasItsParameters) {
   Parameters parameters;
-  build_training_graph({}, kSourceShape, 10, kTargetShape, 1, 10, parameters);
+  build_training_graph({}, kInput, kSourceShape, 10, kTargetShape, 1, 10, parameters);
   EXPECT_EQ(parameters.size(), 205'891);
   EXPECT_TRUE(belongs_to(parameters.list().front().name, {"feature_extractor"}));
   EXPECT_TRUE(belongs_to(parameters.list().back().name, {"domain_classifier"}));
@@ -107,30 +109,23 @@ struct Outcome {
 // Three steps of this graph on fixed pictures.
 Outcome three_steps(const Device& device, const TrainingOptions& options,
                     const TrainingGraphOptions& graph_options) {
-  const LabelledImages source = tiny_domain(kSourceShape.count, 1, 1);
-  const UnlabelledImages target = tiny_domain(kTargetShape.count, 3, 2).without_labels();
-  const std::vector<float> means{60.0F, 60.0F, 60.0F};
+  const TinyDomains domains(device.context, kSourceShape.count, kTargetShape.count);
+  const TrainingData data = domains.dann();
   Parameters parameters;
-  const TrainingGraph training = build_training_graph(options, kSourceShape, 10, kTargetShape, 1,
-                                                      10, parameters, graph_options);
+  const TrainingGraph training = build_training_graph(
+      options, kInput, kSourceShape, 10, kTargetShape, 1, 10, parameters, graph_options);
   const TrainingMemory memory(device.context, parameters, 1);
   Workers workers(2);
   const std::array<std::int64_t, 2> rows{options.source_batch, options.target_batch};
   Executor executor(training.graph, parameters, memory.blocks(), device.context, workers, rows);
   memory.bind(executor, training.update);
-  std::list<Buffer> inputs;
-  const auto bind = [&](Value value, const auto& contents) {
-    const auto bytes = static_cast<std::int64_t>(contents.size() * sizeof(contents[0]));
-    const Buffer& input = inputs.emplace_back(device.context, bytes);
-    copy_from_host(device.context, input.data(), contents.data(), bytes);
-    executor.bind(value, input.data());
-  };
-  bind(training.labelled_images, source.images.pixels);
-  bind(training.labels, source.labels);
-  bind(training.unlabelled_images, target.images.pixels);
-  bind(training.channel_means, means);
-  std::vector<float> records(graph_options.record_capacity * 5);
-  if (!training.records.none()) bind(training.records, records);
+  executor.bind(training.labelled_samples, data.labelled->samples());
+  executor.bind(training.labels, data.labelled->labels());
+  executor.bind(training.unlabelled_samples, data.unlabelled->samples());
+  const InputMemory input_memory(device.context, kInput);
+  input_memory.bind(executor, training.input);
+  const Buffer records(device.context, graph_options.record_capacity * 5 * 4);
+  if (!training.records.none()) executor.bind(training.records, records.data());
   Sequence sequence(device.context);
   sequence.append(executor, {rows.begin(), rows.end()});
   sequence.run(3);

@@ -148,7 +148,8 @@ TEST(NetworkBuilderTest, AddsNoParameterToThoseThatHaveTheirMemory) {
 
 TEST(EvaluationGraphTest, LeavesTheParametersAsTheyAre) {
   Parameters parameters;
-  EXPECT_THROW(build_evaluation_graph({4, 28, 28, 1}, 10, 4, Math::kF32, parameters),
+  EXPECT_THROW(build_evaluation_graph(digits_input({0.0F, 0.0F, 0.0F}), {4, {28, 28, 1}}, 10, 4,
+                                      Math::kF32, parameters),
                std::invalid_argument);
   EXPECT_TRUE(parameters.list().empty());
 }

@@ -24,11 +24,12 @@ constexpr std::array<std::int64_t, 2> kRows{3, 2};
 // The head of a step on two data sets, and a label of each row of the first.
 struct Head {
   Graph graph;
-  Value step, source, target, labels, mean, filter, bias;  // inputs
+  Value step, source, target, labels, mean, scale, filter, bias;  // inputs
   Value pictures, pooled, row_labels, lambda, rate;
 
   std::vector<Value> keep() const {
-    return {step, source, target, labels, mean, filter, bias, pooled, row_labels, lambda, rate};
+    return {step,   source, target, labels,     mean,   scale,
+            filter, bias,   pooled, row_labels, lambda, rate};
   }
 };
 
@@ -45,8 +46,9 @@ Head build_head() {
   h.step = graph.external("step", {Dtype::kI64, {}, {}});
   h.source = graph.external("source", {Dtype::kU8, {7, 8, 8, 1}, {}});
   h.target = graph.external("target", {Dtype::kU8, {5, 8, 8, 3}, {}});
-  h.labels = graph.external("labels", {Dtype::kU8, {7}, {}});
+  h.labels = graph.external("labels", {Dtype::kI32, {7}, {}});
   h.mean = graph.external("mean", {Dtype::kF32, {3}, {}});
+  h.scale = graph.external("scale", {Dtype::kF32, {3}, {}});
   h.filter = graph.parameter(0, "filter", {3, 3, 3, 4});
   h.bias = graph.parameter(1, "bias", {4});
   std::vector<ops::ImageSource> sources;
@@ -58,7 +60,7 @@ Head build_head() {
                           .batch = kRows[static_cast<std::size_t>(segment)]};
     sources.push_back({images, ops::sample_indices(graph, h.step, segment, sampler)});
   }
-  h.pictures = ops::gather_normalize(graph, sources, h.mean, 0.01F);
+  h.pictures = ops::gather_normalize(graph, sources, h.mean, h.scale);
   h.row_labels = ops::gather_labels(graph, h.labels, sources[0].indices);
   h.pooled = ops::conv_block(graph, h.pictures, h.filter, h.bias, {});
   h.lambda = ops::evaluate_schedule(
@@ -112,8 +114,9 @@ class FusedSampledInputTest : public BackendTest<Ctx> {
     runner.bind(head(h.step), std::vector<std::int64_t>{2});
     runner.bind(head(h.source), random_bytes(7 * 64, 2));
     runner.bind(head(h.target), random_bytes(5 * 192, 3));
-    runner.bind(head(h.labels), random_bytes(7, 4));
+    runner.bind(head(h.labels), random_labels(7, 345, 4));
     runner.bind(head(h.mean), std::vector<float>{90.0F, 100.0F, 110.0F});
+    runner.bind(head(h.scale), std::vector<float>{0.01F, 0.02F, 0.005F});
     runner.run(2);
     Outcome outcome{
         runner.read(gradients[0]),

@@ -2,8 +2,13 @@
 #pragma once
 
 #include <cstdint>
+#include <utility>
+#include <vector>
 
-#include "models/domain_data.h"
+#include "models/dann.h"
+#include "models/data/device_data.h"
+#include "models/data/domain_data.h"
+#include "models/trainer.h"
 #include "tests/support/random_data.h"
 
 namespace gradflip {
@@ -15,7 +20,7 @@ inline LabelledImages tiny_domain(std::int64_t count, std::int64_t channels, std
   data.images = {count, 28, 28, channels, random_bytes(count * 28 * 28 * channels, seed)};
   for (std::int64_t n = 0; n < count; ++n) {
     const std::int64_t label = (n * 7 + static_cast<std::int64_t>(seed)) % 10;
-    data.labels.push_back(static_cast<std::uint8_t>(label));
+    data.labels.push_back(static_cast<std::int32_t>(label));
     for (std::int64_t h = 0; h < 28; ++h) {
       for (std::int64_t i = 0; i < 28 * channels; ++i) {
         auto& pixel =
@@ -26,5 +31,31 @@ inline LabelledImages tiny_domain(std::int64_t count, std::int64_t channels, std
   }
   return data;
 }
+
+// A grey source and a coloured target in a context's memory, for the paper's network.
+class TinyDomains {
+ public:
+  TinyDomains(const Context& context, std::int64_t source_count, std::int64_t target_count,
+              std::uint64_t seed = 1, std::vector<float> means = {60.0F, 60.0F, 60.0F})
+      : source_images_(tiny_domain(source_count, 1, seed)),
+        target_images_(tiny_domain(target_count, 3, seed + 1).without_labels()),
+        source_(context, source_images_, "source"),
+        target_(context, target_images_, "target"),
+        input_(digits_input(std::move(means))) {}
+
+  const LabelledImages& source_images() const { return source_images_; }
+  const UnlabelledImages& target_images() const { return target_images_; }
+  const LabelledDeviceData& source() const { return source_; }
+
+  TrainingData dann() const { return {&source_, &target_, input_}; }
+  TrainingData source_only() const { return {&source_, nullptr, input_}; }
+
+ private:
+  LabelledImages source_images_;
+  UnlabelledImages target_images_;
+  LabelledDeviceData source_;
+  DeviceData target_;
+  NetworkInput input_;
+};
 
 }  // namespace gradflip

@@ -47,10 +47,10 @@ inline std::vector<std::uint8_t> target_images() {
   return bytes;
 }
 
-inline std::vector<std::uint8_t> source_labels() {
-  std::vector<std::uint8_t> labels(kImagesPerDomain);
+inline std::vector<std::int32_t> source_labels() {
+  std::vector<std::int32_t> labels(kImagesPerDomain);
   for (std::uint32_t index = 0; index < labels.size(); ++index) {
-    labels[index] = static_cast<std::uint8_t>(hash(kSourceLabels, index) % 10U);
+    labels[index] = static_cast<std::int32_t>(hash(kSourceLabels, index) % 10U);
   }
   return labels;
 }

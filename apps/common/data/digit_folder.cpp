@@ -11,6 +11,7 @@
 #include "apps/common/data/folder.h"
 #include "apps/common/data/idx.h"
 #include "apps/common/data/sha256.h"
+#include "kernels/require.h"
 #include "runtime/atomic_file.h"
 #include "runtime/errors.h"
 #include "runtime/io_failure.h"
@@ -129,7 +130,7 @@ LabelledImages read_labelled(const fs::path& folder, const std::vector<std::stri
                                 remedy_for(labels.values)));
   }
   data.images = std::move(file.images);
-  data.labels = std::move(label_file.array.values);
+  data.labels.assign(labels.values.begin(), labels.values.end());
   return data;
 }
 
@@ -180,10 +181,24 @@ bool is_there(const fs::path& path) {
   return fs::exists(fs::symlink_status(path, ignored));
 }
 
+constexpr std::int64_t kMaxByteClasses = 256;
+
+// As a file holds them.
+std::vector<std::uint8_t> label_bytes(const LabelledImages& data) {
+  GRADFLIP_REQUIRE(
+      data.num_classes <= kMaxByteClasses,
+      message("digit folder: a label is a byte, and there are ", data.num_classes, " classes"));
+  std::vector<std::uint8_t> bytes;
+  bytes.reserve(data.labels.size());
+  for (const std::int32_t label : data.labels) bytes.push_back(static_cast<std::uint8_t>(label));
+  return bytes;
+}
+
 void write_part(const fs::path& images, const fs::path& labels, const LabelledImages& data) {
+  const std::vector<std::uint8_t> bytes = label_bytes(data);
   write_idx(images, idx_sizes(data.images), data.images.pixels);
   const std::vector<std::int64_t> count = {data.images.count};
-  write_idx(labels, count, data.labels);
+  write_idx(labels, count, bytes);
 }
 
 void add_idx(Sha256& sum, const std::vector<std::int64_t>& sizes,
@@ -244,6 +259,11 @@ void write_digit_folder(const fs::path& folder, const LabelledImages& train,
                         const LabelledImages& test) {
   require_valid(train, "the training part");
   require_valid(test, "the test part");
+  for (const std::int64_t channels : {train.images.channels, test.images.channels}) {
+    GRADFLIP_REQUIRE(channels == 1 || channels == 3,
+                     message("digit folder: pictures of ", channels,
+                             " channels; grey and coloured ones have files"));
+  }
   require_no_other_forms(folder, name_for(kTrain.front(), train.images.channels),
                          name_for(kTest.front(), test.images.channels));
 
@@ -267,7 +287,7 @@ std::string content_sha256(const Images& images) {
 std::string content_sha256(const LabelledImages& data) {
   Sha256 sum;
   add_idx(sum, idx_sizes(data.images), data.images.pixels);
-  add_idx(sum, {data.images.count}, data.labels);
+  add_idx(sum, {data.images.count}, label_bytes(data));
   return sum.hex();
 }
 

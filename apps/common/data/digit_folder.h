@@ -19,7 +19,7 @@
 #include <string>
 #include <vector>
 
-#include "models/domain_data.h"
+#include "models/data/domain_data.h"
 
 namespace gradflip {
 

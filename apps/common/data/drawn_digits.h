@@ -10,7 +10,7 @@
 #include <cstdint>
 
 #include "apps/common/data/texture.h"
-#include "models/domain_data.h"
+#include "models/data/domain_data.h"
 
 namespace gradflip {
 

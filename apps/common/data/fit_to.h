@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <string>
 
-#include "models/domain_data.h"
+#include "models/data/domain_data.h"
 
 namespace gradflip {
 

@@ -8,7 +8,7 @@
 #include <span>
 #include <string>
 
-#include "models/domain_data.h"
+#include "models/data/domain_data.h"
 
 namespace gradflip {
 

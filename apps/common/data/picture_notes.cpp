@@ -86,7 +86,7 @@ std::optional<std::string> missing_classes_note(const LabelledImages& data,
                                                 const std::string& what) {
   require_valid(data, what);
   std::vector<bool> seen(static_cast<std::size_t>(data.num_classes), false);
-  for (const std::uint8_t label : data.labels) seen[label] = true;
+  for (const std::int32_t label : data.labels) seen[static_cast<std::size_t>(label)] = true;
   std::vector<std::int64_t> missing;
   for (std::int64_t label = 0; label < data.num_classes; ++label) {
     if (!seen[static_cast<std::size_t>(label)]) missing.push_back(label);

@@ -6,7 +6,7 @@
 #include <optional>
 #include <string>
 
-#include "models/domain_data.h"
+#include "models/data/domain_data.h"
 
 namespace gradflip {
 

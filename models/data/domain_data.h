@@ -7,9 +7,16 @@
 #include <string>
 #include <vector>
 
+#include "models/data/samples.h"
+
 namespace gradflip {
 
-// count pictures of height x width x channels bytes, NHWC, channels 1 (grey) or 3 (R, G, B).
+// The batch's segments: source samples first, then target samples.
+inline constexpr int kSource = 0;
+inline constexpr int kTarget = 1;
+
+// count pictures of height x width x channels bytes, NHWC: 1 channel is grey, 3 are R, G, B, and
+// any others are the caller's.
 struct Images {
   std::int64_t count = 0, height = 0, width = 0, channels = 0;
   std::vector<std::uint8_t> pixels;
@@ -22,16 +29,17 @@ struct UnlabelledImages {
   Images images;
 };
 
-inline constexpr std::int64_t kMaxClasses = 256;  // a label is a byte
-
 struct LabelledImages {
   Images images;
-  std::vector<std::uint8_t> labels;  // (count), each below num_classes
+  std::vector<std::int32_t> labels;  // (count), each in [0, num_classes)
   std::int64_t num_classes = 10;     // 1 to kMaxClasses
 
   // The same pictures for training that must not know the labels.
   UnlabelledImages without_labels() const { return {images}; }
 };
+
+// The pictures, which must be valid and outlive it.
+Samples samples_of(const Images& images);
 
 // What is wrong with the data, one line that begins with `what`: sizes and contents disagree, or a
 // label is out of range. Empty if nothing is.
@@ -43,7 +51,7 @@ void require_valid(const Images& images, const std::string& what);
 void require_valid(const LabelledImages& data, const std::string& what);
 
 // The mean of each of `channels` channels over all pixels of all the sets together, in units of a
-// byte. A grey set counts for every channel. Exact: sums are integers.
+// byte. A grey set counts for every channel, others have so many. Exact: sums are integers.
 std::vector<float> channel_means(const std::vector<const Images*>& sets, std::int64_t channels);
 
 }  // namespace gradflip

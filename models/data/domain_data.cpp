@@ -1,7 +1,6 @@
-#include "models/domain_data.h"
+#include "models/data/domain_data.h"
 
-#include <algorithm>
-#include <limits>
+#include <span>
 
 #include "kernels/require.h"
 
@@ -19,6 +18,13 @@ std::int64_t product_of(const std::vector<std::int64_t>& factors) {
 
 }  // namespace
 
+Samples samples_of(const Images& images) {
+  return {images.count,
+          {images.height, images.width, images.channels},
+          Dtype::kU8,
+          std::as_bytes(std::span(images.pixels))};
+}
+
 std::string fault_of(const Images& images, const std::string& what) {
   if (images.count < 0) {
     return message(what, ": the number of pictures is ", images.count, ", below 0");
@@ -26,9 +32,8 @@ std::string fault_of(const Images& images, const std::string& what) {
   if (images.height <= 0 || images.width <= 0) {
     return message(what, ": pictures are ", images.height, "x", images.width, ", and need pixels");
   }
-  if (images.channels != 1 && images.channels != 3) {
-    return message(what, ": pictures have ", images.channels,
-                   " channels, and 1 (grey) or 3 (colour) are accepted");
+  if (images.channels <= 0) {
+    return message(what, ": pictures have ", images.channels, " channels, and need one at least");
   }
   const std::int64_t bytes =
       product_of({images.count, images.height, images.width, images.channels});
@@ -41,21 +46,7 @@ std::string fault_of(const Images& images, const std::string& what) {
 
 std::string fault_of(const LabelledImages& data, const std::string& what) {
   if (std::string fault = fault_of(data.images, what); !fault.empty()) return fault;
-  if (static_cast<std::uint64_t>(data.images.count) != data.labels.size()) {
-    return message(what, ": ", data.images.count, " pictures, but ", data.labels.size(), " labels");
-  }
-  if (data.num_classes < 1 || data.num_classes > kMaxClasses) {
-    return message(what, ": there are ", data.num_classes, " classes; expected 1 to ", kMaxClasses);
-  }
-  const auto out_of_range =
-      std::find_if(data.labels.begin(), data.labels.end(),
-                   [&](std::uint8_t label) { return label >= data.num_classes; });
-  if (out_of_range != data.labels.end()) {
-    return message(what, ": label ", out_of_range - data.labels.begin(), " is ",
-                   static_cast<int>(*out_of_range), ", and ", data.num_classes, " classes end at ",
-                   data.num_classes - 1);
-  }
-  return {};
+  return fault_of(samples_of(data.images).dataset(), data.labels, data.num_classes, what);
 }
 
 void require_valid(const Images& images, const std::string& what) {
@@ -69,16 +60,15 @@ void require_valid(const LabelledImages& data, const std::string& what) {
 }
 
 std::vector<float> channel_means(const std::vector<const Images*>& sets, std::int64_t channels) {
-  GRADFLIP_REQUIRE(channels == 1 || channels == 3,
-                   message("channel_means: ", channels, " channels, and 1 or 3 are accepted"));
+  GRADFLIP_REQUIRE(channels > 0, message("channel_means: of ", channels, " channels"));
   std::vector<std::uint64_t> sums(static_cast<std::size_t>(channels), 0);
   std::uint64_t pixel_count = 0;
   for (const Images* set : sets) {
     GRADFLIP_REQUIRE(set != nullptr, "channel_means: a set is null");
     require_valid(*set, "channel_means");
-    GRADFLIP_REQUIRE(
-        set->channels == 1 || set->channels == channels,
-        message("channel_means: a set has ", set->channels, " channels, more than ", channels));
+    GRADFLIP_REQUIRE(set->channels == 1 || set->channels == channels,
+                     message("channel_means: a set has ", set->channels,
+                             " channels, and the means have ", channels));
     pixel_count += static_cast<std::uint64_t>(set->count * set->pixels_per_image());
     if (set->channels == 1) {
       std::uint64_t sum = 0;

@@ -1,0 +1,42 @@
+// A network's input in a graph: where stored samples become what the first layer reads.
+#pragma once
+
+#include <span>
+
+#include "kernels/context.h"
+#include "models/data/network_input.h"
+#include "runtime/executor.h"
+#include "runtime/graph.h"
+#include "runtime/memory.h"
+
+namespace gradflip {
+
+// External values that InputMemory binds; none() where the input is rows.
+struct InputValues {
+  Value means, scales;  // f32 (C)
+};
+
+InputValues declare_input(Graph& graph, const NetworkInput& input);
+
+// Samples that one segment takes of a data set.
+struct InputSource {
+  Value data;     // external, of DatasetShape::type()
+  Value indices;  // i64 rows of the segment
+};
+
+// -> f32 rows x input.sample, the rows of all sources in ascending segments.
+Value gather_input(Graph& graph, const NetworkInput& input, const InputValues& values,
+                   std::span<const InputSource> sources);
+
+// The means and scales in a context's memory. Must outlive the executors that it is bound to.
+class InputMemory {
+ public:
+  InputMemory(const Context& context, const NetworkInput& input);
+
+  void bind(Executor& executor, const InputValues& values) const;
+
+ private:
+  Buffer means_, scales_;
+};
+
+}  // namespace gradflip
