@@ -29,10 +29,10 @@ Losses losses_on(const std::string& device) {
   options.steps = 140;
   Trainer trainer(options, {&source, &target, {60.0F, 60.0F, 60.0F}}, /*seed=*/3,
                   select_device(device), 2);
-  const double first = trainer.run(20).label_loss;
+  const double first = trainer.run(20).find("label_loss").value();
   trainer.run(100);
   const StepReport last = trainer.run(20);
-  return {first, last.label_loss, last.domain_loss};
+  return {first, last.find("label_loss").value(), last.find("domain_loss").value()};
 }
 
 TYPED_TEST(LongTrainingTest, LowersTheLossAsTheCpuDoes) {
