@@ -1,33 +1,64 @@
-// What training says of its steps.
+// What training says of its steps: numbers by name. A method declares which; nobody above it spells
+// them again.
 #pragma once
 
 #include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
 
 namespace gradflip {
 
-// Means over steps; learning_rate and lambda are the last one's.
+// One of the numbers that every step reports.
+struct ReportColumn {
+  std::string name;   // as JSON has it: "domain_loss"
+  bool last = false;  // of several steps the last one counts, as for a schedule; else their mean
+
+  friend bool operator==(const ReportColumn& a, const ReportColumn& b) = default;
+};
+
+// What it was in a step, or over several.
+struct Reported {
+  std::string name;
+  double value = 0.0;
+  bool last = false;
+
+  friend bool operator==(const Reported& a, const Reported& b) = default;
+};
+
+// The value of that name; empty if there is none.
+std::optional<double> find_reported(std::span<const Reported> values, std::string_view name);
+
 struct StepReport {
-  std::int64_t steps = 0;  // how many steps the means cover
-  double label_loss = 0.0;
-  double domain_loss =
-      0.0;  // mean binary cross-entropy per image whatever the reduction: ln 2 means chance
-  double domain_accuracy = 0.0;
-  double learning_rate = 0.0;
-  double lambda = 0.0;
+  std::int64_t steps = 0;        // how many steps the values cover
+  std::vector<Reported> values;  // in the order in which they were declared
+
+  std::optional<double> find(std::string_view name) const { return find_reported(values, name); }
 
   friend bool operator==(const StepReport& a, const StepReport& b) = default;
 };
 
 // Puts a report together. The sums are f64 and grow by one step at a time, in order: the same steps
-// give the same bits whatever the calls that ran them.
+// give the same bits whatever the calls that ran them. Once made, it allocates nothing.
 class StepMeans {
  public:
-  // Throws std::invalid_argument unless it is the report of a single step.
-  void add(const StepReport& step);
-  StepReport report() const;
+  StepMeans() = default;
+  // Throws std::invalid_argument for a column without a name, and for two of one name.
+  explicit StepMeans(std::span<const ReportColumn> columns);
+
+  // One step's values, in the columns' order. Throws std::invalid_argument unless there is one for
+  // each.
+  void add(std::span<const double> step);
+  // Forgets the steps.
+  void clear();
+  // Of the steps since the last clear(); zeros of none.
+  const StepReport& report() const { return report_; }
 
  private:
-  StepReport sums_;
+  std::vector<double> sums_;
+  StepReport report_;
 };
 
 }  // namespace gradflip

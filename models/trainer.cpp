@@ -35,6 +35,26 @@ void require_fits(const NetworkInput& input, const DeviceData& data, const Conte
   }
 }
 
+// What a column of the records is reported as: a sum over rows as its mean per image.
+struct ReportedRecord {
+  ReportColumn column;
+  StepRecord record = kRecordLabelLoss;
+  std::int64_t rows = 1;
+};
+
+std::vector<ReportedRecord> reported_records(std::int64_t source_rows, std::int64_t target_rows) {
+  const ReportedRecord label_loss{{"label_loss"}, kRecordLabelLoss, source_rows};
+  const ReportedRecord learning_rate{{"learning_rate", true}, kRecordLearningRate};
+  if (target_rows == 0) return {label_loss, learning_rate};
+  const std::int64_t rows = source_rows + target_rows;
+  return {label_loss,
+          // Mean binary cross-entropy per image whatever the reduction: ln 2 means chance.
+          {{"domain_loss"}, kRecordDomainLoss, rows},
+          {{"domain_accuracy"}, kRecordDomainCorrect, rows},
+          {{"lambda", true}, kRecordLambda},
+          learning_rate};
+}
+
 }  // namespace
 
 struct Trainer::State {
@@ -60,6 +80,7 @@ struct Trainer::State {
     rows[kSource] = options.source_batch;
     rows[kTarget] = has_domain_classifier ? options.target_batch : 0;
     build(data);
+    declare_reports();
   }
 
   void build(const TrainingData& data) {
@@ -85,31 +106,31 @@ struct Trainer::State {
     }
   }
 
+  void declare_reports() {
+    reported = reported_records(rows[kSource], rows[kTarget]);
+    for (const ReportedRecord& each : reported) columns.push_back(each.column);
+    step_values.resize(columns.size());
+    epoch = block = StepMeans(columns);
+  }
+
   // Takes what is known of the steps up to `end`, which the records still hold, into the reports.
   void report_until(std::int64_t end, StepMeans& means) {
     if (steps_done >= end) return;
     copy_to_host(context, host_records.data(), records.data(), records.bytes());
     for (; steps_done < end; ++steps_done) {
-      const StepReport step = report_of(steps_done);
-      if (steps_done % steps_per_epoch == 0) epoch = {};
-      epoch.add(step);
-      means.add(step);
+      take_values_of(steps_done);
+      if (steps_done % steps_per_epoch == 0) epoch.clear();
+      epoch.add(step_values);
+      means.add(step_values);
     }
   }
 
-  StepReport report_of(std::int64_t step) const {
-    const auto source = static_cast<double>(rows[kSource]);
-    const auto images = static_cast<double>(rows[kSource] + rows[kTarget]);
+  void take_values_of(std::int64_t step) {
     const float* record =
         host_records.data() + step % kStepsPerLook * step_record_columns(has_domain_classifier);
-    StepReport report{.steps = 1,
-                      .label_loss = record[kRecordLabelLoss] / source,
-                      .learning_rate = record[kRecordLearningRate]};
-    if (!has_domain_classifier) return report;
-    report.domain_loss = record[kRecordDomainLoss] / images;
-    report.domain_accuracy = record[kRecordDomainCorrect] / images;
-    report.lambda = record[kRecordLambda];
-    return report;
+    for (std::size_t i = 0; i < reported.size(); ++i) {
+      step_values[i] = record[reported[i].record] / static_cast<double>(reported[i].rows);
+    }
   }
 
   void throw_if_diverged(StepMeans& means) {
@@ -138,7 +159,11 @@ struct Trainer::State {
   std::unique_ptr<InputMemory> input_memory;
   Buffer records;
   std::vector<float> host_records;
-  StepMeans epoch;  // of the current epoch's steps so far
+  std::vector<ReportedRecord> reported;
+  std::vector<ReportColumn> columns;
+  std::vector<double> step_values;  // of one step, a value for each column
+  StepMeans epoch;                  // of the current epoch's steps so far
+  StepMeans block;                  // of the steps of one run()
   Parameters parameters;
   std::unique_ptr<TrainingMemory> memory;
   TrainingGraph training;
@@ -159,10 +184,11 @@ std::int64_t Trainer::images_per_step() const {
   return state_->rows[kSource] + state_->rows[kTarget];
 }
 
-StepReport Trainer::run(std::int64_t count) {
+const StepReport& Trainer::run(std::int64_t count) {
   State& s = *state_;
   const std::int64_t end = s.steps_done + std::min(count, s.total_steps - s.steps_done);
-  StepMeans means;
+  StepMeans& means = s.block;
+  means.clear();
   while (s.steps_done < end) {
     const std::int64_t steps = std::min(kStepsPerLook, end - s.steps_done);
     s.sequence.run(steps);
@@ -172,7 +198,8 @@ StepReport Trainer::run(std::int64_t count) {
   return means.report();
 }
 
-StepReport Trainer::epoch_report() const { return state_->epoch.report(); }
+const StepReport& Trainer::epoch_report() const { return state_->epoch.report(); }
+const std::vector<ReportColumn>& Trainer::report_columns() const { return state_->columns; }
 
 std::unique_ptr<Evaluator> Trainer::evaluator(const LabelledDeviceData& data) {
   State& s = *state_;

@@ -52,11 +52,13 @@ class Trainer {
 
   // The next `count` steps (fewer at the end of the run). Throws DivergedError, naming step and
   // quantity, when a loss or a gradient is no longer finite; the weights are then those of the last
-  // finite step. The report is of these steps.
-  StepReport run(std::int64_t count);
+  // finite step. The report is of these steps, and valid until the next call.
+  const StepReport& run(std::int64_t count);
   // Of the steps of the current epoch so far; when an epoch has just ended, of all of it. Same
-  // seed, same bits, however calls of run() cut the steps.
-  StepReport epoch_report() const;
+  // seed, same bits, however calls of run() cut the steps. Valid until the next run().
+  const StepReport& epoch_report() const;
+  // What reports hold, in their order.
+  const std::vector<ReportColumn>& report_columns() const;
 
   // Share of samples whose label the label predictor gets right. Does not touch the training state.
   double evaluate(const LabelledDeviceData& data);

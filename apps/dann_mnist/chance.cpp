@@ -4,10 +4,14 @@
 
 #include <algorithm>
 #include <cmath>
+#include <string_view>
 #include <vector>
 
 namespace gradflip {
 namespace {
+
+// What a method calls the mean loss of its label predictor, if it reports one.
+constexpr std::string_view kLabelLoss = "label_loss";
 
 constexpr double kShareOfEntropy = 0.99;
 constexpr double kDeviations = 2.0;
@@ -38,12 +42,17 @@ double largest(const std::vector<double>& class_shares) {
   return *std::max_element(class_shares.begin(), class_shares.end());
 }
 
+std::optional<double> label_loss(const EpochResult& epoch) {
+  return find_reported(epoch.reported, kLabelLoss);
+}
+
 // The last epoch, counted from 1, in which the loss was far below guessing's: after it the network
 // lost what it had learned. 0: there was none.
 int learned_in(const RunResult& run, double guessing) {
-  const auto learned = std::find_if(
-      run.history.rbegin(), run.history.rend(),
-      [&](const EpochResult& each) { return each.label_loss <= kLearnedShareOfLoss * guessing; });
+  const auto learned =
+      std::find_if(run.history.rbegin(), run.history.rend(), [&](const EpochResult& each) {
+        return label_loss(each) && *label_loss(each) <= kLearnedShareOfLoss * guessing;
+      });
   return static_cast<int>(run.history.rend() - learned);
 }
 
@@ -61,16 +70,17 @@ std::optional<std::string> chance_note(const RunResult& run, const LabelledImage
                        remedy);
   };
   const double guessing = guessing_loss(learned_shares, label_smoothing);
-  if (last.label_loss >= kShareOfEntropy * guessing) {
+  const std::optional<double> loss = label_loss(last);
+  if (loss && *loss >= kShareOfEntropy * guessing) {
     if (const int epoch = learned_in(run, guessing); epoch > 0) {
       return note(fmt::format("it collapsed after epoch {}; its label loss was {:.3f} there and is "
                               "{:.3f}, and guessing gives {:.3f}",
-                              epoch, run.history[static_cast<std::size_t>(epoch) - 1].label_loss,
-                              last.label_loss, guessing),
+                              epoch, *label_loss(run.history[static_cast<std::size_t>(epoch) - 1]),
+                              *loss, guessing),
                   "try another --seed, or a lower --learning-rate");
     }
-    return note(fmt::format("its label loss is {:.3f}, and guessing gives {:.3f}", last.label_loss,
-                            guessing));
+    return note(
+        fmt::format("its label loss is {:.3f}, and guessing gives {:.3f}", *loss, guessing));
   }
   if (test == nullptr) return {};
   const bool on_target = run.mode == Mode::kTargetOnly;

@@ -14,22 +14,12 @@ namespace {
 // less than 50 ms.
 constexpr double kBlockSeconds = 0.025;
 
-void write_to(EpochResult& epoch, const StepReport& report, bool has_domain_classifier) {
-  epoch.label_loss = report.label_loss;
-  epoch.learning_rate = report.learning_rate;
-  if (!has_domain_classifier) return;
-  epoch.domain_loss = report.domain_loss;
-  epoch.domain_accuracy = report.domain_accuracy;
-  epoch.lambda = report.lambda;
-}
-
 // One run: the loop, its clocks and what it shows. What it measures is in `result` as soon as it is
 // known, whatever ends the run.
 class Run {
  public:
   Run(const Experiment& experiment, const TrainingData& data, RunResult& result)
       : experiment_(experiment),
-        has_domain_classifier_(data.unlabelled != nullptr),
         trainer_(experiment.options, data, result.seed, experiment.device, experiment.threads),
         source_test_(trainer_.evaluator(experiment.sets.source_test())),
         result_(result) {
@@ -37,6 +27,7 @@ class Run {
       target_test_ = trainer_.evaluator(*target_test);
     }
     result_.steps_per_epoch = trainer_.steps_per_epoch();
+    result_.columns = trainer_.report_columns();
     result_.data_seconds = run_time_.seconds();
   }
   ~Run() {
@@ -70,7 +61,7 @@ class Run {
     epoch_.epoch = (epoch_end + trainer_.steps_per_epoch() - 1) / trainer_.steps_per_epoch();
     while (trainer_.steps_done() < epoch_end && !experiment_.stop_requested()) {
       const Stopwatch block_time;
-      const StepReport block =
+      const StepReport& block =
           trainer_.run(std::min(steps_per_block_, epoch_end - trainer_.steps_done()));
       const double seconds = block_time.seconds();
       result_.seconds += seconds;
@@ -78,7 +69,7 @@ class Run {
       steps_per_block_ = std::max<std::int64_t>(
           1, static_cast<std::int64_t>(kBlockSeconds * static_cast<double>(block.steps) /
                                        std::max(seconds, 1e-9)));
-      write_to(epoch_, trainer_.epoch_report(), has_domain_classifier_);
+      epoch_.reported = trainer_.epoch_report().values;
       result_.images_per_second =
           static_cast<double>(result_.steps * trainer_.images_per_step()) / result_.seconds;
       experiment_.progress.update(progress_state());
@@ -114,11 +105,7 @@ class Run {
         (trainer_.total_steps() + trainer_.steps_per_epoch() - 1) / trainer_.steps_per_epoch();
     state.step = result_.steps;
     state.steps = trainer_.total_steps();
-    state.label_loss = epoch_.label_loss;
-    state.domain_loss = epoch_.domain_loss;
-    state.domain_accuracy = epoch_.domain_accuracy;
-    state.lambda = epoch_.lambda;
-    state.learning_rate = epoch_.learning_rate;
+    state.reported = epoch_.reported;
     state.images_per_second = result_.images_per_second;
     if (!result_.history.empty()) {
       state.source_test_accuracy = result_.history.back().source_test_accuracy;
@@ -132,7 +119,6 @@ class Run {
 
   Stopwatch run_time_;  // first: what comes after it is made in its time
   const Experiment& experiment_;
-  bool has_domain_classifier_;
   Trainer trainer_;
   std::unique_ptr<Evaluator> source_test_, target_test_;
   RunResult& result_;

@@ -24,7 +24,7 @@ RunResult run_with(double label_loss, double source, double target, Mode mode = 
   run.mode = mode;
   run.completed = true;
   EpochResult epoch;
-  epoch.label_loss = label_loss;
+  epoch.reported = {{"label_loss", label_loss}};
   epoch.source_test_accuracy = source;
   epoch.target_test_accuracy = target;
   run.history = {epoch};
@@ -50,7 +50,7 @@ TEST(ChanceNoteTest, ACollapseIsToldFromNeverHavingLearned) {
   const EpochResult last = run.history.back();
   for (const double loss : {0.41, 0.08, 1.99}) {
     run.history.insert(run.history.end() - 1, last);
-    run.history[run.history.size() - 2].label_loss = loss;
+    run.history[run.history.size() - 2].reported[0].value = loss;
   }
   EXPECT_EQ(
       said(run, set_of(10, 100)),
@@ -75,6 +75,15 @@ TEST(ChanceNoteTest, TheShareOfTheLargestClassIsChance) {
   EXPECT_EQ(said(run_with(0.5, 0.15, 0.1), ten), "") << "the target has no say";
   EXPECT_THAT(said(run_with(0.5, 0.9, 0.1, Mode::kTargetOnly), ten), HasSubstr("target test"));
   EXPECT_EQ(said(run_with(0.5, 0.1, 0.9, Mode::kTargetOnly), ten), "");
+}
+
+TEST(ChanceNoteTest, WithoutALabelLossTheAccuracyIsLeft) {
+  const LabelledImages ten = set_of(10, 100);
+  RunResult run = run_with(2.4, 0.5, 0.5);
+  run.history[0].reported = {{"critic_score", 2.4}};
+  EXPECT_EQ(said(run, ten), "");
+  run.history[0].source_test_accuracy = 0.1;
+  EXPECT_THAT(said(run, ten), HasSubstr("source test accuracy is 10.00 %"));
 }
 
 // However 1 / count rounds.

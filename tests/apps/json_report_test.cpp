@@ -83,6 +83,45 @@ TEST(JsonReportTest, WhatDoesNotApplyIsNull) {
   EXPECT_FALSE(empty["summary"].contains("dann"));
 }
 
+TEST(JsonReportTest, HoldsWhatAMethodReportsUnderItsName) {
+  const Json json =
+      report(context(), {run(Mode::kSourceOnly, 1, {epoch(1, 0.9, 0.5)}),
+                         of_another_method(run(Mode::kDann, 1, {epoch(2, 0.9, 0.6)}))});
+  const Json& row = json["runs"][1];
+  EXPECT_EQ(row["final_label_loss"], 0.125);
+  EXPECT_EQ(row["final_critic_score"], 12.5);
+  EXPECT_EQ(row["teacher_accuracy"], 0.75);
+  EXPECT_FALSE(row.contains("final_temperature")) << "a schedule";
+  EXPECT_EQ(row["history"][0].dump(),
+            R"({"epoch":2,"steps":200,"label_loss":0.125,"critic_score":12.5,"temperature":0.0625,)"
+            R"("teacher_accuracy":0.75,"learning_rate":null,"source_test_accuracy":0.9,)"
+            R"("target_test_accuracy":0.6,"seconds":4.0})");
+  EXPECT_EQ(json["runs"][0]["history"][0].dump(),
+            R"({"epoch":1,"steps":100,"label_loss":0.25,"critic_score":null,"temperature":null,)"
+            R"("teacher_accuracy":null,"learning_rate":0.01,"source_test_accuracy":0.9,)"
+            R"("target_test_accuracy":0.5,"seconds":2.0})");
+  EXPECT_TRUE(json["runs"][0]["final_critic_score"].is_null());
+}
+
+TEST(JsonReportTest, ANameDoesNotTakeTheDocumentsOwnPlace) {
+  RunResult named = run(Mode::kDann, 1, {epoch(1, 0.9, 0.5)});
+  named.history[0].reported = {{"steps", -1.0}, {"seconds", -1.0}, {"source_test_accuracy", -1.0}};
+  named.columns = columns_in(named.history[0].reported);
+  const Json row = report(context(), {named})["runs"][0];
+  EXPECT_EQ(row["source_test_accuracy"], 0.9);
+  EXPECT_EQ(row["history"][0]["steps"], 100);
+  EXPECT_EQ(row["history"][0]["seconds"], 2.0);
+  EXPECT_EQ(row["history"][0]["source_test_accuracy"], 0.9);
+}
+
+TEST(JsonReportTest, BeforeItsFirstEpochARunHasNoMeans) {
+  const Json row = report(context(), {run(Mode::kDann, 1, {})})["runs"][0];
+  for (const char* name : {"final_label_loss", "final_domain_loss", "domain_accuracy"}) {
+    ASSERT_TRUE(row.contains(name)) << name;
+    EXPECT_TRUE(row[name].is_null()) << name;
+  }
+}
+
 TEST(JsonReportTest, AFailedRunHasItsErrorAndNoAccuracies) {
   const RunResult dann = failed(three_modes()[1]);
   ReportContext with_code = context();
@@ -160,7 +199,7 @@ TEST(JsonReportTest, SummarisesOverSeeds) {
 
 TEST(JsonReportTest, IsValidJsonEvenWithNonFiniteNumbers) {
   std::vector<RunResult> runs = three_modes();
-  runs[0].history.back().label_loss = std::numeric_limits<double>::quiet_NaN();
+  runs[0].history.back().reported[0].value = std::numeric_limits<double>::quiet_NaN();
   const Json json = Json::parse(report(context(), runs).dump());
   EXPECT_TRUE(json["runs"][0]["final_label_loss"].is_null());
 }

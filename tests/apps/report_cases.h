@@ -9,12 +9,32 @@
 
 namespace gradflip {
 
+// What DANN's method reports, or that of a run on one domain.
+inline std::vector<Reported> reported_by(Mode mode, double label_loss) {
+  const Reported label{"label_loss", label_loss}, rate{"learning_rate", 0.01, true};
+  if (mode != Mode::kDann) return {label, rate};
+  return {label, {"domain_loss", 0.69}, {"domain_accuracy", 0.5}, {"lambda", 0.9, true}, rate};
+}
+
+// Names that nothing but this test knows.
+inline std::vector<Reported> reported_by_another_method() {
+  return {{"label_loss", 0.125},
+          {"critic_score", 12.5},
+          {"temperature", 0.0625, true},
+          {"teacher_accuracy", 0.75}};
+}
+
+inline std::vector<ReportColumn> columns_in(const std::vector<Reported>& reported) {
+  std::vector<ReportColumn> columns;
+  columns.reserve(reported.size());
+  for (const Reported& each : reported) columns.push_back({each.name, each.last});
+  return columns;
+}
+
 inline EpochResult epoch(std::int64_t number, double source, double target) {
   EpochResult result;
   result.epoch = number;
   result.steps = 100 * number;
-  result.label_loss = 0.25 / static_cast<double>(number);
-  result.learning_rate = 0.01;
   result.source_test_accuracy = source;
   result.target_test_accuracy = target;
   result.seconds = 2.0 * static_cast<double>(number);
@@ -34,14 +54,17 @@ inline RunResult run(Mode mode, std::uint64_t seed, std::vector<EpochResult> his
   result.images_per_second = 1600.0;
   result.history = std::move(history);
   result.completed = true;
-  if (mode == Mode::kDann) {
-    for (EpochResult& entry : result.history) {
-      entry.domain_loss = 0.69;
-      entry.domain_accuracy = 0.5;
-      entry.lambda = 0.9;
-    }
+  result.columns = columns_in(reported_by(mode, 0.0));
+  for (EpochResult& entry : result.history) {
+    entry.reported = reported_by(mode, 0.25 / static_cast<double>(entry.epoch));
   }
   return result;
+}
+
+inline RunResult of_another_method(RunResult run) {
+  run.columns = columns_in(reported_by_another_method());
+  for (EpochResult& entry : run.history) entry.reported = reported_by_another_method();
+  return run;
 }
 
 inline std::vector<RunResult> three_modes() {

@@ -42,6 +42,26 @@ TEST(StatisticsTest, MeanAndSampleDeviation) {
   EXPECT_THROW(statistics_of({}), std::invalid_argument);
 }
 
+// As they stand in a document whatever the runs' order.
+TEST(ColumnsTest, OfAllRunsAreEachNameOnceWhereItsRunHasIt) {
+  std::vector<RunResult> runs = three_modes();
+  const std::vector<ReportColumn> dann = runs[1].columns;
+  ASSERT_NE(runs[0].columns, dann);
+  EXPECT_EQ(columns_of(runs), dann);
+  std::swap(runs[0], runs[1]);
+  EXPECT_EQ(columns_of(runs), dann);
+  runs = {of_another_method(runs[0]), runs[0]};
+  EXPECT_EQ(columns_of(runs), (std::vector<ReportColumn>{{"label_loss"},
+                                                         {"domain_loss"},
+                                                         {"domain_accuracy"},
+                                                         {"lambda", true},
+                                                         {"learning_rate", true},
+                                                         {"critic_score"},
+                                                         {"temperature", true},
+                                                         {"teacher_accuracy"}}));
+  EXPECT_TRUE(columns_of({}).empty());
+}
+
 TEST(SummaryTest, UsesTheLastEpochAndKeepsTheOracleApart) {
   const Summary summary = summarize(three_modes());
   ASSERT_EQ(summary.modes.size(), 3U);
@@ -108,6 +128,14 @@ TEST(TableTest, ShowsTheDeviationOverSeeds) {
   EXPECT_THAT(dann, HasSubstr("72.00 ± 2.83 %"));
   EXPECT_TRUE(dann.ends_with(" -")) << "no gap is closed without the other rows: " << dann;
   EXPECT_THAT(text, HasSubstr("over 2 seeds"));
+}
+
+// It compares methods by what can be measured of all of them.
+TEST(TableTest, HoldsAccuraciesWhateverAMethodReports) {
+  std::vector<RunResult> runs = three_modes();
+  const std::string usual = table(runs, {"a", "b", false, all_modes()});
+  runs[1] = of_another_method(runs[1]);
+  EXPECT_EQ(table(runs, {"a", "b", false, all_modes()}), usual);
 }
 
 TEST(TableTest, ColumnsStandUnderTheirTitles) {

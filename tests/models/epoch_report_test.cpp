@@ -64,7 +64,8 @@ TYPED_TEST(EpochReportTest, IsTheSameBitsHoweverTheStepsAreCut) {
   ASSERT_EQ(whole.size(), 2U);
   EXPECT_EQ(whole[0].steps, this->kStepsPerEpoch);
   EXPECT_EQ(whole[1].steps, this->kSteps - this->kStepsPerEpoch);
-  EXPECT_TRUE(std::isfinite(whole[0].label_loss) && whole[0].label_loss > 0.0);
+  EXPECT_TRUE(std::isfinite(whole[0].find("label_loss").value()) &&
+              whole[0].find("label_loss").value() > 0.0);
   EXPECT_TRUE(this->epochs({1}) == whole);
   if (this->kOnCpu) {
     EXPECT_TRUE(this->epochs({7, 9, 1, 30}) == whole);

@@ -28,10 +28,10 @@ Losses losses_on(const std::string& device) {
   options.learning_rate_schedule = LearningRateSchedule::kConstant;
   options.steps = 140;
   Trainer trainer(options, domains.dann(), /*seed=*/3, selected, 2);
-  const double first = trainer.run(20).label_loss;
+  const double first = trainer.run(20).find("label_loss").value();
   trainer.run(100);
   const StepReport last = trainer.run(20);
-  return {first, last.label_loss, last.domain_loss};
+  return {first, last.find("label_loss").value(), last.find("domain_loss").value()};
 }
 
 TYPED_TEST(LongTrainingTest, LowersTheLossAsTheCpuDoes) {

@@ -3,44 +3,67 @@
 #include <gtest/gtest.h>
 
 #include <stdexcept>
+#include <vector>
 
 namespace gradflip {
 namespace {
 
-StepReport step(double value) {
-  return {.steps = 1,
-          .label_loss = value,
-          .domain_loss = 2 * value,
-          .domain_accuracy = 3 * value,
-          .learning_rate = 4 * value,
-          .lambda = 5 * value};
-}
+const std::vector<ReportColumn> kColumns{{"critic_score"}, {"temperature", true}, {"share"}};
+
+using Values = std::vector<double>;
 
 TEST(StepMeansTest, AreMeansOfWhatVariesAndTheLastOfWhatIsScheduled) {
-  StepMeans means;
-  for (const double value : {1.0, 2.0, 6.0}) means.add(step(value));
-  const StepReport report = means.report();
+  StepMeans means(kColumns);
+  for (const double value : {1.0, 2.0, 6.0}) means.add(Values{value, 4.0 * value, -value});
+  const StepReport& report = means.report();
   EXPECT_EQ(report.steps, 3);
-  EXPECT_EQ(report.label_loss, 3.0);
-  EXPECT_EQ(report.domain_loss, 6.0);
-  EXPECT_EQ(report.domain_accuracy, 9.0);
-  EXPECT_EQ(report.learning_rate, 24.0);
-  EXPECT_EQ(report.lambda, 30.0);
+  EXPECT_EQ(
+      report.values,
+      (std::vector<Reported>{{"critic_score", 3.0}, {"temperature", 24.0, true}, {"share", -3.0}}));
 }
 
 TEST(StepMeansTest, OfNoStepsAreZero) {
-  const StepReport report = StepMeans().report();
-  EXPECT_EQ(report.steps, 0);
-  EXPECT_EQ(report.label_loss, 0.0);
+  StepMeans means(kColumns);
+  const StepReport none{.steps = 0,
+                        .values = {{"critic_score"}, {"temperature", 0.0, true}, {"share"}}};
+  EXPECT_EQ(means.report(), none);
+  means.add(Values{1.0, 2.0, 3.0});
+  EXPECT_NE(means.report(), none);
+  means.clear();
+  EXPECT_EQ(means.report(), none);
+  means.add(Values{1.0, 2.0, 3.0});
+  EXPECT_EQ(means.report().find("share"), 3.0);
 }
 
 // Means of means would have other last digits.
-TEST(StepMeansTest, RefuseReportsOfSeveralSteps) {
-  StepMeans means;
-  means.add(step(1.0));
-  means.add(step(2.0));
-  EXPECT_THROW(StepMeans().add(means.report()), std::invalid_argument);
-  EXPECT_THROW(StepMeans().add({}), std::invalid_argument);
+TEST(StepMeansTest, AddOneStepAfterTheOther) {
+  const std::vector<ReportColumn> one{{"x"}};
+  StepMeans means(one);
+  double sum = 0.0;
+  for (int step = 1; step <= 100; ++step) {
+    means.add(Values{1.0 / step});
+    sum += 1.0 / step;
+    EXPECT_EQ(means.report().find("x"), sum / step);
+  }
+}
+
+TEST(StepMeansTest, RefuseWhatDoesNotFitTheColumns) {
+  StepMeans means(kColumns);
+  EXPECT_THROW(means.add(Values{1.0, 2.0}), std::invalid_argument);
+  EXPECT_THROW(means.add(Values(4)), std::invalid_argument);
+  EXPECT_EQ(means.report().steps, 0);
+  for (const std::vector<ReportColumn>& bad :
+       {std::vector<ReportColumn>{{"x"}, {"y"}, {"x", true}}, std::vector<ReportColumn>{{""}}}) {
+    EXPECT_THROW(StepMeans{bad}, std::invalid_argument);
+  }
+}
+
+TEST(StepReportTest, FindsByTheWholeName) {
+  const StepReport report{.steps = 1, .values = {{"label_loss", 0.5}, {"loss", 0.25}}};
+  EXPECT_EQ(report.find("loss"), 0.25);
+  EXPECT_EQ(report.find("label_loss"), 0.5);
+  EXPECT_FALSE(report.find("label"));
+  EXPECT_FALSE(report.find(""));
 }
 
 }  // namespace

@@ -115,8 +115,10 @@ class TrainerReferenceTest : public BackendTest<Ctx> {
       const DannStep want =
           reference::dann_step(DannSizes{}, parameters, step_options, batch_of(options, step));
       const StepReport got = trainer.run(1);
-      EXPECT_NEAR(got.label_loss, want.losses.label, bounds.loss * want.losses.label);
-      EXPECT_NEAR(got.domain_loss, want.losses.domain, bounds.loss * want.losses.domain);
+      EXPECT_NEAR(got.find("label_loss").value(), want.losses.label,
+                  bounds.loss * want.losses.label);
+      EXPECT_NEAR(got.find("domain_loss").value(), want.losses.domain,
+                  bounds.loss * want.losses.domain);
       reference::dann_sgd({options.momentum, options.weight_decay},
                           schedule_at(learning_rate_schedule(options, steps), step), want.gradients,
                           &parameters, &velocity);
@@ -233,10 +235,10 @@ TYPED_TEST(TrainerTorchTest, FollowsTheTraceOfPyTorch) {
   ASSERT_EQ(want.steps.size(), static_cast<std::size_t>(trace::kSteps));
   for (const trace::Step& step : want.steps) {
     const StepReport got = trainer.run(1);
-    EXPECT_NEAR(got.lambda, step.lambda, 1e-6);
-    EXPECT_NEAR(got.learning_rate, step.learning_rate, 1e-8);
-    EXPECT_NEAR(got.label_loss, step.label_loss, 1e-5 * step.label_loss);
-    EXPECT_NEAR(got.domain_loss, step.domain_loss, 1e-5 * step.domain_loss);
+    EXPECT_NEAR(got.find("lambda").value(), step.lambda, 1e-6);
+    EXPECT_NEAR(got.find("learning_rate").value(), step.learning_rate, 1e-8);
+    EXPECT_NEAR(got.find("label_loss").value(), step.label_loss, 1e-5 * step.label_loss);
+    EXPECT_NEAR(got.find("domain_loss").value(), step.domain_loss, 1e-5 * step.domain_loss);
   }
   for (const NamedTensor& tensor : trainer.parameters()) {
     SCOPED_TRACE(tensor.name);

@@ -93,7 +93,7 @@ TYPED_TEST(TrainerTest, LearnsWhatTheSourceShows) {
   Trainer trainer(options, this->source_only(), 3, this->device_, 2);
   const StepReport first = trainer.run(10);
   const StepReport last = trainer.run(140);
-  EXPECT_LT(last.label_loss, first.label_loss);
+  EXPECT_LT(last.find("label_loss").value(), first.find("label_loss").value());
   EXPECT_GT(trainer.evaluate(this->domains_->source()), 0.9);
 }
 
@@ -103,14 +103,29 @@ TYPED_TEST(TrainerTest, ReportsLossesPerImageAndTheSchedules) {
   options.domain_weight = 7.0;  // must not show in the displayed loss
   Trainer trainer(options, this->dann(), 3, this->device_, 1);
   StepReport report = trainer.run(1);
-  EXPECT_NEAR(report.label_loss, std::log(10.0), 0.1);  // chance
-  EXPECT_NEAR(report.domain_loss, std::log(2.0), 0.1);  // chance
-  EXPECT_EQ(report.lambda, 0.0);
+  EXPECT_NEAR(report.find("label_loss").value(), std::log(10.0), 0.1);  // chance
+  EXPECT_NEAR(report.find("domain_loss").value(), std::log(2.0), 0.1);  // chance
+  EXPECT_EQ(report.find("lambda").value(), 0.0);
   report = trainer.run(5);
   EXPECT_EQ(report.steps, 5);
-  EXPECT_NEAR(report.lambda, 2.0 / (1.0 + std::exp(-10.0 * 0.5)) - 1.0, 1e-6);
-  EXPECT_GE(report.domain_accuracy, 0.0);
-  EXPECT_LE(report.domain_accuracy, 1.0);
+  EXPECT_NEAR(report.find("lambda").value(), 2.0 / (1.0 + std::exp(-10.0 * 0.5)) - 1.0, 1e-6);
+  EXPECT_GE(report.find("domain_accuracy").value(), 0.0);
+  EXPECT_LE(report.find("domain_accuracy").value(), 1.0);
+}
+
+TYPED_TEST(TrainerTest, DeclaresWhatItReports) {
+  const std::vector<ReportColumn> label_only{{"label_loss"}, {"learning_rate", true}};
+  const std::vector<ReportColumn> both{{"label_loss"},
+                                       {"domain_loss"},
+                                       {"domain_accuracy"},
+                                       {"lambda", true},
+                                       {"learning_rate", true}};
+  for (const TrainingData& data : {this->source_only(), this->dann()}) {
+    const Trainer trainer(this->short_run(2), data, 3, this->device_, 1);
+    const std::vector<ReportColumn>& want = data.unlabelled == nullptr ? label_only : both;
+    EXPECT_EQ(trainer.report_columns(), want);
+    EXPECT_EQ(trainer.epoch_report(), StepMeans(want).report());
+  }
 }
 
 TYPED_TEST(TrainerTest, SavesEveryParameterInFileOrder) {

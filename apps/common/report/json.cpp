@@ -1,6 +1,7 @@
 #include "apps/common/report/json.h"
 
 #include <optional>
+#include <string>
 
 namespace gradflip {
 namespace {
@@ -30,24 +31,36 @@ void add_accuracies(Json& json, const RunResult& run, const EpochResult* epoch) 
       epoch == nullptr ? Json(nullptr) : number(epoch->target_test_accuracy);
 }
 
-Json epoch_json(const RunResult& run, const EpochResult& epoch) {
-  Json json = {{"epoch", epoch.epoch},
-               {"steps", epoch.steps},
-               {"label_loss", epoch.label_loss},
-               {"domain_loss", number(epoch.domain_loss)},
-               {"domain_accuracy", number(epoch.domain_accuracy)},
-               {"lambda", number(epoch.lambda)},
-               {"learning_rate", epoch.learning_rate}};
+// What a mean of the last epoch is called in a run's row: an accuracy as the test accuracies there,
+// which are of the last epoch, too.
+std::string final_name(const std::string& name) {
+  return name.ends_with("_accuracy") ? name : "final_" + name;
+}
+
+// Of a schedule the last value says nothing of the run.
+void add_final_means(Json& json, const std::vector<ReportColumn>& columns,
+                     const EpochResult* last) {
+  for (const ReportColumn& column : columns) {
+    if (column.last) continue;
+    json.emplace(final_name(column.name), last == nullptr
+                                              ? Json(nullptr)
+                                              : number(find_reported(last->reported, column.name)));
+  }
+}
+
+Json epoch_json(const RunResult& run, const std::vector<ReportColumn>& columns,
+                const EpochResult& epoch) {
+  Json json = {{"epoch", epoch.epoch}, {"steps", epoch.steps}};
+  for (const ReportColumn& column : columns) {
+    json.emplace(column.name, number(find_reported(epoch.reported, column.name)));
+  }
   add_accuracies(json, run, &epoch);
   json["seconds"] = epoch.seconds;
   return json;
 }
 
-Json run_json(const RunResult& run) {
+Json run_json(const RunResult& run, const std::vector<ReportColumn>& columns) {
   const EpochResult* last = run.history.empty() ? nullptr : &run.history.back();
-  const auto of_last = [&](auto member) {
-    return last == nullptr ? Json(nullptr) : number(last->*member);
-  };
   Json json = {{"mode", name_of(run.mode)},
                {"seed", run.seed},
                {"completed", run.completed},
@@ -60,9 +73,7 @@ Json run_json(const RunResult& run) {
   if (run.error) {
     json["error"] = error_json(*run.error);
   } else {
-    json["final_label_loss"] = of_last(&EpochResult::label_loss);
-    json["final_domain_loss"] = of_last(&EpochResult::domain_loss);
-    json["domain_accuracy"] = of_last(&EpochResult::domain_accuracy);
+    add_final_means(json, columns, last);
   }
   add_accuracies(json, run, last);
   if (!run.error && run.measures_target) {
@@ -70,7 +81,9 @@ Json run_json(const RunResult& run) {
   }
   if (run.save_error) json["save_error"] = error_json(*run.save_error);
   json["history"] = Json::array();
-  for (const EpochResult& epoch : run.history) json["history"].push_back(epoch_json(run, epoch));
+  for (const EpochResult& epoch : run.history) {
+    json["history"].push_back(epoch_json(run, columns, epoch));
+  }
   return json;
 }
 
@@ -113,7 +126,8 @@ Json report(const ReportContext& context, const std::vector<RunResult>& runs) {
                {"exit_code", context.exit_code}};
   if (context.error) json["error"] = error_json(*context.error);
   json["runs"] = Json::array();
-  for (const RunResult& run : runs) json["runs"].push_back(run_json(run));
+  const std::vector<ReportColumn> columns = columns_of(runs);
+  for (const RunResult& run : runs) json["runs"].push_back(run_json(run, columns));
   json["summary"] = summary_json(summarize(runs), context.plan);
   return json;
 }

@@ -29,7 +29,8 @@ struct ReportContext {
 
 // The document of docs/json.md: accuracies are fractions, times seconds; a number that is not there
 // (yet), or is not finite, is null; what a failed run or a target without labels cannot have is
-// left out.
+// left out. What the method of any run reports is in all of them, under its name; a name that the
+// document has a use for itself is the document's.
 Json report(const ReportContext& context, const std::vector<RunResult>& runs);
 
 // As text, with a line break at its end. Bytes that are not UTF-8, such as those of a folder's

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 
 #include "kernels/require.h"
 
@@ -53,6 +54,20 @@ std::optional<double> RunResult::oracle_target_test_accuracy() const {
   std::optional<double> best;  // no value is less than any
   for (const EpochResult& epoch : history) best = std::max(best, epoch.target_test_accuracy);
   return best;
+}
+
+std::vector<ReportColumn> columns_of(const std::vector<RunResult>& runs) {
+  std::vector<ReportColumn> columns;
+  for (const RunResult& run : runs) {
+    auto place = columns.begin();
+    for (const ReportColumn& column : run.columns) {
+      const auto found =
+          std::find_if(columns.begin(), columns.end(),
+                       [&](const ReportColumn& other) { return other.name == column.name; });
+      place = std::next(found == columns.end() ? columns.insert(place, column) : found);
+    }
+  }
+  return columns;
 }
 
 Statistics statistics_of(const std::vector<double>& values) {

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "apps/common/report/wall_time.h"
+#include "models/step_report.h"
 
 namespace gradflip {
 
@@ -16,14 +17,11 @@ enum class Mode { kSourceOnly, kDann, kTargetOnly };
 // As the command line and JSON spell it: "source-only", "dann", "target-only".
 std::string name_of(Mode mode);
 
-// The state at the end of an epoch, or of the run. Losses and domain accuracy are means over the
-// epoch's steps; what a run without a domain classifier does not have is empty.
+// The state at the end of an epoch, or of the run.
 struct EpochResult {
-  std::int64_t epoch = 0;  // from 1; the last may be part of an epoch
-  std::int64_t steps = 0;  // since the run's start
-  double label_loss = 0.0;
-  std::optional<double> domain_loss, domain_accuracy, lambda;
-  double learning_rate = 0.0;
+  std::int64_t epoch = 0;          // from 1; the last may be part of an epoch
+  std::int64_t steps = 0;          // since the run's start
+  std::vector<Reported> reported;  // by the method, over the epoch's steps
   double source_test_accuracy = 0.0;
   std::optional<double> target_test_accuracy;  // empty: the target has no labels to measure with
   double seconds = 0.0;  // of training since the run's start, evaluation not counted
@@ -45,6 +43,7 @@ struct RunResult {
   double wall_seconds = 0.0;           // from the start of the run to its end
   double images_per_second = 0.0;      // through the feature extractor, while training
   std::int64_t steps_per_epoch = 0;    // of the source
+  std::vector<ReportColumn> columns;   // what its method reports
   std::vector<EpochResult> history;    // empty if the run ended before the first evaluation
   bool measures_target = true;         // false: the target has no labels to measure with
   bool completed = false;              // false: an error or a signal ended it early
@@ -59,6 +58,10 @@ struct RunResult {
   // it may stand beside a result but never choose one. Empty where none was measured.
   std::optional<double> oracle_target_test_accuracy() const;
 };
+
+// What the methods of all runs report, each name once, behind the name that it follows in its own
+// run.
+std::vector<ReportColumn> columns_of(const std::vector<RunResult>& runs);
 
 struct Statistics {
   double mean = 0.0;

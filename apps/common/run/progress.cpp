@@ -7,9 +7,11 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdlib>
+#include <iterator>
 #include <string_view>
 #include <vector>
 
+#include "apps/common/report/reported_text.h"
 #include "apps/common/shown.h"
 
 namespace gradflip {
@@ -19,9 +21,12 @@ constexpr auto kRedrawInterval = std::chrono::milliseconds(100);
 constexpr const char* kEraseToLineEnd = "\x1b[K";
 constexpr std::string_view kGap = "  ";
 
+// The highest goes first when the line is too long; of fields with the same, the one further right.
+enum class Rank { kRun, kEpoch, kTarget, kRest, kMean, kSource, kSpeed, kStep, kSchedule };
+
 struct Field {
   std::string text;
-  int rank;  // the highest goes first when the line is too long
+  Rank rank;
 };
 
 std::string rate(double images_per_second) {
@@ -38,23 +43,19 @@ std::string duration(double seconds) {
 
 std::vector<Field> fields_of(const ProgressState& state) {
   std::vector<Field> fields;
-  const auto percent = [&](const char* what, const std::optional<double>& accuracy, int rank) {
+  const auto percent = [&](const char* what, const std::optional<double>& accuracy, Rank rank) {
     if (accuracy) fields.push_back({fmt::format("{} {:.1f} %", what, 100.0 * *accuracy), rank});
   };
-  fields.push_back({state.run, 0});
-  fields.push_back({fmt::format("epoch {}/{}", state.epoch, state.epochs), 1});
-  percent("source test", state.source_test_accuracy, 7);
-  percent("target test", state.target_test_accuracy, 2);
-  fields.push_back({fmt::format("step {}/{}", state.step, state.steps), 9});
-  fields.push_back({fmt::format("label {:.3f}", state.label_loss), 4});
-  if (state.domain_loss) fields.push_back({fmt::format("domain {:.3f}", *state.domain_loss), 5});
-  if (state.domain_accuracy) {
-    fields.push_back({fmt::format("domain acc {:.2f}", *state.domain_accuracy), 6});
+  fields.push_back({state.run, Rank::kRun});
+  fields.push_back({fmt::format("epoch {}/{}", state.epoch, state.epochs), Rank::kEpoch});
+  percent("source test", state.source_test_accuracy, Rank::kSource);
+  percent("target test", state.target_test_accuracy, Rank::kTarget);
+  fields.push_back({fmt::format("step {}/{}", state.step, state.steps), Rank::kStep});
+  for (const Reported& each : state.reported) {
+    fields.push_back({short_text(each), each.last ? Rank::kSchedule : Rank::kMean});
   }
-  if (state.lambda) fields.push_back({fmt::format("lambda {:.2f}", *state.lambda), 10});
-  fields.push_back({fmt::format("lr {:.1e}", state.learning_rate), 11});
-  fields.push_back({rate(state.images_per_second), 8});
-  fields.push_back({"ETA " + duration(state.seconds_left), 3});
+  fields.push_back({rate(state.images_per_second), Rank::kSpeed});
+  fields.push_back({"ETA " + duration(state.seconds_left), Rank::kRest});
   return fields;
 }
 
@@ -81,21 +82,19 @@ std::string progress_line(const ProgressState& state, int width) {
   const auto limit = static_cast<std::size_t>(std::max(width, 0));
   std::vector<Field> fields = fields_of(state);
   while (fields.size() > 1 && length_of(fields) > limit) {
-    fields.erase(std::max_element(fields.begin(), fields.end(),
-                                  [](const Field& a, const Field& b) { return a.rank < b.rank; }));
+    const auto least =
+        std::max_element(fields.rbegin(), fields.rend(),
+                         [](const Field& a, const Field& b) { return a.rank < b.rank; });
+    fields.erase(std::next(least).base());
   }
   return joined(fields).substr(0, limit);
 }
 
 std::string epoch_line(const ProgressState& state, const EpochResult& result) {
-  std::string line =
-      fmt::format("{}  epoch {}/{}  step {}/{}  label {:.4f}", state.run, result.epoch,
-                  state.epochs, result.steps, state.steps, result.label_loss);
-  if (result.domain_loss) line += fmt::format("  domain {:.4f}", *result.domain_loss);
-  if (result.domain_accuracy) line += fmt::format("  domain acc {:.3f}", *result.domain_accuracy);
-  if (result.lambda) line += fmt::format("  lambda {:.3f}", *result.lambda);
-  line += fmt::format("  lr {:.2e}  source test {:.2f} %", result.learning_rate,
-                      100.0 * result.source_test_accuracy);
+  std::string line = fmt::format("{}  epoch {}/{}  step {}/{}", state.run, result.epoch,
+                                 state.epochs, result.steps, state.steps);
+  for (const Reported& each : result.reported) line += "  " + full_text(each);
+  line += fmt::format("  source test {:.2f} %", 100.0 * result.source_test_accuracy);
   if (result.target_test_accuracy) {
     line += fmt::format("  target test {:.2f} %", 100.0 * *result.target_test_accuracy);
   }

@@ -8,6 +8,7 @@
 #include <optional>
 #include <ostream>
 #include <string>
+#include <vector>
 
 #include "apps/common/report/run_result.h"
 
@@ -17,9 +18,7 @@ struct ProgressState {
   std::string run;  // "dann seed 1"
   std::int64_t epoch = 0, epochs = 0;
   std::int64_t step = 0, steps = 0;
-  double label_loss = 0.0;
-  std::optional<double> domain_loss, domain_accuracy, lambda;
-  double learning_rate = 0.0;
+  std::vector<Reported> reported;  // by the method, in the epoch so far
   double images_per_second = 0.0;
   double seconds_left = 0.0;
   std::optional<double> source_test_accuracy, target_test_accuracy;  // when last measured
