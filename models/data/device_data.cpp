@@ -56,7 +56,8 @@ DeviceData::DeviceData(const Context& context, const Samples& samples, std::stri
       shape_(whole(samples, name_).dataset()),
       samples_(context, samples.bytes) {}
 
-DeviceData::DeviceData(const Context& context, const UnlabelledImages& images, std::string name)
+DeviceData::DeviceData(const Context& context, const UnlabelledImages& images,
+                       const std::string& name)
     : DeviceData(context, whole(images.images, name), name) {}
 
 void DeviceData::require_on(const Context& context) const {
@@ -77,7 +78,7 @@ LabelledDeviceData::LabelledDeviceData(const Context& context, const Samples& sa
 }
 
 LabelledDeviceData::LabelledDeviceData(const Context& context, const LabelledImages& images,
-                                       std::string name)
+                                       const std::string& name)
     : LabelledDeviceData(context, whole(images.images, name), images.labels, images.num_classes,
                          name) {}
 

@@ -38,9 +38,9 @@ class DeviceData {
   // `name` is what messages call the set: "the source's training set". Throws DataError, which
   // begins with it, for samples that are not whole (fault_of in samples.h).
   DeviceData(const Context& context, const Samples& samples, std::string name);
-  DeviceData(const Context& context, const UnlabelledImages& images, std::string name);
+  DeviceData(const Context& context, const UnlabelledImages& images, const std::string& name);
   // It would look at what is gone when the call returns.
-  DeviceData(const Context& context, UnlabelledImages&& images, std::string name) = delete;
+  DeviceData(const Context& context, UnlabelledImages&& images, const std::string& name) = delete;
   DeviceData(const DeviceData&) = delete;
   DeviceData& operator=(const DeviceData&) = delete;
   ~DeviceData() = default;
@@ -68,8 +68,9 @@ class LabelledDeviceData : public DeviceData {
   LabelledDeviceData(const Context& context, const Samples& samples,
                      std::span<const std::int32_t> labels, std::int64_t num_classes,
                      std::string name);
-  LabelledDeviceData(const Context& context, const LabelledImages& images, std::string name);
-  LabelledDeviceData(const Context& context, LabelledImages&& images, std::string name) = delete;
+  LabelledDeviceData(const Context& context, const LabelledImages& images, const std::string& name);
+  LabelledDeviceData(const Context& context, LabelledImages&& images,
+                     const std::string& name) = delete;
 
   std::int64_t num_classes() const { return num_classes_; }
   // (count), in the context's memory.

@@ -136,7 +136,7 @@ TEST(DeviceDataErrors, SamplesThatAreNotWholeAreNamed) {
 
 TEST(DeviceDataErrors, LabelsThatDoNotFitAreNamedWithTheirSample) {
   const std::vector<float> points = random_floats(6, 1);
-  const auto of = [&](std::vector<std::int32_t> labels, std::int64_t num_classes) {
+  const auto of = [&](const std::vector<std::int32_t>& labels, std::int64_t num_classes) {
     return [&points, labels, num_classes] {
       LabelledDeviceData(Cpu{}, rows_of(points, {2}), labels, num_classes, "the set");
     };

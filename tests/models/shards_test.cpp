@@ -4,19 +4,21 @@
 #include <array>
 #include <vector>
 
+#include "models/dann.h"
 #include "models/training_graph.h"
 #include "runtime/memory_plan.h"
 
 namespace gradflip {
 namespace {
 
-constexpr DatasetShape kDigits{60000, 28, 28, 3};
+const DatasetShape kDigits{60000, {28, 28, 3}};
+const NetworkInput kInput = digits_input({60.0F, 60.0F, 60.0F});
 constexpr std::int64_t kRowsPerPiece = 32;
 
 MemoryPlan plan_of_training(const TrainingOptions& options, bool adversarial) {
   Parameters parameters;
   const TrainingGraph training = build_training_graph(
-      options, kDigits, 10, adversarial ? kDigits : DatasetShape{}, 1, 1000, parameters);
+      options, kInput, kDigits, 10, adversarial ? kDigits : DatasetShape{}, 1, 1000, parameters);
   std::vector<std::int64_t> rows{options.source_batch};
   if (adversarial) rows.push_back(options.target_batch);
   return plan_memory(training.graph, parameters, Cpu{}, rows);
@@ -39,9 +41,9 @@ TEST(ShardsTest, DigitsAreCutIntoPiecesOf32) {
     }
   }
   Parameters parameters;
-  build_training_graph(options, kDigits, 10, kDigits, 1, 1000, parameters);
+  build_training_graph(options, kInput, kDigits, 10, kDigits, 1, 1000, parameters);
   const EvaluationGraph evaluation =
-      build_evaluation_graph(kDigits, 10, 512, Math::kF32, parameters);
+      build_evaluation_graph(kInput, kDigits, 10, 512, Math::kF32, parameters);
   const MemoryPlan plan =
       plan_memory(evaluation.graph, parameters, Cpu{}, std::array<std::int64_t, 1>{512});
   EXPECT_EQ(plan.cut.micro_batch_images, kRowsPerPiece);

@@ -96,7 +96,7 @@ TEST(GatherRowsTypes, SourcesThatDoNotFitAreNamed) {
   const Value scalar = graph.external("scalar", {Dtype::kF32, {}, {}});
   const Value first = ops::sample_indices(graph, step, 0, sampler_of(0));
   const Value second = ops::sample_indices(graph, step, 1, sampler_of(1));
-  const auto gather = [&](std::vector<ops::RowSource> sources) {
+  const auto gather = [&](const std::vector<ops::RowSource>& sources) {
     return [&graph, sources] { ops::gather_rows(graph, sources); };
   };
   const auto refused = [](const char* text) {
