@@ -35,29 +35,30 @@ void require_fits(const NetworkInput& input, const DeviceData& data, const Conte
   }
 }
 
-// What a column of the records is reported as: a sum over rows as its mean per image.
-struct ReportedRecord {
-  ReportColumn column;
-  StepRecord record = kRecordLabelLoss;
-  std::int64_t rows = 1;
-};
-
-std::vector<ReportedRecord> reported_records(std::int64_t source_rows, std::int64_t target_rows) {
-  const ReportedRecord label_loss{{"label_loss"}, kRecordLabelLoss, source_rows};
-  const ReportedRecord learning_rate{{"learning_rate", true}, kRecordLearningRate};
-  if (target_rows == 0) return {label_loss, learning_rate};
-  const std::int64_t rows = source_rows + target_rows;
-  return {label_loss,
-          // Mean binary cross-entropy per image whatever the reduction: ln 2 means chance.
-          {{"domain_loss"}, kRecordDomainLoss, rows},
-          {{"domain_accuracy"}, kRecordDomainCorrect, rows},
-          {{"lambda", true}, kRecordLambda},
-          learning_rate};
-}
-
 }  // namespace
 
 struct Trainer::State {
+  // What a column of the records is reported as: a sum over rows as its mean per image.
+  struct ReportedRecord {
+    ReportColumn column;
+    StepRecord record = kRecordLabelLoss;
+    std::int64_t rows = 1;
+  };
+
+  static std::vector<ReportedRecord> reported_records(std::int64_t source_rows,
+                                                      std::int64_t target_rows) {
+    const ReportedRecord label_loss{{"label_loss"}, kRecordLabelLoss, source_rows};
+    const ReportedRecord learning_rate{{"learning_rate", true}, kRecordLearningRate};
+    if (target_rows == 0) return {label_loss, learning_rate};
+    const std::int64_t rows = source_rows + target_rows;
+    return {label_loss,
+            // Mean binary cross-entropy per image whatever the reduction: ln 2 means chance.
+            {{"domain_loss"}, kRecordDomainLoss, rows},
+            {{"domain_accuracy"}, kRecordDomainCorrect, rows},
+            {{"lambda", true}, kRecordLambda},
+            learning_rate};
+  }
+
   State(const TrainingOptions& training_options, const TrainingData& data, std::uint64_t run_seed,
         const Device& run_device, int threads)
       : options(training_options),

@@ -61,7 +61,7 @@ class Compiler {
 
   // Applies rewrite(graph, keep).
   template <typename Rewrite>
-  void apply(const Rewrite& rewrite, std::vector<Value*> values) {
+  void apply(const Rewrite& rewrite, const std::vector<Value*>& values) {
     std::vector<Value> keep;
     for (const Value* value : values) {
       if (!value->none()) keep.push_back(*value);
@@ -77,7 +77,7 @@ class Compiler {
   void apply(const Rewrite& rewrite) {
     std::vector<Value*> values = followed();
     for (Term& term : terms_) values.insert(values.end(), {&term.loss, &term.times});
-    apply(rewrite, std::move(values));
+    apply(rewrite, values);
   }
 
   void sum_reports() {

@@ -14,7 +14,7 @@ namespace gradflip {
 namespace {
 
 // A sum of (reversed, placed) linear input gradients, as found below one value.
-struct Match {
+struct MergeMatch {
   std::vector<ops::LinearGradientTerm> terms;  // in old values
   std::vector<std::int32_t> nodes;             // all of them, the anchor included
   std::optional<Math> math;                    // of every term
@@ -31,7 +31,7 @@ class MergeMatcher {
 
   // Reads the expression that makes `value`; false if it is no such sum. `reversal` is the lambda
   // met on the way.
-  bool match(Value value, Value reversal, bool anchor, Match& match) const {
+  bool match(Value value, Value reversal, bool anchor, MergeMatch& match) const {
     const Node* node = rewrite_.producer(value);
     if (node == nullptr || (!anchor && rewrite_.readers(value) != 1)) return false;
     const std::int32_t index = rewrite_.producer_index(value);
@@ -77,7 +77,7 @@ Rewritten fuse_linear_merges(const Graph& graph, std::span<const Value> keep) {
       continue;
     }
     const bool candidate = is_add(*node.op) || is<ops::GrlBackwardAttributes>(*node.op);
-    Match match;
+    MergeMatch match;
     if (!candidate || !matcher.match(node.outputs[0], {}, true, match)) continue;
     const ValueType& type = graph.type(node.outputs[0]);
     rewrite.replace(

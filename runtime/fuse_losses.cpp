@@ -153,8 +153,7 @@ Rewritten fuse_losses(const Graph& graph, std::span<const Value> keep, std::vect
   for (Term& term : terms) {
     std::optional<LossMatch> match = matcher.match(term);
     if (!match) continue;
-    const std::vector<std::int32_t> nodes = std::move(match->nodes);
-    rewrite.replace(match->anchor, nodes, [match = *std::move(match), term](Successor& fused) {
+    rewrite.replace(match->anchor, match->nodes, [match = *match, term](Successor& fused) {
       const Value times = term.times.none() ? Value{} : fused.brought_forward(term.times);
       const Value loss =
           ops::weighed_loss(fused.graph(), fused.now(match.logits), fused.now(match.labels), times,

@@ -52,9 +52,9 @@ std::optional<Ending> find_ending(const Graph& graph) {
 }
 
 // What the nodes read, if it is what one training_update may read.
-class Match {
+class EndingMatch {
  public:
-  Match(const Graph& graph, const Ending& ending) : graph_(graph) {
+  EndingMatch(const Graph& graph, const Ending& ending) : graph_(graph) {
     const Node& check = node(ending.check);
     const ops::UpdateNode update = *ops::update_of(node(ending.update));
     values_ = update.values;
@@ -143,7 +143,7 @@ Rewritten fuse_training_update(const Graph& graph, std::span<const Value> keep) 
   GraphRewrite rewrite(graph, keep);
   const std::optional<Ending> ending = find_ending(graph);
   if (!ending) return rewrite.apply();
-  const Match match(graph, *ending);
+  const EndingMatch match(graph, *ending);
   if (!match.matches()) return rewrite.apply();
   std::vector<std::int32_t> nodes{ending->check, ending->update, ending->advance};
   if (ending->record >= 0) nodes.push_back(ending->record);
