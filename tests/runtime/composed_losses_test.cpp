@@ -27,15 +27,17 @@
 namespace gradflip {
 namespace {
 
-constexpr std::size_t kSourceRows = 41, kTargetRows = 37, kInputs = 3, kHidden = 16, kClasses = 4;
-constexpr float kLambda = 0.7F, kSmoothing = 0.1F;
+constexpr std::size_t kSourcePoints = 41, kTargetPoints = 37, kComposedInputs = 3,
+                      kComposedHidden = 16, kComposedClasses = 4;
+constexpr float kComposedLambda = 0.7F, kComposedSmoothing = 0.1F;
 
 using Doubles = std::vector<double>;
 
 // Weights (out, in) of three linear layers without biases, one after the other.
 struct Weights {
-  static constexpr std::size_t kExtractor = 0, kLabel = kHidden * kInputs,
-                               kDomain = kLabel + kClasses * kHidden, kSize = kDomain + kHidden;
+  static constexpr std::size_t kExtractor = 0, kLabel = kComposedHidden * kComposedInputs,
+                               kDomain = kLabel + kComposedClasses * kComposedHidden,
+                               kSize = kDomain + kComposedHidden;
 };
 
 // What the network computes, in double.
@@ -45,10 +47,11 @@ struct Reference {
   std::vector<std::int32_t> labels;
 
   Doubles hidden(std::size_t row) const {
-    Doubles h(kHidden, 0.0);
-    for (std::size_t j = 0; j < kHidden; ++j) {
-      for (std::size_t i = 0; i < kInputs; ++i) {
-        h[j] += weights[Weights::kExtractor + j * kInputs + i] * x[row * kInputs + i];
+    Doubles h(kComposedHidden, 0.0);
+    for (std::size_t j = 0; j < kComposedHidden; ++j) {
+      for (std::size_t i = 0; i < kComposedInputs; ++i) {
+        h[j] +=
+            weights[Weights::kExtractor + j * kComposedInputs + i] * x[row * kComposedInputs + i];
       }
       h[j] = std::max(h[j], 0.0);
     }
@@ -56,18 +59,18 @@ struct Reference {
   }
   double label_loss(std::size_t row) const {
     const Doubles h = hidden(row);
-    Doubles logits(kClasses, 0.0);
+    Doubles logits(kComposedClasses, 0.0);
     double sum = 0.0, loss = 0.0;
-    for (std::size_t k = 0; k < kClasses; ++k) {
-      for (std::size_t j = 0; j < kHidden; ++j) {
-        logits[k] += weights[Weights::kLabel + k * kHidden + j] * h[j];
+    for (std::size_t k = 0; k < kComposedClasses; ++k) {
+      for (std::size_t j = 0; j < kComposedHidden; ++j) {
+        logits[k] += weights[Weights::kLabel + k * kComposedHidden + j] * h[j];
       }
       sum += std::exp(logits[k]);
     }
-    for (std::size_t k = 0; k < kClasses; ++k) {
+    for (std::size_t k = 0; k < kComposedClasses; ++k) {
       const bool right = static_cast<std::size_t>(labels[row]) == k;
-      const double wanted =
-          kSmoothing / static_cast<double>(kClasses) + (right ? 1 - kSmoothing : 0);
+      const double wanted = kComposedSmoothing / static_cast<double>(kComposedClasses) +
+                            (right ? 1 - kComposedSmoothing : 0);
       loss -= wanted * (logits[k] - std::log(sum));
     }
     return loss;
@@ -75,18 +78,19 @@ struct Reference {
   double domain_loss(std::size_t row) const {
     const Doubles h = hidden(row);
     double z = 0.0;
-    for (std::size_t j = 0; j < kHidden; ++j) z += weights[Weights::kDomain + j] * h[j];
-    return std::log1p(std::exp(row < kSourceRows ? z : -z));  // source is domain 0
+    for (std::size_t j = 0; j < kComposedHidden; ++j) z += weights[Weights::kDomain + j] * h[j];
+    return std::log1p(std::exp(row < kSourcePoints ? z : -z));  // source is domain 0
   }
   // |d domain logit / dx| of a row
   double slope(std::size_t row) const {
     const Doubles h = hidden(row);
     double squares = 0.0;
-    for (std::size_t i = 0; i < kInputs; ++i) {
+    for (std::size_t i = 0; i < kComposedInputs; ++i) {
       double dx = 0.0;
-      for (std::size_t j = 0; j < kHidden; ++j) {
+      for (std::size_t j = 0; j < kComposedHidden; ++j) {
         if (h[j] == 0.0) continue;
-        dx += weights[Weights::kDomain + j] * weights[Weights::kExtractor + j * kInputs + i];
+        dx +=
+            weights[Weights::kDomain + j] * weights[Weights::kExtractor + j * kComposedInputs + i];
       }
       squares += dx * dx;
     }
@@ -104,8 +108,8 @@ double mean(std::size_t begin, std::size_t end, const std::function<double(std::
 struct Network {
   Graph graph;
   Parameters parameters;
-  Value source = graph.external("source", {Dtype::kF32, {kInputs}, segment_rows(0)});
-  Value target = graph.external("target", {Dtype::kF32, {kInputs}, segment_rows(1)});
+  Value source = graph.external("source", {Dtype::kF32, {kComposedInputs}, segment_rows(0)});
+  Value target = graph.external("target", {Dtype::kF32, {kComposedInputs}, segment_rows(1)});
   Value labels = graph.external("labels", {Dtype::kI32, {}, segment_rows(0)});
   Value row_weights = graph.external("row weights", {Dtype::kF32, {}, segment_rows(0)});
   Value lambda = graph.external("lambda", {Dtype::kF32, {}, {}});
@@ -113,13 +117,13 @@ struct Network {
   Value x, domain_logits, label_losses, domain_losses;
 
   Network() {
-    weights = {weight("feature_extractor", {kHidden, kInputs}),
-               weight("label_predictor", {kClasses, kHidden}),
-               weight("domain_classifier", {1, kHidden})};
+    weights = {weight("feature_extractor", {kComposedHidden, kComposedInputs}),
+               weight("label_predictor", {kComposedClasses, kComposedHidden}),
+               weight("domain_classifier", {1, kComposedHidden})};
     x = ops::concat_rows(graph, std::array{source, target});
     const Value h = ops::relu(graph, ops::linear(graph, x, weights[0]));
     const Value logits = ops::linear(graph, ops::slice_rows(graph, h, segment_rows(0)), weights[1]);
-    label_losses = ops::softmax_cross_entropy(graph, logits, labels, kSmoothing);
+    label_losses = ops::softmax_cross_entropy(graph, logits, labels, kComposedSmoothing);
     domain_logits = ops::linear(graph, h, weights[2]);
     const std::array<ops::SegmentNumber, 2> domains{{{0, 0}, {1, 1}}};
     domain_losses = ops::bce_with_logits(graph, domain_logits, ops::constant_rows(graph, domains));
@@ -141,11 +145,11 @@ struct Composition {
 
 std::vector<Composition> compositions() {
   const auto label_mean = [](const Reference& r) {
-    return mean(0, kSourceRows, [&](std::size_t row) { return r.label_loss(row); });
+    return mean(0, kSourcePoints, [&](std::size_t row) { return r.label_loss(row); });
   };
   const auto domain_sum_of_means = [](const Reference& r) {
     const auto loss = [&](std::size_t row) { return r.domain_loss(row); };
-    return mean(0, kSourceRows, loss) + mean(kSourceRows, kSourceRows + kTargetRows, loss);
+    return mean(0, kSourcePoints, loss) + mean(kSourcePoints, kSourcePoints + kTargetPoints, loss);
   };
   return {
       {"lambda * L1 - L2 as one expression",
@@ -154,14 +158,15 @@ std::vector<Composition> compositions() {
          const Value l2 = ops::sum_of_means(n.graph, n.domain_losses);
          return {{"loss", ops::subtract(n.graph, ops::scale(n.graph, l1, 1.0F, n.lambda), l2)}};
        },
-       [=](const Reference& r) { return kLambda * label_mean(r) - domain_sum_of_means(r); }, 2},
+       [=](const Reference& r) { return kComposedLambda * label_mean(r) - domain_sum_of_means(r); },
+       2},
       {"terms with weights and times",
        [](Network& n) -> std::vector<Term> {
          return {{"label loss", ops::mean_rows(n.graph, n.label_losses), 0.25F},
                  {"domain loss", ops::sum_of_means(n.graph, n.domain_losses), -2.0F, n.lambda}};
        },
        [=](const Reference& r) {
-         return 0.25 * label_mean(r) - 2.0 * kLambda * domain_sum_of_means(r);
+         return 0.25 * label_mean(r) - 2.0 * kComposedLambda * domain_sum_of_means(r);
        },
        2},
       {"per-row weights",
@@ -170,7 +175,7 @@ std::vector<Composition> compositions() {
          return {{"loss", ops::mean_rows(n.graph, weighed)}};
        },
        [](const Reference& r) {
-         return mean(0, kSourceRows,
+         return mean(0, kSourcePoints,
                      [&](std::size_t row) { return r.row_weights[row] * r.label_loss(row); });
        },
        0},
@@ -180,7 +185,7 @@ std::vector<Composition> compositions() {
          return {{"loss", ops::log(n.graph, ops::mean_rows(n.graph, likelihood)), -1.0F}};
        },
        [](const Reference& r) {
-         return -std::log(mean(0, kSourceRows + kTargetRows,
+         return -std::log(mean(0, kSourcePoints + kTargetPoints,
                                [&](std::size_t row) { return std::exp(-r.domain_loss(row)); }));
        },
        0},
@@ -203,7 +208,7 @@ std::vector<Composition> compositions() {
                  {"penalty", ops::mean_rows(graph, ops::square(graph, excess)), 10.0F}};
        },
        [=](const Reference& r) {
-         return label_mean(r) + 10.0 * mean(0, kSourceRows + kTargetRows, [&](std::size_t row) {
+         return label_mean(r) + 10.0 * mean(0, kSourcePoints + kTargetPoints, [&](std::size_t row) {
                                   return (r.slope(row) - 1.0) * (r.slope(row) - 1.0);
                                 });
        },
@@ -214,9 +219,9 @@ std::vector<Composition> compositions() {
 Reference reference() {
   Reference r;
   for (const float w : random_floats(Weights::kSize, 1)) r.weights.push_back(w);
-  r.x = random_floats((kSourceRows + kTargetRows) * kInputs, 2);
-  r.row_weights = random_floats(kSourceRows, 3);
-  r.labels = random_labels(kSourceRows, kClasses, 4);
+  r.x = random_floats((kSourcePoints + kTargetPoints) * kComposedInputs, 2);
+  r.row_weights = random_floats(kSourcePoints, 3);
+  r.labels = random_labels(kSourcePoints, kComposedClasses, 4);
   return r;
 }
 
@@ -256,7 +261,7 @@ Computed compute(const Context& context, const Composition& composition, const R
   }
   const std::vector<Value> wrt(values.begin() + 5, values.end());
   const std::vector<Value> dweights = gradients(graph, seeds_of(graph, terms), wrt);
-  GraphRunner runner(graph, {kSourceRows, kTargetRows}, threads, n.parameters, context);
+  GraphRunner runner(graph, {kSourcePoints, kTargetPoints}, threads, n.parameters, context);
   std::vector<float> flat(static_cast<std::size_t>(n.parameters.flat_size()));
   std::size_t weight = 0;
   for (const Parameter& parameter : n.parameters.list()) {
@@ -266,12 +271,12 @@ Computed compute(const Context& context, const Composition& composition, const R
     }
   }
   runner.set_weights(flat);
-  const auto middle = r.x.begin() + static_cast<std::ptrdiff_t>(kSourceRows * kInputs);
+  const auto middle = r.x.begin() + static_cast<std::ptrdiff_t>(kSourcePoints * kComposedInputs);
   runner.bind(values[0], std::vector<float>(r.x.begin(), middle));
   runner.bind(values[1], std::vector<float>(middle, r.x.end()));
   runner.bind(values[2], r.labels);
   runner.bind(values[3], r.row_weights);
-  runner.bind(values[4], std::vector<float>{kLambda});
+  runner.bind(values[4], std::vector<float>{kComposedLambda});
   runner.run();
   Computed computed{{}, graph.count("weighed_loss")};
   for (std::size_t i = 0; i < dweights.size(); ++i) {
@@ -289,7 +294,7 @@ TYPED_TEST_SUITE(ComposedLossesTest, Backends, BackendNames);
 
 TYPED_TEST(ComposedLossesTest, HaveTheGradientsOfTheirFormula) {
   const Reference r = reference();
-  for (std::size_t row = 0; row < kSourceRows + kTargetRows; ++row) {
+  for (std::size_t row = 0; row < kSourcePoints + kTargetPoints; ++row) {
     ASSERT_GT(r.slope(row), 0.01) << "a norm has no derivative at zero";
   }
   for (const Composition& composition : compositions()) {

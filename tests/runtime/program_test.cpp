@@ -35,9 +35,9 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::ThrowsMessage;
 
-const std::vector<std::int64_t> kRows{41, 37};
-constexpr std::int64_t kInputs = 5, kClasses = 3, kCapacity = 4;
-const Rows kSourceRows = segment_rows(0), kTargetRows = segment_rows(1);
+const std::vector<std::int64_t> kDrawnRows{41, 37};
+constexpr std::int64_t kProgramInputs = 5, kProgramClasses = 3, kProgramCapacity = 4;
+const Rows kDrawnSource = segment_rows(0), kDrawnTarget = segment_rows(1);
 
 // Writes a network of three parts into a draft, on pictures that are external.
 class Author {
@@ -56,7 +56,7 @@ class Author {
   Value features(Value x) { return ops::relu(draft_.graph, layer("feature_extractor.fc1", x, 16)); }
   Value logits(Value features) {
     const Value h = ops::relu(draft_.graph, layer("label_predictor.fc1", features, 8));
-    return layer("label_predictor.fc2", h, kClasses);
+    return layer("label_predictor.fc2", h, kProgramClasses);
   }
   Value domain(Value features) {
     const Value h = ops::relu(draft_.graph, layer("domain_classifier.fc1", features, 8));
@@ -85,9 +85,9 @@ struct Inputs {
 
 Inputs declare(Draft& draft) {
   draft.step = draft.graph.external("step", {Dtype::kI64, {}, {}});
-  return {draft.graph.external("source", {Dtype::kF32, {kInputs}, kSourceRows}),
-          draft.graph.external("target", {Dtype::kF32, {kInputs}, kTargetRows}),
-          draft.graph.external("labels", {Dtype::kI32, {}, kSourceRows})};
+  return {draft.graph.external("source", {Dtype::kF32, {kProgramInputs}, kDrawnSource}),
+          draft.graph.external("target", {Dtype::kF32, {kProgramInputs}, kDrawnTarget}),
+          draft.graph.external("labels", {Dtype::kI32, {}, kDrawnSource})};
 }
 
 Value domains(Graph& graph, int source, int target) {
@@ -107,7 +107,7 @@ Written dann(Parameters& parameters) {
   Author net(w.draft, parameters);
   const Value features =
       net.features(ops::concat_rows(graph, std::array{w.inputs.source, w.inputs.target}));
-  const Value logits = net.logits(ops::slice_rows(graph, features, kSourceRows));
+  const Value logits = net.logits(ops::slice_rows(graph, features, kDrawnSource));
   const Value losses = ops::softmax_cross_entropy(graph, logits, w.inputs.labels);
   const Value lambda = ops::evaluate_schedule(
       graph, w.draft.step,
@@ -124,7 +124,7 @@ Written dann(Parameters& parameters) {
   w.draft.reports = {{"label_loss", losses},
                      {"domain_loss", domain_losses},
                      {"domain_accuracy", ops::count_correct_binary(graph, domain, truth),
-                      kSourceRows | kTargetRows},
+                      kDrawnSource | kDrawnTarget},
                      {"lambda", lambda}};
   return w;
 }
@@ -145,7 +145,7 @@ std::vector<Written> adversaries(Parameters& parameters) {
     const Value rate = ops::evaluate_schedule(graph, w.draft.step, {.start = 0.01});
     std::vector<Term> terms{{"domain loss", ops::sum_of_means(graph, losses)}};
     if (against) {
-      const Value logits = net.logits(ops::slice_rows(graph, features, kSourceRows));
+      const Value logits = net.logits(ops::slice_rows(graph, features, kDrawnSource));
       const Value label_losses = ops::softmax_cross_entropy(graph, logits, w.inputs.labels);
       terms.push_back({"label loss", ops::mean_rows(graph, label_losses)});
       w.draft.reports = {{"label_loss", label_losses}};
@@ -166,30 +166,30 @@ std::vector<Written> adversaries(Parameters& parameters) {
 }
 
 // What a run owns.
-class Run {
+class ProgramRun {
  public:
-  Run(const Context& context, std::vector<Written> written, Parameters& parameters, bool fuse,
-      int threads = 1, int banks = 1)
+  ProgramRun(const Context& context, std::vector<Written> written, Parameters& parameters,
+             bool fuse, int threads = 1, int banks = 1)
       : context_(context), written_(std::move(written)), workers_(threads), sequence_(context) {
     std::vector<UpdatedGroup> groups;
     for (const Written& w : written_) groups.push_back(updated_group(w.draft));
     state_ = std::make_unique<State>(context, parameters, /*seed=*/1, groups, banks);
-    const Buffer& source = upload(random_floats(kRows[0] * kInputs, 2));
-    const Buffer& target = upload(random_floats(kRows[1] * kInputs, 3));
-    const Buffer& labels = upload(random_labels(kRows[0], kClasses, 4));
+    const Buffer& source = upload(random_floats(kDrawnRows[0] * kProgramInputs, 2));
+    const Buffer& target = upload(random_floats(kDrawnRows[1] * kProgramInputs, 3));
+    const Buffer& labels = upload(random_labels(kDrawnRows[0], kProgramClasses, 4));
     std::int32_t quantities = 0;
     for (const Written& w : written_) {
       Program& program =
-          programs_.emplace_back(w.draft, parameters, *state_, context_, workers_, kRows,
+          programs_.emplace_back(w.draft, parameters, *state_, context_, workers_, kDrawnRows,
                                  ProgramOptions{.fuse = fuse,
-                                                .record_capacity = kCapacity,
+                                                .record_capacity = kProgramCapacity,
                                                 .advance = &w == &written_.back(),
                                                 .first_quantity = quantities});
       quantities += static_cast<std::int32_t>(program.quantities().size());
       program.bind(w.inputs.source, source.data());
       program.bind(w.inputs.target, target.data());
       program.bind(w.inputs.labels, labels.data());
-      sequence_.append(program.executor(), kRows);
+      sequence_.append(program.executor(), kDrawnRows);
     }
   }
 
@@ -241,8 +241,8 @@ TYPED_TEST_SUITE(ProgramTest, Backends, BackendNames);
 
 TYPED_TEST(ProgramTest, FusionChangesNothingButTheWork) {
   Parameters parameters, same;
-  Run fused(this->ctx(), {dann(parameters)}, parameters, true);
-  Run apart(this->ctx(), {dann(same)}, same, false);
+  ProgramRun fused(this->ctx(), {dann(parameters)}, parameters, true);
+  ProgramRun apart(this->ctx(), {dann(same)}, same, false);
   fused.run(6);
   apart.run(6);
   EXPECT_LE(distance(fused.bank(), apart.bank()), 1e-5);
@@ -266,8 +266,8 @@ TYPED_TEST(ProgramTest, FusionChangesNothingButTheWork) {
 
 TYPED_TEST(ProgramTest, ReportsMeansCountsAndNumbers) {
   Parameters parameters;
-  Run run(this->ctx(), {dann(parameters)}, parameters, true);
-  run.run(kCapacity + 3);  // the ring has gone round
+  ProgramRun run(this->ctx(), {dann(parameters)}, parameters, true);
+  run.run(kProgramCapacity + 3);  // the ring has gone round
   const Program& program = run.program(0);
   std::vector<std::string> names;
   for (const Column& column : program.columns()) names.push_back(column.name);
@@ -285,7 +285,7 @@ TYPED_TEST(ProgramTest, AGroupIsUpdatedAndNothingElse) {
   Parameters parameters;
   std::vector<Written> both = adversaries(parameters);
   both.pop_back();  // the adversary alone
-  Run run(this->ctx(), std::move(both), parameters, true);
+  ProgramRun run(this->ctx(), std::move(both), parameters, true);
   const std::vector<float> before = run.bank();
   run.run(3);
   const std::vector<float> after = run.bank();
@@ -300,8 +300,8 @@ TYPED_TEST(ProgramTest, AGroupIsUpdatedAndNothingElse) {
 
 TYPED_TEST(ProgramTest, SeveralUpdatesAreOneStep) {
   Parameters parameters, same;
-  Run once(this->ctx(), adversaries(parameters), parameters, true);
-  Run apart(this->ctx(), adversaries(same), same, false);
+  ProgramRun once(this->ctx(), adversaries(parameters), parameters, true);
+  ProgramRun apart(this->ctx(), adversaries(same), same, false);
   once.run(20);
   for (int step = 0; step < 20; ++step) apart.run(1);
   // Adam divides by what is nearly nothing: what is rounded differently may drift.
@@ -320,7 +320,7 @@ TYPED_TEST(ProgramTest, SeveralUpdatesHaveTheSameBitsForAnyNumberOfThreads) {
   std::vector<float> want;
   for (const int threads : {1, 2, 4, 8}) {
     Parameters parameters;
-    Run run(this->ctx(), adversaries(parameters), parameters, true, threads);
+    ProgramRun run(this->ctx(), adversaries(parameters), parameters, true, threads);
     run.run(5);
     if (want.empty()) want = run.bank();
     EXPECT_EQ(run.bank(), want) << threads;
@@ -331,7 +331,7 @@ TYPED_TEST(ProgramTest, AnAverageFollowsTheWeights) {
   Parameters parameters;
   Written w = dann(parameters);
   w.draft.averages = {{.bank = 1, .factor = 0.5F}};
-  Run run(this->ctx(), {std::move(w)}, parameters, true, 1, /*banks=*/2);
+  ProgramRun run(this->ctx(), {std::move(w)}, parameters, true, 1, /*banks=*/2);
   const std::vector<float> start = run.bank();
   run.run(1);
   const std::vector<float> first = run.bank();
@@ -357,7 +357,7 @@ TYPED_TEST(ProgramTest, ABankIsReadAndNotTrained) {
   w.draft.objective = {.terms = {{"distance", ops::mean_rows(graph, losses)}},
                        .learning_rate = ops::evaluate_schedule(graph, w.draft.step, {})};
   w.draft.reports = {{"distance", losses}};
-  Run run(this->ctx(), {std::move(w)}, parameters, true, 1, /*banks=*/2);
+  ProgramRun run(this->ctx(), {std::move(w)}, parameters, true, 1, /*banks=*/2);
   const std::vector<float> start = run.bank(1);
   run.run(1);
   EXPECT_EQ(run.program(0).report(0, 0), 0.0) << "both banks start alike";
@@ -372,7 +372,7 @@ TYPED_TEST(ProgramTest, MoreReportsThanARecordTakesAreRecorded) {
     w.draft.reports.push_back({message("constant ", i),
                                ops::constant(graph, {Dtype::kF32, {}, {}}, static_cast<float>(i))});
   }
-  Run run(this->ctx(), {std::move(w)}, parameters, true);
+  ProgramRun run(this->ctx(), {std::move(w)}, parameters, true);
   run.run(2);
   for (std::size_t i = 0; i < 9; ++i) {
     EXPECT_EQ(run.program(0).report(4 + i, 1), static_cast<double>(i));
@@ -387,7 +387,7 @@ TYPED_TEST(ProgramTest, TheGuardNamesTheUpdateThatFailed) {
   Value& loss = second.objective->terms[1].loss;
   const Value zero = ops::constant(second.graph, second.graph.type(loss), 0.0F);
   loss = ops::divide(second.graph, loss, zero);
-  Run run(this->ctx(), std::move(both), parameters, true);
+  ProgramRun run(this->ctx(), std::move(both), parameters, true);
   run.run(2);
   const FiniteGuard guard = run.state().guard();
   EXPECT_EQ(guard.frozen, 1);
@@ -414,7 +414,7 @@ TEST(CompileTest, SaysWhatDoesNotFitTogether) {
   refuses([](Written& w, Parameters&) { w.draft.objective->terms.clear(); },
           "dann: nothing is to be made small");
   refuses([](Written& w, Parameters&) { w.draft.objective->over = {"critic"}; }, "critic");
-  refuses([](Written& w, Parameters&) { w.draft.reports[0].per = kSourceRows; },
+  refuses([](Written& w, Parameters&) { w.draft.reports[0].per = kDrawnSource; },
           "dann: the report label_loss is a mean over rows already");
   refuses([](Written& w, Parameters&) { w.draft.reports[3].value = w.inputs.source; },
           "dann: the report lambda is f32 rows x (5)");
