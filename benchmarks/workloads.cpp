@@ -7,6 +7,8 @@
 #include <random>
 
 #include "models/dann.h"
+#include "models/methods/dann_options.h"
+#include "models/presets.h"
 #include "models/trainer.h"
 #include "models/training_graph.h"
 #include "runtime/executor.h"
@@ -54,22 +56,24 @@ LabelledImages pictures(std::int64_t count, std::uint64_t seed) {
 class TrainingWorkload : public Workload {
  public:
   TrainingWorkload(const WorkloadOptions& options, const Device& device, bool adversarial) {
-    TrainingOptions training = preset("paper");
+    Recipe recipe = preset("paper");
+    TrainingOptions& training = recipe.training;
     training.source_batch = adversarial ? options.batch / 2 : options.batch;
     training.target_batch = options.batch - options.batch / 2;
     rows_ = {training.source_batch, adversarial ? training.target_batch : 0};
     training.steps = kTotalSteps;
     training.precision = options.precision;
     // The ramp starts at zero, where a reversed gradient would be nothing but zeros.
-    training.lambda_schedule = LambdaSchedule::kConstant;
-    training.lambda = 0.1;
+    auto& dann = recipe.of<DannOptions>();
+    dann.lambda_schedule = LambdaSchedule::kConstant;
+    dann.lambda = 0.1;
     training.learning_rate_schedule = LearningRateSchedule::kConstant;
     if (options.still) training.learning_rate = kStillLearningRate;
     const std::int64_t count = std::max(kPictures, options.batch);
     source_ = pictures(count, kSeed);
     if (adversarial) target_ = pictures(count, kSeed + 1).without_labels();
     trainer_ = std::make_unique<Trainer>(
-        training, TrainingData{&source_, adversarial ? &target_ : nullptr, channel_means()}, kSeed,
+        recipe, TrainingData{&source_, adversarial ? &target_ : nullptr, channel_means()}, kSeed,
         device, options.threads);
   }
 
@@ -94,9 +98,8 @@ class InferenceWorkload : public Workload {
     const std::int64_t count = std::max(kPictures / options.batch, std::int64_t{1}) * options.batch;
     const LabelledImages data = pictures(count, kSeed);
     const DatasetShape shape{count, kImageSize, kImageSize, kImageChannels};
-    TrainingOptions training = preset("paper");
     // Declares the parameters in their own order.
-    (void)build_training_graph(training, shape, kNumClasses, {}, kSeed, 1, parameters_);
+    (void)build_training_graph(preset("paper"), shape, kNumClasses, {}, kSeed, 1, parameters_);
     evaluation_ = build_evaluation_graph(shape, kNumClasses, options.batch, options.precision,
                                          parameters_, batch_cut(device_.context).whole());
     memory_ = std::make_unique<TrainingMemory>(device_.context, parameters_, kSeed);

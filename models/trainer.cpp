@@ -43,14 +43,15 @@ void require_means(const std::vector<float>& means) {
 }  // namespace
 
 struct Trainer::State {
-  State(const TrainingOptions& training_options, const TrainingData& data, std::uint64_t run_seed,
+  State(const Recipe& run_recipe, const TrainingData& data, std::uint64_t run_seed,
         const Device& run_device, int threads)
-      : options(training_options),
+      : recipe(run_recipe),
         seed(run_seed),
         device(run_device),
         context(run_device.context),
         workers(threads) {
-    require_valid(options);
+    require_valid(recipe);
+    const TrainingOptions& options = recipe.training;
     GRADFLIP_REQUIRE(data.labelled != nullptr, "trainer: no labelled pictures");
     require_means(data.channel_means);
     const LabelledImages& labelled = *data.labelled;
@@ -88,7 +89,7 @@ struct Trainer::State {
     const DatasetShape unlabelled =
         has_domain_classifier ? dataset_shape(data.unlabelled->images) : DatasetShape{};
     training = build_training_graph(
-        options, dataset_shape(data.labelled->images), num_classes, unlabelled, seed, total_steps,
+        recipe, dataset_shape(data.labelled->images), num_classes, unlabelled, seed, total_steps,
         parameters, {.whole_batch = batch_cut(context).whole(), .record_capacity = kStepsPerLook});
     memory = std::make_unique<TrainingMemory>(context, parameters, seed);
     executor = std::make_unique<Executor>(training.graph, parameters, memory->blocks(), context,
@@ -142,10 +143,10 @@ struct Trainer::State {
       const std::int32_t parameter = parameters.at_offset(seen.index);
       if (parameter >= 0) divergence.parameter = parameters[parameter].name;
     }
-    throw DivergedError(message_of(divergence, options, has_domain_classifier));
+    throw DivergedError(message_of(divergence, recipe, has_domain_classifier));
   }
 
-  TrainingOptions options;
+  Recipe recipe;
   std::uint64_t seed;
   Device device;  // keeps alive what the context refers to
   Context context;
@@ -165,9 +166,9 @@ struct Trainer::State {
   Sequence sequence{context};
 };
 
-Trainer::Trainer(const TrainingOptions& options, const TrainingData& data, std::uint64_t seed,
+Trainer::Trainer(const Recipe& recipe, const TrainingData& data, std::uint64_t seed,
                  const Device& device, int threads)
-    : state_(std::make_unique<State>(options, data, seed, device, threads)) {}
+    : state_(std::make_unique<State>(recipe, data, seed, device, threads)) {}
 
 Trainer::~Trainer() = default;
 
@@ -197,7 +198,7 @@ std::unique_ptr<Evaluator> Trainer::evaluator(const LabelledImages& data) {
   State& s = *state_;
   return std::make_unique<Evaluator>(
       EvaluatedNetwork{s.parameters, s.memory->blocks(), s.context, s.workers, s.channel_means,
-                       s.num_classes, s.options.precision},
+                       s.num_classes, s.recipe.training.precision},
       data);
 }
 
@@ -260,7 +261,7 @@ void Trainer::save(const std::filesystem::path& path) const {
   write_safetensors(path, file,
                     {{"format", "gradflip"},
                      {"network", "paper-mnist"},
-                     {"preset", state_->options.preset},
+                     {"preset", state_->recipe.training.preset},
                      {"num_classes", std::to_string(state_->num_classes)},
                      {"channel_means", fmt::format("{},{},{}", means[0], means[1], means[2])},
                      {"seed", std::to_string(state_->seed)},

@@ -11,7 +11,7 @@
 
 #include "models/domain_data.h"
 #include "models/evaluator.h"
-#include "models/options.h"
+#include "models/recipe.h"
 #include "models/step_report.h"
 #include "runtime/device.h"
 #include "runtime/graph.h"
@@ -36,11 +36,11 @@ struct NamedTensor {
 
 class Trainer {
  public:
-  // Throws std::invalid_argument for options or means out of range; DataError for pictures that do
+  // Throws std::invalid_argument for numbers or means out of range; DataError for pictures that do
   // not fit the network (28x28, 1 or 3 channels) or are fewer than a batch, for pixels or labels
   // that are not as many as the pictures need, and for labels or a number of classes out of range.
-  Trainer(const TrainingOptions& options, const TrainingData& data, std::uint64_t seed,
-          const Device& device, int threads);
+  Trainer(const Recipe& recipe, const TrainingData& data, std::uint64_t seed, const Device& device,
+          int threads);
   ~Trainer();
   Trainer(const Trainer&) = delete;
   Trainer& operator=(const Trainer&) = delete;

@@ -30,7 +30,7 @@ class Run {
   Run(const Experiment& experiment, const TrainingData& data, RunResult& result)
       : experiment_(experiment),
         has_domain_classifier_(data.unlabelled != nullptr),
-        trainer_(experiment.options, data, result.seed, experiment.device, experiment.threads),
+        trainer_(experiment.recipe, data, result.seed, experiment.device, experiment.threads),
         source_test_(trainer_.evaluator(experiment.data.source_test)),
         result_(result) {
     if (experiment.data.target_test) {

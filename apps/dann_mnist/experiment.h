@@ -9,7 +9,7 @@
 #include "apps/common/report/run_result.h"
 #include "apps/common/run/progress.h"
 #include "apps/dann_mnist/data_sources.h"
-#include "models/options.h"
+#include "models/recipe.h"
 #include "models/trainer.h"
 #include "runtime/device.h"
 
@@ -18,7 +18,7 @@ namespace gradflip {
 // What the runs of an experiment share.
 struct Experiment {
   const ExperimentData& data;
-  const TrainingOptions& options;
+  const Recipe& recipe;
   const Device& device;
   int threads;
   Progress& progress;

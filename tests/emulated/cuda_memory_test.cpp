@@ -19,11 +19,11 @@ TEST(CudaMemoryTest, DoesNotDependOnTheNumberOfThreads) {
   const LabelledImages source = tiny_domain(40, 1, 1);
   const UnlabelledImages target = tiny_domain(40, 3, 2).without_labels();
   const Device device = select_device("cuda");
-  TrainingOptions options;
-  options.source_batch = options.target_batch = 32;
+  Recipe recipe;
+  recipe.training.source_batch = recipe.training.target_batch = 32;
   const auto taken = [&](int threads) {
     const std::size_t before = free_bytes();
-    Trainer trainer(options, {&source, &target, {60.0F, 60.0F, 60.0F}}, 1, device, threads);
+    Trainer trainer(recipe, {&source, &target, {60.0F, 60.0F, 60.0F}}, 1, device, threads);
     const auto one = trainer.evaluator(source), other = trainer.evaluator(source);
     return before - free_bytes();
   };

@@ -19,14 +19,14 @@ TEST(SecondGpuTrainerTest, TrainsAsOnTheFirstOne) {
   const LabelledImages source = tiny_domain(9, 1, 1);
   const UnlabelledImages target = tiny_domain(8, 3, 2).without_labels();
   const TrainingData data{&source, &target, {60.0F, 60.0F, 60.0F}};
-  TrainingOptions options;
-  options.source_batch = 2;
-  options.target_batch = 1;
-  options.steps = 20;
+  Recipe recipe;
+  recipe.training.source_batch = 2;
+  recipe.training.target_batch = 1;
+  recipe.training.steps = 20;
   const auto weights_on = [&](const char* name) {
     Device device;
     std::thread([&] { device = select_device(name); }).join();
-    Trainer trainer(options, data, /*seed=*/5, device, /*threads=*/1);
+    Trainer trainer(recipe, data, /*seed=*/5, device, /*threads=*/1);
     std::thread([&] { trainer.run(1); }).join();   // launches
     std::thread([&] { trainer.run(19); }).join();  // records, and replays steps and blocks of them
     return trainer.weights();

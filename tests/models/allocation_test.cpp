@@ -39,9 +39,9 @@ namespace {
 TEST(AllocationTest, TrainingAllocatesNothingAfterTheFirstStep) {
   const LabelledImages source = tiny_domain(200, 1, 1);
   const UnlabelledImages target = tiny_domain(200, 3, 2).without_labels();
-  TrainingOptions options;
-  options.steps = 10;
-  Trainer trainer(options, {&source, &target, {60.0F, 60.0F, 60.0F}}, 1, select_device("cpu"), 2);
+  Recipe recipe;
+  recipe.training.steps = 10;
+  Trainer trainer(recipe, {&source, &target, {60.0F, 60.0F, 60.0F}}, 1, select_device("cpu"), 2);
   trainer.run(1);
   const std::int64_t before = allocations.load();
   trainer.run(5);
@@ -52,10 +52,10 @@ TEST(AllocationTest, TrainingAllocatesNothingAfterTheFirstStep) {
 // Two shards are computed by two threads at most: more of them need no memory to compute in.
 TEST(AllocationTest, MoreThreadsThanShardsTakeNoMoreMemory) {
   const LabelledImages source = tiny_domain(64, 1, 1);
-  TrainingOptions options;
+  Recipe recipe;
   const auto bytes = [&](int threads) {
     const std::int64_t before = allocated_bytes.load();
-    const Trainer trainer(options, {&source, nullptr, {60.0F, 60.0F, 60.0F}}, 1,
+    const Trainer trainer(recipe, {&source, nullptr, {60.0F, 60.0F, 60.0F}}, 1,
                           select_device("cpu"), threads);
     return allocated_bytes.load() - before;
   };

@@ -22,12 +22,13 @@ struct Losses {
 Losses losses_on(const std::string& device) {
   const LabelledImages source = tiny_domain(90, 1, 1);
   const UnlabelledImages target = tiny_domain(70, 3, 2).without_labels();
-  TrainingOptions options;
+  Recipe recipe;
+  TrainingOptions& options = recipe.training;
   options.source_batch = 6;
   options.target_batch = 4;
   options.learning_rate_schedule = LearningRateSchedule::kConstant;
   options.steps = 140;
-  Trainer trainer(options, {&source, &target, {60.0F, 60.0F, 60.0F}}, /*seed=*/3,
+  Trainer trainer(recipe, {&source, &target, {60.0F, 60.0F, 60.0F}}, /*seed=*/3,
                   select_device(device), 2);
   const double first = trainer.run(20).label_loss;
   trainer.run(100);

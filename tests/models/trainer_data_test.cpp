@@ -29,26 +29,26 @@ class TrainerDataTest : public BackendTest<Ctx> {
     BackendTest<Ctx>::SetUp();
     if (this->IsSkipped() || this->HasFatalFailure()) return;
     device_ = select_device(Backend<Ctx>::kName);
-    options_.source_batch = 2;
-    options_.target_batch = 2;
-    options_.steps = 2;
+    recipe_.training.source_batch = 2;
+    recipe_.training.target_batch = 2;
+    recipe_.training.steps = 2;
   }
 
   void train(const LabelledImages& source, const UnlabelledImages* target,
              const std::vector<float>& means = {60.0F, 60.0F, 60.0F}) const {
-    Trainer(options_, {&source, target, means}, 1, device_, 1).run(2);
+    Trainer(recipe_, {&source, target, means}, 1, device_, 1).run(2);
   }
   void evaluate(const LabelledImages& test) {
     if (trainer_ == nullptr) {
       const LabelledImages source = tiny_domain(4, 1, 1);
       const TrainingData data{&source, nullptr, {60.0F, 60.0F, 60.0F}};
-      trainer_ = std::make_unique<Trainer>(options_, data, 1, device_, 1);
+      trainer_ = std::make_unique<Trainer>(recipe_, data, 1, device_, 1);
     }
     trainer_->evaluate(test);
   }
 
   Device device_;
-  TrainingOptions options_;
+  Recipe recipe_;
   std::unique_ptr<Trainer> trainer_;
 };
 TYPED_TEST_SUITE(TrainerDataTest, Backends, BackendNames);
