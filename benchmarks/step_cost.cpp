@@ -7,6 +7,7 @@
 
 #include "apps/common/usage_error.h"
 #include "models/dann.h"
+#include "models/presets.h"
 #include "models/training_graph.h"
 
 namespace gradflip::bench {
@@ -84,14 +85,15 @@ DeviceModel device_model(const std::string& name) {
 
 StepCost step_cost(const WorkloadOptions& options, bool adversarial, const DeviceModel& device) {
   constexpr std::int64_t kPictures = 60'000;  // of MNIST; no cost depends on it
-  TrainingOptions training = preset("paper");
+  Recipe recipe = preset("paper");
+  TrainingOptions& training = recipe.training;
   training.source_batch = adversarial ? options.batch / 2 : options.batch;
   training.target_batch = adversarial ? options.batch - options.batch / 2 : 0;
   training.precision = options.precision;
   const NetworkInput input = digits_input(std::vector<float>(kImageChannels));
   const DatasetShape pictures{kPictures, input.sample};
   Parameters parameters;
-  const Graph graph = build_training_graph(training, input, pictures, kNumClasses,
+  const Graph graph = build_training_graph(recipe, input, pictures, kNumClasses,
                                            adversarial ? pictures : DatasetShape{}, /*seed=*/1,
                                            /*total_steps=*/1, parameters,
                                            {.whole_batch = true, .record_capacity = 64})

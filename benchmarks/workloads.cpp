@@ -10,6 +10,8 @@
 #include "models/dann.h"
 #include "models/data/device_data.h"
 #include "models/data/input_values.h"
+#include "models/methods/dann_options.h"
+#include "models/presets.h"
 #include "models/trainer.h"
 #include "models/training_graph.h"
 #include "runtime/executor.h"
@@ -57,15 +59,17 @@ LabelledImages pictures(std::int64_t count, std::uint64_t seed) {
 class TrainingWorkload : public Workload {
  public:
   TrainingWorkload(const WorkloadOptions& options, const Device& device, bool adversarial) {
-    TrainingOptions training = preset("paper");
+    Recipe recipe = preset("paper");
+    TrainingOptions& training = recipe.training;
     training.source_batch = adversarial ? options.batch / 2 : options.batch;
     training.target_batch = options.batch - options.batch / 2;
     rows_ = {training.source_batch, adversarial ? training.target_batch : 0};
     training.steps = kTotalSteps;
     training.precision = options.precision;
     // The ramp starts at zero, where a reversed gradient would be nothing but zeros.
-    training.lambda_schedule = LambdaSchedule::kConstant;
-    training.lambda = 0.1;
+    auto& dann = recipe.of<DannOptions>();
+    dann.lambda_schedule = LambdaSchedule::kConstant;
+    dann.lambda = 0.1;
     training.learning_rate_schedule = LearningRateSchedule::kConstant;
     if (options.still) training.learning_rate = kStillLearningRate;
     const std::int64_t count = std::max(kPictures, options.batch);
@@ -76,7 +80,7 @@ class TrainingWorkload : public Workload {
       target_data_.emplace(device.context, target_, "target");
     }
     trainer_ = std::make_unique<Trainer>(
-        training,
+        recipe,
         TrainingData{&*source_data_, adversarial ? &*target_data_ : nullptr, network_input()},
         kSeed, device, options.threads);
   }
@@ -105,9 +109,8 @@ class InferenceWorkload : public Workload {
     images_ = pictures(count, kSeed);
     data_.emplace(device_.context, images_, "pictures");
     const NetworkInput input = network_input();
-    TrainingOptions training = preset("paper");
     // Declares the parameters in their own order.
-    (void)build_training_graph(training, input, data_->shape(), kNumClasses, {}, kSeed, 1,
+    (void)build_training_graph(preset("paper"), input, data_->shape(), kNumClasses, {}, kSeed, 1,
                                parameters_);
     evaluation_ =
         build_evaluation_graph(input, data_->shape(), kNumClasses, options.batch, options.precision,

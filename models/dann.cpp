@@ -47,26 +47,9 @@ Value domain_classifier(NetworkBuilder& network, Value features, Value lambda,
   return linear(network, "domain_classifier.fc2", h, num_logits);
 }
 
-DomainWeights domain_weights(const TrainingOptions& options) {
-  const double w = options.domain_weight;
-  switch (options.domain_reduction) {
-    case DomainReduction::kSumOfMeans:
-      break;
-    case DomainReduction::kHalf:
-      return {static_cast<float>(w / 2), static_cast<float>(w / 2)};
-    case DomainReduction::kMean: {
-      const auto source = static_cast<double>(options.source_batch);
-      const auto target = static_cast<double>(options.target_batch);
-      return {static_cast<float>(w * source / (source + target)),
-              static_cast<float>(w * target / (source + target))};
-    }
-  }
-  return {static_cast<float>(w), static_cast<float>(w)};
-}
-
-DomainLoss domain_loss(Graph& graph, Value domain_logits, const TrainingOptions& options,
-                       Value lambda) {
-  const auto [source, target] = domain_weights(options);
+DomainLoss domain_loss(Graph& graph, Value domain_logits, const DannOptions& options,
+                       const TrainingOptions& training, Value lambda) {
+  const auto [source, target] = domain_weights(options, training);
   ops::RowWeights weights{.over = ops::Over::kSegments};
   weights.weights[kSource] = source;
   weights.weights[kTarget] = target;

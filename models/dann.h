@@ -12,6 +12,7 @@
 #include "models/data/domain_data.h"
 #include "models/data/network_input.h"
 #include "models/layers.h"
+#include "models/methods/dann_options.h"
 #include "models/options.h"
 #include "runtime/graph.h"
 #include "runtime/objective.h"
@@ -42,13 +43,7 @@ struct DomainLoss {
   Term term;      // what is to be made small, with domain_weight, the reduction and, where lambda
                   // applies to both, lambda
 };
-DomainLoss domain_loss(Graph& graph, Value domain_logits, const TrainingOptions& options,
-                       Value lambda);
-
-// The factor of each domain's mean loss in the total, by the options' reduction.
-struct DomainWeights {
-  float source = 1.0F, target = 1.0F;
-};
-DomainWeights domain_weights(const TrainingOptions& options);
+DomainLoss domain_loss(Graph& graph, Value domain_logits, const DannOptions& options,
+                       const TrainingOptions& training, Value lambda);
 
 }  // namespace gradflip

@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <string>
 
-#include "models/options.h"
+#include "models/recipe.h"
 
 namespace gradflip {
 
@@ -16,7 +16,7 @@ struct Divergence {
 
 // One line: what, on which step, and which options of this run can have led there: those that reach
 // the quantity, were at work by then, and are not zero already.
-std::string message_of(const Divergence& divergence, const TrainingOptions& options,
+std::string message_of(const Divergence& divergence, const Recipe& recipe,
                        bool has_domain_classifier);
 
 }  // namespace gradflip

@@ -59,15 +59,16 @@ struct Trainer::State {
             learning_rate};
   }
 
-  State(const TrainingOptions& training_options, const TrainingData& data, std::uint64_t run_seed,
+  State(const Recipe& run_recipe, const TrainingData& data, std::uint64_t run_seed,
         const Device& run_device, int threads)
-      : options(training_options),
+      : recipe(run_recipe),
         seed(run_seed),
         device(run_device),
         context(run_device.context),
         workers(threads),
         input(data.input) {
-    require_valid(options);
+    require_valid(recipe);
+    const TrainingOptions& options = recipe.training;
     GRADFLIP_REQUIRE(data.labelled != nullptr, "trainer: no labelled data");
     require_valid(input);
     require_fits(input, *data.labelled, context, options.source_batch);
@@ -88,7 +89,7 @@ struct Trainer::State {
     const DatasetShape unlabelled =
         has_domain_classifier ? data.unlabelled->shape() : DatasetShape{};
     training = build_training_graph(
-        options, input, data.labelled->shape(), num_classes, unlabelled, seed, total_steps,
+        recipe, input, data.labelled->shape(), num_classes, unlabelled, seed, total_steps,
         parameters, {.whole_batch = batch_cut(context).whole(), .record_capacity = kStepsPerLook});
     input_memory = std::make_unique<InputMemory>(context, input);
     memory = std::make_unique<TrainingMemory>(context, parameters, seed);
@@ -143,10 +144,10 @@ struct Trainer::State {
       const std::int32_t parameter = parameters.at_offset(seen.index);
       if (parameter >= 0) divergence.parameter = parameters[parameter].name;
     }
-    throw DivergedError(message_of(divergence, options, has_domain_classifier));
+    throw DivergedError(message_of(divergence, recipe, has_domain_classifier));
   }
 
-  TrainingOptions options;
+  Recipe recipe;
   std::uint64_t seed;
   Device device;  // keeps alive what the context refers to
   Context context;
@@ -172,9 +173,9 @@ struct Trainer::State {
   Sequence sequence{context};
 };
 
-Trainer::Trainer(const TrainingOptions& options, const TrainingData& data, std::uint64_t seed,
+Trainer::Trainer(const Recipe& recipe, const TrainingData& data, std::uint64_t seed,
                  const Device& device, int threads)
-    : state_(std::make_unique<State>(options, data, seed, device, threads)) {}
+    : state_(std::make_unique<State>(recipe, data, seed, device, threads)) {}
 
 Trainer::~Trainer() = default;
 
@@ -206,7 +207,7 @@ std::unique_ptr<Evaluator> Trainer::evaluator(const LabelledDeviceData& data) {
   State& s = *state_;
   return std::make_unique<Evaluator>(
       EvaluatedNetwork{s.parameters, s.memory->blocks(), s.context, s.workers, s.input,
-                       *s.input_memory, s.num_classes, s.options.precision},
+                       *s.input_memory, s.num_classes, s.recipe.training.precision},
       data);
 }
 
@@ -268,7 +269,7 @@ void Trainer::save(const std::filesystem::path& path) const {
   write_safetensors(path, file,
                     {{"format", "gradflip"},
                      {"network", "paper-mnist"},
-                     {"preset", state_->options.preset},
+                     {"preset", state_->recipe.training.preset},
                      {"num_classes", std::to_string(state_->num_classes)},
                      {"channel_means", fmt::format("{}", fmt::join(state_->input.means, ","))},
                      {"seed", std::to_string(state_->seed)},

@@ -12,7 +12,7 @@
 #include "models/data/device_data.h"
 #include "models/data/network_input.h"
 #include "models/evaluator.h"
-#include "models/options.h"
+#include "models/recipe.h"
 #include "models/step_report.h"
 #include "runtime/device.h"
 #include "runtime/graph.h"
@@ -36,11 +36,11 @@ struct NamedTensor {
 
 class Trainer {
  public:
-  // Throws std::invalid_argument for options or an input out of range, and for data in another
+  // Throws std::invalid_argument for a recipe or an input out of range, and for data in another
   // device's memory; DataError for samples that the input does not take or that are fewer than a
   // batch.
-  Trainer(const TrainingOptions& options, const TrainingData& data, std::uint64_t seed,
-          const Device& device, int threads);
+  Trainer(const Recipe& recipe, const TrainingData& data, std::uint64_t seed, const Device& device,
+          int threads);
   ~Trainer();
   Trainer(const Trainer&) = delete;
   Trainer& operator=(const Trainer&) = delete;

@@ -4,6 +4,7 @@
 
 #include "models/dann.h"
 #include "models/layers.h"
+#include "models/methods/dann_options.h"
 #include "runtime/fusion.h"
 #include "runtime/ops/count_correct.h"
 #include "runtime/ops/gather.h"
@@ -88,12 +89,12 @@ void declare_inputs(TrainingGraph& t, const NetworkInput& input, const DatasetSh
 }
 
 // Samples in, losses out: the forward half of a step. What it returns is to be made small.
-std::vector<Term> append_forward(TrainingGraph& t, const TrainingOptions& options,
-                                 const NetworkInput& input, const DatasetShape& labelled,
-                                 std::int64_t num_classes, const DatasetShape& unlabelled,
-                                 std::uint64_t seed, std::int64_t total_steps,
-                                 Parameters& parameters) {
+std::vector<Term> append_forward(TrainingGraph& t, const Recipe& recipe, const NetworkInput& input,
+                                 const DatasetShape& labelled, std::int64_t num_classes,
+                                 const DatasetShape& unlabelled, std::uint64_t seed,
+                                 std::int64_t total_steps, Parameters& parameters) {
   Graph& graph = t.graph;
+  const TrainingOptions& options = recipe.training;
   NetworkBuilder network(graph, parameters, options.precision);
   const auto sample = [&](int domain, std::int64_t size, std::int64_t batch) {
     return ops::sample_indices(
@@ -119,15 +120,16 @@ std::vector<Term> append_forward(TrainingGraph& t, const TrainingOptions& option
   const Term label_term{"label loss", ops::mean_rows(graph, label_losses)};
   if (unlabelled.count == 0) return {label_term};
 
-  t.lambda = ops::evaluate_schedule(graph, t.update.step, lambda_schedule(options, total_steps));
+  const auto& dann = recipe.of<DannOptions>();
+  t.lambda = ops::evaluate_schedule(graph, t.update.step, lambda_schedule(dann, total_steps));
   // Where lambda weighs the classifier's own loss, the reversal must not apply it a second time.
   const Value reversal =
-      options.lambda_applies_to == LambdaAppliesTo::kBoth
+      dann.lambda_applies_to == LambdaAppliesTo::kBoth
           ? ops::evaluate_schedule(graph, t.update.step,
                                    {.kind = Schedule::Kind::kConstant, .start = 1.0})
           : t.lambda;
-  const Value domain_logits = domain_classifier(network, features, reversal, options.domain_logits);
-  const DomainLoss loss = domain_loss(graph, domain_logits, options, t.lambda);
+  const Value domain_logits = domain_classifier(network, features, reversal, dann.domain_logits);
+  const DomainLoss loss = domain_loss(graph, domain_logits, dann, options, t.lambda);
   t.domain_loss = loss.loss;
   t.domain_correct = loss.correct;
   return {label_term, loss.term};
@@ -145,14 +147,15 @@ void append_records(TrainingGraph& t, std::int64_t capacity) {
 
 }  // namespace
 
-TrainingGraph build_training_graph(const TrainingOptions& options, const NetworkInput& input,
+TrainingGraph build_training_graph(const Recipe& recipe, const NetworkInput& input,
                                    const DatasetShape& labelled, std::int64_t num_classes,
                                    const DatasetShape& unlabelled, std::uint64_t seed,
                                    std::int64_t total_steps, Parameters& parameters,
                                    const TrainingGraphOptions& graph_options) {
+  const TrainingOptions& options = recipe.training;
   TrainingGraph training;
   declare_inputs(training, input, labelled, unlabelled);
-  std::vector<Term> terms = append_forward(training, options, input, labelled, num_classes,
+  std::vector<Term> terms = append_forward(training, recipe, input, labelled, num_classes,
                                            unlabelled, seed, total_steps, parameters);
   training.learning_rate = ops::evaluate_schedule(training.graph, training.update.step,
                                                   learning_rate_schedule(options, total_steps));

@@ -7,7 +7,7 @@
 #include "models/data/input_values.h"
 #include "models/data/network_input.h"
 #include "models/data/samples.h"
-#include "models/options.h"
+#include "models/recipe.h"
 #include "models/training_step.h"
 #include "runtime/graph.h"
 #include "runtime/parameters.h"
@@ -59,7 +59,7 @@ constexpr std::int64_t step_record_columns(bool has_domain_classifier) {
 // Both data sets are what `input` takes. unlabelled.count = 0: no domain classifier. Declares the
 // parameters in `parameters`, which starts empty. total_steps is the length of the run that the
 // schedules span.
-TrainingGraph build_training_graph(const TrainingOptions& options, const NetworkInput& input,
+TrainingGraph build_training_graph(const Recipe& recipe, const NetworkInput& input,
                                    const DatasetShape& labelled, std::int64_t num_classes,
                                    const DatasetShape& unlabelled, std::uint64_t seed,
                                    std::int64_t total_steps, Parameters& parameters,

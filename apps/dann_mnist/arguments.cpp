@@ -87,14 +87,14 @@ CommandLine::CommandLine()
   training_.add_to(app_);
   add_machine();
   add_output();
-  std::vector<Alternatives> alternatives = TrainingArguments::alternatives();
+  std::vector<Alternatives> alternatives = training_.alternatives();
   for (const char* folder : {"source", "target", "target-test", "photos", "blend"}) {
     alternatives.push_back({"data", folder});
   }
   alternatives.push_back({"target", "photos"});
   alternatives.push_back({"target", "blend"});
   alternatives.push_back({"photos", "target-test"});
-  add_config_option(app_, std::move(alternatives), TrainingArguments::replacements());
+  add_config_option(app_, std::move(alternatives), training_.replacements());
   app_.footer(kExamples);
 }
 
@@ -163,12 +163,13 @@ void CommandLine::add_output() {
 Arguments CommandLine::arguments() const {
   Arguments arguments = arguments_;
   arguments.modes = modes_of(mode_);
-  arguments.training = training_.options();
+  arguments.recipe = training_.recipe();
   require_consistent(arguments.data, data_);
   require_usage(is_device_name(arguments.device), "--device: there is no " +
                                                       shown(arguments.device) +
                                                       "; choose one of auto, cpu, cuda, cuda:N");
-  arguments.training.precision = as_usage([&] { return math_from_name(arguments.precision); });
+  arguments.recipe.training.precision =
+      as_usage([&] { return math_from_name(arguments.precision); });
   const std::uint64_t last_seed =
       arguments.first_seed + static_cast<std::uint64_t>(arguments.seeds - 1);
   require_usage(last_seed <= static_cast<std::uint64_t>(kMaxSeed),
@@ -192,7 +193,7 @@ nlohmann::ordered_json config_of(const Arguments& arguments) {
   add("target-test", data.target_test);
   add("photos", data.photos);
   if (data.blend) config["blend"] = *data.blend;
-  config.update(config_of(arguments.training));
+  config.update(config_of(arguments.recipe));
   config["seed"] = arguments.first_seed;
   config["seeds"] = arguments.seeds;
   config["device"] = arguments.device;

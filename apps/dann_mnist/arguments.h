@@ -12,14 +12,14 @@
 #include "apps/common/report/run_result.h"
 #include "apps/common/run/training_arguments.h"
 #include "apps/dann_mnist/data_sources.h"
-#include "models/options.h"
+#include "models/recipe.h"
 
 namespace gradflip {
 
 struct Arguments {
   std::vector<Mode> modes;
   DataArguments data;
-  TrainingOptions training;
+  Recipe recipe;
   std::uint64_t first_seed = 1;
   std::int64_t seeds = 1;  // runs of each mode, with consecutive seeds
   std::string device = "auto";

@@ -20,7 +20,7 @@ class Run {
  public:
   Run(const Experiment& experiment, const TrainingData& data, RunResult& result)
       : experiment_(experiment),
-        trainer_(experiment.options, data, result.seed, experiment.device, experiment.threads),
+        trainer_(experiment.recipe, data, result.seed, experiment.device, experiment.threads),
         source_test_(trainer_.evaluator(experiment.sets.source_test())),
         result_(result) {
     if (const LabelledDeviceData* target_test = experiment.sets.target_test()) {

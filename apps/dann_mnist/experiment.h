@@ -10,7 +10,7 @@
 #include "apps/common/run/progress.h"
 #include "apps/dann_mnist/device_sets.h"
 #include "models/data/network_input.h"
-#include "models/options.h"
+#include "models/recipe.h"
 #include "models/trainer.h"
 #include "runtime/device.h"
 
@@ -20,7 +20,7 @@ namespace gradflip {
 struct Experiment {
   const DeviceSets& sets;
   const NetworkInput& input;  // how the network takes their pictures
-  const TrainingOptions& options;
+  const Recipe& recipe;
   const Device& device;
   int threads;
   Progress& progress;

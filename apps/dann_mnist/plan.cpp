@@ -5,7 +5,7 @@
 #include <algorithm>
 
 #include "apps/common/usage_error.h"
-#include "models/options.h"
+#include "models/recipe.h"
 #include "runtime/errors.h"
 
 namespace gradflip {
@@ -35,12 +35,12 @@ void require_batches(Mode mode, const TrainingOptions& options, const Experiment
 }
 
 // A schedule over steps may come to nothing only by the end of a run whose length the data decide.
-void require_lasting_schedules(Mode mode, const TrainingOptions& options,
-                               const ExperimentData& data) {
+void require_lasting_schedules(Mode mode, const Recipe& recipe, const ExperimentData& data) {
+  const TrainingOptions& options = recipe.training;
   const Images& images =
       mode == Mode::kTargetOnly ? data.target_train.images : data.source_train.images;
   const std::int64_t steps = options.epochs * (images.count / options.source_batch);
-  as_usage([&] { require_schedules(options, options.steps > 0 ? options.steps : steps); });
+  as_usage([&] { require_schedules(recipe, options.steps > 0 ? options.steps : steps); });
 }
 
 }  // namespace
@@ -64,8 +64,8 @@ Plan plan_of(const Arguments& arguments, LoadedData& loaded) {
                                      arguments.data.target->string()));
   }
   for (const Mode mode : plan.modes) {
-    require_batches(mode, arguments.training, data);
-    require_lasting_schedules(mode, arguments.training, data);
+    require_batches(mode, arguments.recipe.training, data);
+    require_lasting_schedules(mode, arguments.recipe, data);
   }
   return plan;
 }

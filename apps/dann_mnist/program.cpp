@@ -35,7 +35,7 @@ class Program {
     context_.version = GRADFLIP_VERSION;
     context_.precision = arguments.precision;
     context_.threads = arguments.threads;
-    context_.preset = arguments.training.preset;
+    context_.preset = arguments.recipe.training.preset;
     context_.config = config_of(arguments);
     context_.plan = {arguments.modes, arguments.seeds};
   }
@@ -79,8 +79,8 @@ class Program {
   // tf32 and tf32x3 exist on GPUs only. bf16 is for every CPU, but not every one has products of
   // it.
   void require_precision() {
-    if (computes_in(device_->context, arguments_.training.precision)) return;
-    if (arguments_.training.precision != Math::kBf16) {
+    if (computes_in(device_->context, arguments_.recipe.training.precision)) return;
+    if (arguments_.recipe.training.precision != Math::kBf16) {
       throw UsageError("--precision " + arguments_.precision + ": this run is on the CPU (" +
                        device_->reason +
                        "), which computes in f32 or bf16; choose one of them, or a GPU");
@@ -109,7 +109,7 @@ class Program {
     const NetworkInput input = digits_input(loaded_->experiment.channel_means);
     const Experiment experiment{*sets_,
                                 input,
-                                arguments_.training,
+                                arguments_.recipe,
                                 *device_,
                                 arguments_.threads,
                                 progress_,
@@ -146,7 +146,7 @@ class Program {
     const LabelledImages* target_test = data.target_test ? &*data.target_test : nullptr;
     const std::optional<std::string> text = chance_note(
         result, on_target ? *loaded_->labelled_target : data.source_train,
-        on_target ? target_test : &data.source_test, arguments_.training.label_smoothing);
+        on_target ? target_test : &data.source_test, arguments_.recipe.training.label_smoothing);
     if (text) note(*text);
   }
 

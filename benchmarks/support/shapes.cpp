@@ -3,6 +3,7 @@
 #include <stdexcept>
 
 #include "models/dann.h"
+#include "models/presets.h"
 #include "models/training_graph.h"
 
 namespace gradflip::bench {
@@ -38,12 +39,12 @@ bool ends_with(const std::string& text, const std::string& ending) {
 }  // namespace
 
 DannShapes dann_shapes() {
-  const TrainingOptions options = preset("paper");
+  const Recipe recipe = preset("paper");
   const NetworkInput input = digits_input(std::vector<float>(kImageChannels));
-  const DatasetShape pictures{options.source_batch, input.sample};
+  const DatasetShape pictures{recipe.training.source_batch, input.sample};
   Parameters parameters;
   const TrainingGraph training =
-      build_training_graph(options, input, pictures, kNumClasses, pictures, /*seed=*/1,
+      build_training_graph(recipe, input, pictures, kNumClasses, pictures, /*seed=*/1,
                            /*total_steps=*/1, parameters);
   DannShapes shapes;
   for (const Node& node : training.graph.nodes()) {

@@ -4,6 +4,8 @@
 #include <string>
 #include <vector>
 
+#include "models/methods/dann_options.h"
+#include "models/presets.h"
 #include "tests/apps/parsed_arguments.h"
 
 namespace gradflip {
@@ -21,9 +23,9 @@ TEST(ArgumentsTest, WithoutOptionsItRunsThePaperOnBuiltinData) {
   const Arguments arguments = parse({});
   EXPECT_THAT(arguments.modes, ElementsAre(Mode::kSourceOnly, Mode::kDann, Mode::kTargetOnly));
   EXPECT_TRUE(arguments.data.builtin());
-  EXPECT_EQ(arguments.training.preset, "paper");
-  EXPECT_EQ(arguments.training.epochs, 20);
-  EXPECT_EQ(arguments.training.steps, 0);
+  EXPECT_EQ(arguments.recipe.training.preset, "paper");
+  EXPECT_EQ(arguments.recipe.training.epochs, 20);
+  EXPECT_EQ(arguments.recipe.training.steps, 0);
   EXPECT_EQ(arguments.first_seed, 1U);
   EXPECT_EQ(arguments.seeds, 1);
   EXPECT_EQ(arguments.device, "auto");
@@ -43,54 +45,58 @@ TEST(ArgumentsTest, AnOptionOverridesThePresetInEitherOrder) {
                                                      "--domain-reduction", "mean"},
                             std::vector<std::string>{"--gamma", "3", "--domain-reduction", "mean",
                                                      "--preset", "deepda"}}) {
-    const TrainingOptions training = parse(words).training;
+    const Recipe recipe = parse(words).recipe;
+    const TrainingOptions& training = recipe.training;
+    const auto& dann = recipe.of<DannOptions>();
     EXPECT_EQ(training.preset, "deepda");
-    EXPECT_EQ(training.gamma, 3.0);
-    EXPECT_EQ(training.domain_reduction, DomainReduction::kMean);
+    EXPECT_EQ(dann.gamma, 3.0);
+    EXPECT_EQ(dann.domain_reduction, DomainReduction::kMean);
     EXPECT_EQ(training.label_smoothing, 0.1);
   }
 }
 
-TEST(ArgumentsTest, EveryHyperParameterReachesTheTrainingOptions) {
-  const TrainingOptions training = parse({"--epochs",
-                                          "3",
-                                          "--source-batch",
-                                          "10",
-                                          "--target-batch",
-                                          "20",
-                                          "--learning-rate",
-                                          "0.5",
-                                          "--learning-rate-schedule",
-                                          "step",
-                                          "--learning-rate-alpha",
-                                          "1",
-                                          "--learning-rate-beta",
-                                          "2",
-                                          "--decay-gamma",
-                                          "0.1",
-                                          "--decay-power",
-                                          "0.2",
-                                          "--momentum",
-                                          "0.3",
-                                          "--weight-decay",
-                                          "0.4",
-                                          "--label-smoothing",
-                                          "0.6",
-                                          "--lambda",
-                                          "0.7",
-                                          "--lambda-schedule",
-                                          "constant",
-                                          "--gamma",
-                                          "8",
-                                          "--lambda-applies-to",
-                                          "both",
-                                          "--domain-weight",
-                                          "9",
-                                          "--domain-reduction",
-                                          "half",
-                                          "--domain-logits",
-                                          "2"})
-                                       .training;
+TEST(ArgumentsTest, EveryHyperParameterReachesTheRecipe) {
+  const Recipe recipe = parse({"--epochs",
+                               "3",
+                               "--source-batch",
+                               "10",
+                               "--target-batch",
+                               "20",
+                               "--learning-rate",
+                               "0.5",
+                               "--learning-rate-schedule",
+                               "step",
+                               "--learning-rate-alpha",
+                               "1",
+                               "--learning-rate-beta",
+                               "2",
+                               "--decay-gamma",
+                               "0.1",
+                               "--decay-power",
+                               "0.2",
+                               "--momentum",
+                               "0.3",
+                               "--weight-decay",
+                               "0.4",
+                               "--label-smoothing",
+                               "0.6",
+                               "--lambda",
+                               "0.7",
+                               "--lambda-schedule",
+                               "constant",
+                               "--gamma",
+                               "8",
+                               "--lambda-applies-to",
+                               "both",
+                               "--domain-weight",
+                               "9",
+                               "--domain-reduction",
+                               "half",
+                               "--domain-logits",
+                               "2"})
+                            .recipe;
+  const TrainingOptions& training = recipe.training;
+  const auto& dann = recipe.of<DannOptions>();
   EXPECT_EQ(training.epochs, 3);
   EXPECT_EQ(training.source_batch, 10);
   EXPECT_EQ(training.target_batch, 20);
@@ -103,17 +109,17 @@ TEST(ArgumentsTest, EveryHyperParameterReachesTheTrainingOptions) {
   EXPECT_EQ(training.momentum, 0.3);
   EXPECT_EQ(training.weight_decay, 0.4);
   EXPECT_EQ(training.label_smoothing, 0.6);
-  EXPECT_EQ(training.lambda, 0.7);
-  EXPECT_EQ(training.lambda_schedule, LambdaSchedule::kConstant);
-  EXPECT_EQ(training.gamma, 8.0);
-  EXPECT_EQ(training.lambda_applies_to, LambdaAppliesTo::kBoth);
-  EXPECT_EQ(training.domain_weight, 9.0);
-  EXPECT_EQ(training.domain_reduction, DomainReduction::kHalf);
-  EXPECT_EQ(training.domain_logits, 2);
+  EXPECT_EQ(dann.lambda, 0.7);
+  EXPECT_EQ(dann.lambda_schedule, LambdaSchedule::kConstant);
+  EXPECT_EQ(dann.gamma, 8.0);
+  EXPECT_EQ(dann.lambda_applies_to, LambdaAppliesTo::kBoth);
+  EXPECT_EQ(dann.domain_weight, 9.0);
+  EXPECT_EQ(dann.domain_reduction, DomainReduction::kHalf);
+  EXPECT_EQ(dann.domain_logits, 2);
 }
 
 TEST(ArgumentsTest, BatchCountsTheImagesOfBothDomains) {
-  const TrainingOptions training = parse({"--batch", "100"}).training;
+  const TrainingOptions training = parse({"--batch", "100"}).recipe.training;
   EXPECT_EQ(training.source_batch, 50);
   EXPECT_EQ(training.target_batch, 50);
   EXPECT_THAT(refusal({"--batch", "63"}), HasSubstr("--batch: 63"));

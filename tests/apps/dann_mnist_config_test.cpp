@@ -9,6 +9,8 @@
 #include <vector>
 
 #include "apps/common/run/config_file.h"
+#include "models/methods/dann_options.h"
+#include "models/presets.h"
 #include "tests/apps/parsed_arguments.h"
 #include "tests/support/temporary_folder.h"
 
@@ -32,8 +34,8 @@ class ConfigFileTest : public ::testing::Test {
 TEST_F(ConfigFileTest, TheCommandLineIsStronger) {
   const std::string file = write("# a recipe\npreset = deepda\n\ngamma = 4  # steeper\nseed = 9\n");
   const Arguments arguments = parse({"--gamma", "5", "--config", file});
-  EXPECT_EQ(arguments.training.preset, "deepda");
-  EXPECT_EQ(arguments.training.gamma, 5.0);
+  EXPECT_EQ(arguments.recipe.training.preset, "deepda");
+  EXPECT_EQ(arguments.recipe.of<DannOptions>().gamma, 5.0);
   EXPECT_EQ(arguments.first_seed, 9U);
 }
 
@@ -41,8 +43,8 @@ TEST_F(ConfigFileTest, AnAlternativeOnTheCommandLineReplacesTheFiles) {
   const std::string file = write("epochs = 7\nsource-batch = 16\ndata = builtin\n");
   const Arguments arguments =
       parse({"--config", file, "--steps", "5", "--batch", "8", "--source", "a", "--target", "b"});
-  EXPECT_EQ(arguments.training.steps, 5);
-  EXPECT_EQ(arguments.training.source_batch, 4);
+  EXPECT_EQ(arguments.recipe.training.steps, 5);
+  EXPECT_EQ(arguments.recipe.training.source_batch, 4);
   EXPECT_EQ(arguments.data.source, "a");
 }
 
@@ -52,19 +54,19 @@ TEST_F(ConfigFileTest, APresetOnTheCommandLineReplacesTheFilesRecipe) {
   const std::string file = write(config_text(config_of(saved)));
   for (const std::string& name : preset_names()) {
     const Arguments read = parse({"--config", file, "--preset", name});
-    EXPECT_EQ(config_of(read.training), config_of(preset(name)));
+    EXPECT_EQ(config_of(read.recipe), config_of(preset(name)));
     EXPECT_EQ(read.first_seed, 9U);
     EXPECT_THAT(read.modes, ElementsAre(Mode::kDann));
   }
-  const TrainingOptions more =
-      parse({"--config", file, "--preset", "deepda", "--gamma", "3", "--steps", "5"}).training;
-  EXPECT_EQ(more.preset, "deepda");
-  EXPECT_EQ(more.gamma, 3.0);
-  EXPECT_EQ(more.steps, 5);
-  EXPECT_EQ(more.label_smoothing, 0.1);
+  const Recipe more =
+      parse({"--config", file, "--preset", "deepda", "--gamma", "3", "--steps", "5"}).recipe;
+  EXPECT_EQ(more.training.preset, "deepda");
+  EXPECT_EQ(more.of<DannOptions>().gamma, 3.0);
+  EXPECT_EQ(more.training.steps, 5);
+  EXPECT_EQ(more.training.label_smoothing, 0.1);
   const std::string batch = write("batch = 8\nlearning-rate = 0.5\n");
-  EXPECT_EQ(parse({"--config", batch, "--preset", "paper"}).training.source_batch, 64);
-  EXPECT_EQ(parse({"--config", batch}).training.learning_rate, 0.5);
+  EXPECT_EQ(parse({"--config", batch, "--preset", "paper"}).recipe.training.source_batch, 64);
+  EXPECT_EQ(parse({"--config", batch}).recipe.training.learning_rate, 0.5);
 }
 
 TEST_F(ConfigFileTest, WhatIsWrittenReadsBackTheSame) {
@@ -97,7 +99,7 @@ TEST_F(ConfigFileTest, EveryEndOfALineIsOne) {
     const std::string file = write("# a recipe" + end + "gamma = 4 # steep" + end + end +
                                    "source = \"a\"" + end + "target = b");
     const Arguments arguments = parse({"--config", file});
-    EXPECT_EQ(arguments.training.gamma, 4.0);
+    EXPECT_EQ(arguments.recipe.of<DannOptions>().gamma, 4.0);
     EXPECT_EQ(arguments.data.source, "a");
     EXPECT_EQ(arguments.data.target, "b");
     EXPECT_THAT(refusal({"--config", write("#" + end + end + "nonsense")}), HasSubstr("line 3"));

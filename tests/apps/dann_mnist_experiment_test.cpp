@@ -19,9 +19,9 @@ class ExperimentTest : public SmallDigitsTest {
     folders.source = source();
     folders.target = target();
     const LoadedData loaded = load_data(folders, /*with_target_labels=*/false, [] {});
-    TrainingOptions options;
-    options.steps = 2;
-    options.source_batch = options.target_batch = 16;
+    Recipe recipe;
+    recipe.training.steps = 2;
+    recipe.training.source_batch = recipe.training.target_batch = 16;
     const Device device = select_device("cpu");
     std::ostringstream messages;
     Progress progress(messages, {});
@@ -29,7 +29,7 @@ class ExperimentTest : public SmallDigitsTest {
     const NetworkInput input = digits_input(loaded.experiment.channel_means);
     const Experiment experiment{sets,
                                 input,
-                                options,
+                                recipe,
                                 device,
                                 /*threads=*/1,
                                 progress,

@@ -10,6 +10,7 @@
 
 #include "apps/common/cli.h"
 #include "apps/dann_mnist/arguments.h"
+#include "models/methods/dann_options.h"
 #include "tests/apps/option_list.h"
 #include "tests/apps/small_digits.h"
 
@@ -161,7 +162,7 @@ TEST(EveryWholeNumberTest, IsDecimalInAFile) {
   std::ofstream(file) << "steps = 010\nseed = \"0010\"\n";
   const Outcome outcome = run({"--config", file});
   ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
-  EXPECT_EQ(outcome.arguments->training.steps, 10);
+  EXPECT_EQ(outcome.arguments->recipe.training.steps, 10);
   EXPECT_EQ(outcome.arguments->first_seed, 10U);
 }
 
@@ -197,7 +198,7 @@ TEST(EveryRealNumberTest, TakesWhatPeopleWrite) {
                                     {"2E0", 2.0}}) {
     const Outcome outcome = run({"--lambda", text});
     ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
-    EXPECT_EQ(outcome.arguments->training.lambda, value) << text;
+    EXPECT_EQ(outcome.arguments->recipe.of<DannOptions>().lambda, value) << text;
   }
 }
 
@@ -257,8 +258,8 @@ TEST(ConfigEncodingTest, AByteOrderMarkAndCarriageReturnsAreNotPartOfIt) {
   const Outcome outcome = run({"--config", file});
   ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
   EXPECT_THAT(outcome.arguments->modes, ::testing::ElementsAre(Mode::kDann));
-  EXPECT_EQ(outcome.arguments->training.lambda, 0.25);
-  EXPECT_EQ(outcome.arguments->training.preset, "deepda");
+  EXPECT_EQ(outcome.arguments->recipe.of<DannOptions>().lambda, 0.25);
+  EXPECT_EQ(outcome.arguments->recipe.training.preset, "deepda");
 
   std::ofstream(file) << "\xFF\xFEm";
   expect_refused({"--config", file}, "UTF-8");

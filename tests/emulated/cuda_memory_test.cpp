@@ -18,11 +18,11 @@ std::size_t free_bytes() {
 TEST(CudaMemoryTest, DoesNotDependOnTheNumberOfThreads) {
   const Device device = select_device("cuda");
   const TinyDomains domains(device.context, 40, 40);
-  TrainingOptions options;
-  options.source_batch = options.target_batch = 32;
+  Recipe recipe;
+  recipe.training.source_batch = recipe.training.target_batch = 32;
   const auto taken = [&](int threads) {
     const std::size_t before = free_bytes();
-    Trainer trainer(options, domains.dann(), 1, device, threads);
+    Trainer trainer(recipe, domains.dann(), 1, device, threads);
     const auto one = trainer.evaluator(domains.source()),
                other = trainer.evaluator(domains.source());
     return before - free_bytes();
@@ -34,12 +34,11 @@ TEST(CudaMemoryTest, DoesNotDependOnTheNumberOfThreads) {
 
 TEST(CudaMemoryTest, ADataSetIsThereOnceHoweverManyLookAtIt) {
   const Device device = select_device("cuda");
-  TrainingOptions options;
-  options.source_batch = options.target_batch = 2;
+  Recipe recipe;
+  recipe.training.source_batch = recipe.training.target_batch = 2;
   const auto taken = [&](const TinyDomains& domains) {
     const std::size_t before = free_bytes();
-    Trainer one(options, domains.dann(), 1, device, 1),
-        other(options, domains.dann(), 2, device, 1);
+    Trainer one(recipe, domains.dann(), 1, device, 1), other(recipe, domains.dann(), 2, device, 1);
     const auto evaluator = one.evaluator(domains.source());
     return before - free_bytes();
   };

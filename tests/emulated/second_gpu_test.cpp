@@ -16,15 +16,15 @@ namespace {
 
 TEST(SecondGpuTrainerTest, TrainsAsOnTheFirstOne) {
   const int before = std::exchange(simt::config().devices, 2);
-  TrainingOptions options;
-  options.source_batch = 2;
-  options.target_batch = 1;
-  options.steps = 20;
+  Recipe recipe;
+  recipe.training.source_batch = 2;
+  recipe.training.target_batch = 1;
+  recipe.training.steps = 20;
   const auto weights_on = [&](const char* name) {
     Device device;
     std::thread([&] { device = select_device(name); }).join();
     const TinyDomains domains(device.context, 9, 8);
-    Trainer trainer(options, domains.dann(), /*seed=*/5, device, /*threads=*/1);
+    Trainer trainer(recipe, domains.dann(), /*seed=*/5, device, /*threads=*/1);
     std::thread([&] { trainer.run(1); }).join();   // launches
     std::thread([&] { trainer.run(19); }).join();  // records, and replays steps and blocks of them
     return trainer.weights();

@@ -38,9 +38,9 @@ namespace {
 
 TEST(AllocationTest, TrainingAllocatesNothingAfterTheFirstStep) {
   const TinyDomains domains(Cpu{}, 200, 200);
-  TrainingOptions options;
-  options.steps = 10;
-  Trainer trainer(options, domains.dann(), 1, select_device("cpu"), 2);
+  Recipe recipe;
+  recipe.training.steps = 10;
+  Trainer trainer(recipe, domains.dann(), 1, select_device("cpu"), 2);
   trainer.run(1);
   const std::int64_t before = allocations.load();
   trainer.run(5);
@@ -51,10 +51,10 @@ TEST(AllocationTest, TrainingAllocatesNothingAfterTheFirstStep) {
 // Two shards are computed by two threads at most: more of them need no memory to compute in.
 TEST(AllocationTest, MoreThreadsThanShardsTakeNoMoreMemory) {
   const TinyDomains domains(Cpu{}, 64, 64);
-  TrainingOptions options;
+  Recipe recipe;
   const auto bytes = [&](int threads) {
     const std::int64_t before = allocated_bytes.load();
-    const Trainer trainer(options, domains.source_only(), 1, select_device("cpu"), threads);
+    const Trainer trainer(recipe, domains.source_only(), 1, select_device("cpu"), threads);
     return allocated_bytes.load() - before;
   };
   bytes(1);  // what is made once
@@ -65,10 +65,10 @@ TEST(AllocationTest, MoreThreadsThanShardsTakeNoMoreMemory) {
 // Where the context's memory is the host's, nobody needs another copy of the pictures.
 TEST(AllocationTest, TrainersAndEvaluatorsCopyNoPicture) {
   const TinyDomains few(Cpu{}, 512, 64), many(Cpu{}, 1024, 128);
-  TrainingOptions options;
+  Recipe recipe;
   const auto bytes = [&](const TinyDomains& domains) {
     const std::int64_t before = allocated_bytes.load();
-    Trainer trainer(options, domains.dann(), 1, select_device("cpu"), 1);
+    Trainer trainer(recipe, domains.dann(), 1, select_device("cpu"), 1);
     const auto evaluator = trainer.evaluator(domains.source());
     return allocated_bytes.load() - before;
   };

@@ -162,13 +162,14 @@ TYPED_TEST(AnyDataTest, TakesTwoStepsWith345ClassesOnPicturesOfAnotherSize) {
   const DeviceData target_data(this->device_.context, target, "target");
   const NetworkInput input = picture_input(kHeight, kWidth, std::vector<float>(kChannels, 128.0F),
                                            std::vector<float>(kChannels, 1.0F / 128.0F));
-  TrainingOptions options;
+  Recipe recipe;
+  TrainingOptions& options = recipe.training;
   options.source_batch = options.target_batch = this->kOnCpu ? 33 : 3;
   options.steps = this->kOnCpu ? 40 : 2;
   options.learning_rate_schedule = LearningRateSchedule::kConstant;
   options.learning_rate = 0.05;
   const TrainingData data{&source_data, &target_data, input};
-  Trainer trainer(options, data, /*seed=*/1, this->device_, 2);
+  Trainer trainer(recipe, data, /*seed=*/1, this->device_, 2);
   EXPECT_NEAR(trainer.run(1).find("label_loss").value(), std::log(345.0), 0.2);  // chance
   const StepReport later = trainer.run(options.steps - 1);
   EXPECT_TRUE(std::isfinite(later.find("label_loss").value()) &&

@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "models/methods/dann_options.h"
+
 namespace gradflip {
 namespace {
 
@@ -13,8 +15,8 @@ using testing::Not;
 constexpr bool kAlone = false, kDann = true;
 
 std::string text_of(const Divergence& divergence, bool has_domain_classifier,
-                    const TrainingOptions& options = {}) {
-  return message_of(divergence, options, has_domain_classifier);
+                    const Recipe& recipe = {}) {
+  return message_of(divergence, recipe, has_domain_classifier);
 }
 
 TEST(DivergenceTest, IsOneLineWithStepQuantityAndRemedy) {
@@ -28,13 +30,13 @@ TEST(DivergenceTest, NamesOnlyOptionsThatTheRunHas) {
               EndsWith("try a smaller --learning-rate or --momentum"));
   EXPECT_THAT(text_of({3, "label loss", {}}, kDann),
               EndsWith("try a smaller --learning-rate, --momentum, --domain-weight or --lambda"));
-  TrainingOptions options;
-  options.momentum = 0.0;
-  options.lambda = 0.0;  // a smaller one there is not
-  EXPECT_THAT(text_of({3, "domain loss", {}}, kDann, options),
+  Recipe recipe;
+  recipe.training.momentum = 0.0;
+  recipe.of<DannOptions>().lambda = 0.0;  // a smaller one there is not
+  EXPECT_THAT(text_of({3, "domain loss", {}}, kDann, recipe),
               EndsWith("try a smaller --learning-rate or --domain-weight"));
-  options.weight_decay = 1e3;
-  EXPECT_THAT(text_of({3, "label loss", {}}, kAlone, options),
+  recipe.training.weight_decay = 1e3;
+  EXPECT_THAT(text_of({3, "label loss", {}}, kAlone, recipe),
               EndsWith("try a smaller --learning-rate or --weight-decay"));
 }
 
@@ -47,14 +49,14 @@ TEST(DivergenceTest, MomentumIsAtWorkFromTheSecondUpdateOn) {
 }
 
 TEST(DivergenceTest, OnTheFirstStepTheLearningRateHadNoPart) {
-  TrainingOptions options;
-  options.weight_decay = 1.0;
-  EXPECT_THAT(text_of({0, "gradient", "domain_classifier.fc1.weight"}, kDann, options),
+  Recipe recipe;
+  recipe.training.weight_decay = 1.0;
+  EXPECT_THAT(text_of({0, "gradient", "domain_classifier.fc1.weight"}, kDann, recipe),
               EndsWith("try a smaller --domain-weight"));
-  EXPECT_THAT(text_of({0, "gradient", "feature_extractor.conv1.bias"}, kDann, options),
+  EXPECT_THAT(text_of({0, "gradient", "feature_extractor.conv1.bias"}, kDann, recipe),
               EndsWith("try a smaller --domain-weight or --lambda"));
-  options.lambda_applies_to = LambdaAppliesTo::kBoth;
-  EXPECT_THAT(text_of({0, "gradient", "domain_classifier.fc1.weight"}, kDann, options),
+  recipe.of<DannOptions>().lambda_applies_to = LambdaAppliesTo::kBoth;
+  EXPECT_THAT(text_of({0, "gradient", "domain_classifier.fc1.weight"}, kDann, recipe),
               EndsWith("try a smaller --domain-weight or --lambda"));
 }
 

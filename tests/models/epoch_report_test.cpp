@@ -32,8 +32,8 @@ class EpochReportTest : public BackendTest<Ctx> {
   }
 
   void set_batches(std::int64_t pictures, std::int64_t steps) {
-    options_.source_batch = options_.target_batch = pictures;
-    options_.steps = steps;
+    recipe_.training.source_batch = recipe_.training.target_batch = pictures;
+    recipe_.training.steps = steps;
     domains_.emplace(device_.context, kStepsPerEpoch * pictures, 70);
   }
 
@@ -41,12 +41,13 @@ class EpochReportTest : public BackendTest<Ctx> {
 
   // The reports at the end of each epoch, of a run in blocks of these lengths, over and over.
   std::vector<StepReport> epochs(const std::vector<std::int64_t>& blocks, int threads = 2) const {
-    Trainer trainer(options_, data(), 5, device_, threads);
+    Trainer trainer(recipe_, data(), 5, device_, threads);
     std::vector<StepReport> reports;
-    for (std::size_t block = 0; trainer.steps_done() < options_.steps; ++block) {
+    for (std::size_t block = 0; trainer.steps_done() < recipe_.training.steps; ++block) {
       const std::int64_t in_epoch = trainer.steps_done() % kStepsPerEpoch;
       trainer.run(std::min(blocks[block % blocks.size()], kStepsPerEpoch - in_epoch));
-      if (trainer.steps_done() % kStepsPerEpoch == 0 || trainer.steps_done() == options_.steps) {
+      if (trainer.steps_done() % kStepsPerEpoch == 0 ||
+          trainer.steps_done() == recipe_.training.steps) {
         reports.push_back(trainer.epoch_report());
       }
     }
@@ -54,7 +55,7 @@ class EpochReportTest : public BackendTest<Ctx> {
   }
 
   Device device_;
-  TrainingOptions options_;
+  Recipe recipe_;
   std::optional<TinyDomains> domains_;
 };
 TYPED_TEST_SUITE(EpochReportTest, Backends, BackendNames);
@@ -81,12 +82,12 @@ TYPED_TEST(EpochReportTest, IsTheSameBitsForAnyNumberOfThreads) {
 
 TYPED_TEST(EpochReportTest, CoversTheStepsBeforeADivergence) {
   // Every step multiplies the weights by some -99, until a product overflows.
-  this->options_.learning_rate = 1e-6;
-  this->options_.weight_decay = 1e8;
-  this->options_.learning_rate_schedule = LearningRateSchedule::kConstant;
+  this->recipe_.training.learning_rate = 1e-6;
+  this->recipe_.training.weight_decay = 1e8;
+  this->recipe_.training.learning_rate_schedule = LearningRateSchedule::kConstant;
   std::vector<StepReport> reports;
   for (const std::int64_t block : {1, 1000}) {
-    Trainer trainer(this->options_, this->data(), 5, this->device_, 1);
+    Trainer trainer(this->recipe_, this->data(), 5, this->device_, 1);
     EXPECT_THROW(while (trainer.steps_done() < this->kSteps) trainer.run(block), DivergedError);
     EXPECT_THROW(trainer.run(block), DivergedError);  // stays so
     EXPECT_GT(trainer.steps_done(), 1);

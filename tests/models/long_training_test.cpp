@@ -22,12 +22,13 @@ struct Losses {
 Losses losses_on(const std::string& device) {
   const Device selected = select_device(device);
   const TinyDomains domains(selected.context, 90, 70);
-  TrainingOptions options;
+  Recipe recipe;
+  TrainingOptions& options = recipe.training;
   options.source_batch = 6;
   options.target_batch = 4;
   options.learning_rate_schedule = LearningRateSchedule::kConstant;
   options.steps = 140;
-  Trainer trainer(options, domains.dann(), /*seed=*/3, selected, 2);
+  Trainer trainer(recipe, domains.dann(), /*seed=*/3, selected, 2);
   const double first = trainer.run(20).find("label_loss").value();
   trainer.run(100);
   const StepReport last = trainer.run(20);

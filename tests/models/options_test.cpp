@@ -1,3 +1,4 @@
+// The numbers of a recipe: what is in range, and what is so only by itself.
 #include "models/options.h"
 
 #include <gmock/gmock.h>
@@ -8,7 +9,12 @@
 #include <limits>
 #include <stdexcept>
 #include <string>
+#include <utility>
 #include <vector>
+
+#include "models/methods/dann_options.h"
+#include "models/presets.h"
+#include "models/recipe.h"
 
 namespace gradflip {
 namespace {
@@ -17,6 +23,8 @@ using ::testing::HasSubstr;
 
 constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
+
+using Setting = std::pair<std::string, OptionValue>;
 
 std::string refusal(const std::function<void()>& act) {
   try {
@@ -27,86 +35,42 @@ std::string refusal(const std::function<void()>& act) {
   return "";
 }
 
-TEST(PresetTest, PaperHoldsTheNumbersOfThePaper) {
-  const TrainingOptions paper = preset("paper");
-  EXPECT_EQ(paper.preset, "paper");
-  EXPECT_EQ(paper.source_batch, 64);
-  EXPECT_EQ(paper.target_batch, 64);
-  EXPECT_EQ(paper.learning_rate, 0.01);
-  EXPECT_EQ(paper.learning_rate_schedule, LearningRateSchedule::kProgress);
-  EXPECT_EQ(paper.learning_rate_alpha, 10.0);
-  EXPECT_EQ(paper.learning_rate_beta, 0.75);
-  EXPECT_EQ(paper.momentum, 0.9);
-  EXPECT_EQ(paper.weight_decay, 0.0);
-  EXPECT_EQ(paper.label_smoothing, 0.0);
-  EXPECT_EQ(paper.gamma, 10.0);
-  EXPECT_EQ(paper.lambda, 1.0);
-  EXPECT_EQ(paper.lambda_applies_to, LambdaAppliesTo::kFeatures);
-  EXPECT_EQ(paper.domain_reduction, DomainReduction::kSumOfMeans);
-  EXPECT_EQ(paper.domain_logits, 1);
+Recipe with(const std::vector<Setting>& settings) {
+  Recipe recipe;
+  for (const auto& [option, value] : settings) recipe.field(option).set(value);
+  return recipe;
 }
 
-TEST(PresetTest, DeepdaDiffersWhereItsRecipeDoes) {
-  const TrainingOptions deepda = preset("deepda");
-  EXPECT_EQ(deepda.preset, "deepda");
-  EXPECT_EQ(deepda.gamma, 1.0);
-  EXPECT_EQ(deepda.domain_weight, 1.0);
-  EXPECT_EQ(deepda.domain_reduction, DomainReduction::kHalf);
-  EXPECT_EQ(deepda.learning_rate, 0.01);
-  EXPECT_EQ(deepda.learning_rate_schedule, LearningRateSchedule::kStep);
-  EXPECT_EQ(deepda.decay_gamma, 1e-3);
-  EXPECT_EQ(deepda.decay_power, 0.75);
-  EXPECT_EQ(deepda.weight_decay, 1e-3);
-  EXPECT_EQ(deepda.label_smoothing, 0.1);
-  EXPECT_EQ(deepda.momentum, 0.9);
-  EXPECT_EQ(deepda.source_batch, 64);
-}
-
-TEST(PresetTest, EveryNamedPresetExistsAndIsValid) {
-  for (const std::string& name : preset_names()) {
-    EXPECT_EQ(preset(name).preset, name);
-    EXPECT_NO_THROW(require_valid(preset(name))) << name;
-  }
-}
-
-TEST(PresetTest, AnUnknownNameIsAnsweredWithTheKnownOnes) {
-  const std::string text = refusal([] { preset("papier"); });
-  EXPECT_THAT(text, HasSubstr("papier"));
-  for (const std::string& name : preset_names()) EXPECT_THAT(text, HasSubstr(name));
-}
-
-struct BadValue {
+struct BadValues {
   const char* option;
-  std::function<void(TrainingOptions&)> set;
+  std::vector<Setting> settings;
 };
 
 TEST(RequireValidTest, NamesTheOptionThatIsOutOfRange) {
-  const std::vector<BadValue> cases = {
-      {"--source-batch", [](auto& o) { o.source_batch = 0; }},
-      {"--target-batch", [](auto& o) { o.target_batch = -1; }},
-      {"--epochs", [](auto& o) { o.epochs = 0; }},
-      {"--steps", [](auto& o) { o.steps = -1; }},
-      {"--learning-rate:", [](auto& o) { o.learning_rate = 0.0; }},
-      {"--learning-rate:", [](auto& o) { o.learning_rate = kNan; }},
-      {"--learning-rate:", [](auto& o) { o.learning_rate = kInfinity; }},
-      {"--learning-rate-alpha", [](auto& o) { o.learning_rate_alpha = -1.0; }},
-      {"--learning-rate-beta", [](auto& o) { o.learning_rate_beta = kNan; }},
-      {"--decay-gamma", [](auto& o) { o.decay_gamma = -1e-9; }},
-      {"--decay-power", [](auto& o) { o.decay_power = kInfinity; }},
-      {"--momentum", [](auto& o) { o.momentum = 1.0; }},
-      {"--momentum", [](auto& o) { o.momentum = kNan; }},
-      {"--weight-decay", [](auto& o) { o.weight_decay = -1.0; }},
-      {"--label-smoothing", [](auto& o) { o.label_smoothing = 1.0; }},
-      {"--lambda", [](auto& o) { o.lambda = -0.5; }},
-      {"--gamma", [](auto& o) { o.gamma = 0.0; }},
-      {"--domain-weight", [](auto& o) { o.domain_weight = -1.0; }},
-      {"--domain-logits", [](auto& o) { o.domain_logits = 3; }},
+  const std::vector<BadValues> cases = {
+      {"--source-batch", {{"source-batch", 0}}},
+      {"--target-batch", {{"target-batch", -1}}},
+      {"--epochs", {{"epochs", 0}}},
+      {"--steps", {{"steps", -1}}},
+      {"--learning-rate:", {{"learning-rate", 0.0}}},
+      {"--learning-rate:", {{"learning-rate", kNan}}},
+      {"--learning-rate:", {{"learning-rate", kInfinity}}},
+      {"--learning-rate-alpha", {{"learning-rate-alpha", -1.0}}},
+      {"--learning-rate-beta", {{"learning-rate-beta", kNan}}},
+      {"--decay-gamma", {{"decay-gamma", -1e-9}}},
+      {"--decay-power", {{"decay-power", kInfinity}}},
+      {"--momentum", {{"momentum", 1.0}}},
+      {"--momentum", {{"momentum", kNan}}},
+      {"--weight-decay", {{"weight-decay", -1.0}}},
+      {"--label-smoothing", {{"label-smoothing", 1.0}}},
+      {"--lambda", {{"lambda", -0.5}}},
+      {"--gamma", {{"gamma", 0.0}}},
+      {"--domain-weight", {{"domain-weight", -1.0}}},
+      {"--domain-logits", {{"domain-logits", 3}}},
   };
-  for (const BadValue& bad : cases) {
+  for (const BadValues& bad : cases) {
     SCOPED_TRACE(bad.option);
-    TrainingOptions options;
-    bad.set(options);
-    const std::string text = refusal([&] { require_valid(options); });
+    const std::string text = refusal([&] { require_valid(with(bad.settings)); });
     EXPECT_THAT(text, HasSubstr(bad.option));
     EXPECT_EQ(text.find('\n'), std::string::npos);
   }
@@ -114,51 +78,39 @@ TEST(RequireValidTest, NamesTheOptionThatIsOutOfRange) {
 
 // In range as written, and 0, 1 or infinite in f32.
 TEST(RequireValidTest, RefusesWhatF32CannotHold) {
-  const std::vector<BadValue> cases = {
-      {"--learning-rate", [](auto& o) { o.learning_rate = 1e-60; }},
-      {"--learning-rate", [](auto& o) { o.learning_rate = 1e-40; }},  // subnormal
-      {"--learning-rate", [](auto& o) { o.learning_rate = 1e39; }},
-      {"--lambda", [](auto& o) { o.lambda = 1e-60; }},
-      {"--lambda", [](auto& o) { o.lambda = 1e39; }},
-      {"--weight-decay", [](auto& o) { o.weight_decay = 1e-46; }},
-      {"--weight-decay", [](auto& o) { o.weight_decay = 3.5e38; }},
-      {"--domain-weight", [](auto& o) { o.domain_weight = 1e-60; }},
-      {"--domain-weight", [](auto& o) { o.domain_weight = 1e39; }},
-      {"--momentum", [](auto& o) { o.momentum = 0.99999999999; }},
-      {"--momentum", [](auto& o) { o.momentum = 1e-60; }},
-      {"--label-smoothing", [](auto& o) { o.label_smoothing = 0.99999999999; }},
-      {"--label-smoothing", [](auto& o) { o.label_smoothing = 1e-60; }},
+  const std::vector<BadValues> cases = {
+      {"--learning-rate", {{"learning-rate", 1e-60}}},
+      {"--learning-rate", {{"learning-rate", 1e-40}}},  // subnormal
+      {"--learning-rate", {{"learning-rate", 1e39}}},
+      {"--lambda", {{"lambda", 1e-60}}},
+      {"--lambda", {{"lambda", 1e39}}},
+      {"--weight-decay", {{"weight-decay", 1e-46}}},
+      {"--weight-decay", {{"weight-decay", 3.5e38}}},
+      {"--domain-weight", {{"domain-weight", 1e-60}}},
+      {"--domain-weight", {{"domain-weight", 1e39}}},
+      {"--momentum", {{"momentum", 0.99999999999}}},
+      {"--momentum", {{"momentum", 1e-60}}},
+      {"--label-smoothing", {{"label-smoothing", 0.99999999999}}},
+      {"--label-smoothing", {{"label-smoothing", 1e-60}}},
       // A half of it is too small, though it is not.
-      {"--domain-weight",
-       [](auto& o) {
-         o.domain_reduction = DomainReduction::kHalf;
-         o.domain_weight = 1.3e-38;
-       }},
+      {"--domain-weight", {{"domain-reduction", "half"}, {"domain-weight", 1.3e-38}}},
       // Schedules that leave nothing of what they are of.
-      {"--learning-rate-beta", [](auto& o) { o.learning_rate_beta = 1e308; }},
-      {"--learning-rate-alpha", [](auto& o) { o.learning_rate_alpha = 1e308; }},
+      {"--learning-rate-beta", {{"learning-rate-beta", 1e308}}},
+      {"--learning-rate-alpha", {{"learning-rate-alpha", 1e308}}},
       {"--decay-power",
-       [](auto& o) {
-         o.learning_rate_schedule = LearningRateSchedule::kStep;
-         o.decay_gamma = 1.0;
-         o.decay_power = 1e6;
-       }},
-      {"--gamma", [](auto& o) { o.gamma = 1e-320; }},
+       {{"learning-rate-schedule", "step"}, {"decay-gamma", 1.0}, {"decay-power", 1e6}}},
+      {"--gamma", {{"gamma", 1e-320}}},
       // By the last step, which is known here.
       {"--decay-power",
-       [](auto& o) {
-         o.learning_rate_schedule = LearningRateSchedule::kStep;
-         o.decay_gamma = 1.0;
-         o.decay_power = 30.0;
-         o.steps = 100;
-       }},
+       {{"learning-rate-schedule", "step"},
+        {"decay-gamma", 1.0},
+        {"decay-power", 30.0},
+        {"steps", 100}}},
       // A product of numbers that are each in range.
-      {"--domain-weight", [](auto& o) { o.lambda = o.domain_weight = 1e-30; }},
+      {"--domain-weight", {{"lambda", 1e-30}, {"domain-weight", 1e-30}}},
   };
-  for (const BadValue& bad : cases) {
-    TrainingOptions options;
-    bad.set(options);
-    const std::string text = refusal([&] { require_valid(options); });
+  for (const BadValues& bad : cases) {
+    const std::string text = refusal([&] { require_valid(with(bad.settings)); });
     SCOPED_TRACE(text);
     EXPECT_THAT(text, HasSubstr(bad.option));
     EXPECT_EQ(text.find('\n'), std::string::npos);
@@ -167,56 +119,50 @@ TEST(RequireValidTest, RefusesWhatF32CannotHold) {
 
 // A subnormal number is not 0, though training could not tell it from that.
 TEST(RequireValidTest, SaysOnWhichSideOfF32ANumberIs) {
-  TrainingOptions options;
   for (const double value : {1e-40, 1e-60}) {
-    options.lambda = value;
-    EXPECT_THAT(refusal([&] { require_valid(options); }),
+    EXPECT_THAT(refusal([&] {
+                  require_valid(with({{"lambda", value}}));
+                }),
                 HasSubstr("is below the smallest normal number of f32"));
   }
-  options.lambda = 1e39;
-  EXPECT_THAT(refusal([&] { require_valid(options); }),
+  EXPECT_THAT(refusal([&] {
+                require_valid(with({{"lambda", 1e39}}));
+              }),
               HasSubstr("is above the largest number of f32"));
 }
 
 TEST(RequireValidTest, TakesTheNumbersAtTheEdge) {
-  const std::vector<std::function<void(TrainingOptions&)>> cases = {
-      [](auto& o) { o.learning_rate = 1e-30; },
-      [](auto& o) { o.lambda = 3.4e38; },
-      [](auto& o) { o.momentum = o.weight_decay = o.label_smoothing = 0.0; },
-      [](auto& o) { o.lambda = o.domain_weight = 0.0; },
-      [](auto& o) { o.lambda = o.domain_weight = 1e30; },  // diverges, and says so
-      [](auto& o) { o.momentum = 0.9999999; },
-      [](auto& o) { o.gamma = 1e308; },  // a step
-      [](auto& o) { o.learning_rate_alpha = o.learning_rate_beta = 0.0; },
+  const std::vector<std::vector<Setting>> cases = {
+      {{"learning-rate", 1e-30}},
+      {{"lambda", 3.4e38}},
+      {{"momentum", 0.0}, {"weight-decay", 0.0}, {"label-smoothing", 0.0}},
+      {{"lambda", 0.0}, {"domain-weight", 0.0}},
+      {{"lambda", 1e30}, {"domain-weight", 1e30}},  // diverges, and says so
+      {{"momentum", 0.9999999}},
+      {{"gamma", 1e308}},  // a step
+      {{"learning-rate-alpha", 0.0}, {"learning-rate-beta", 0.0}},
       // Shapes of schedules that are not in use do no harm.
-      [](auto& o) { o.decay_gamma = o.decay_power = 1e308; },
-      [](auto& o) {
-        o.lambda_schedule = LambdaSchedule::kConstant;
-        o.gamma = 1e-320;
-      },
+      {{"decay-gamma", 1e308}, {"decay-power", 1e308}},
+      {{"lambda-schedule", "constant"}, {"gamma", 1e-320}},
   };
-  for (const auto& set : cases) {
-    TrainingOptions options;
-    set(options);
-    EXPECT_EQ(refusal([&] { require_valid(options); }), "");
+  for (const auto& settings : cases) {
+    EXPECT_EQ(refusal([&] { require_valid(with(settings)); }), "");
   }
 }
 
 TEST(RequireSchedulesTest, KnowsTheLengthOfTheRun) {
-  TrainingOptions options;
-  options.learning_rate_schedule = LearningRateSchedule::kStep;
-  options.decay_gamma = 1.0;
-  options.decay_power = 30.0;
-  EXPECT_EQ(refusal([&] { require_valid(options); }), "");
-  EXPECT_EQ(refusal([&] { require_schedules(options, 12); }), "");
-  EXPECT_THAT(refusal([&] { require_schedules(options, 100); }), HasSubstr("--decay-power"));
+  const Recipe recipe =
+      with({{"learning-rate-schedule", "step"}, {"decay-gamma", 1.0}, {"decay-power", 30.0}});
+  EXPECT_EQ(refusal([&] { require_valid(recipe); }), "");
+  EXPECT_EQ(refusal([&] { require_schedules(recipe, 12); }), "");
+  EXPECT_THAT(refusal([&] { require_schedules(recipe, 100); }), HasSubstr("--decay-power"));
   for (const std::string& name : preset_names()) {
     EXPECT_EQ(refusal([&] { require_schedules(preset(name), kMaxSteps); }), "") << name;
   }
 }
 
 TEST(ScheduleTest, RampFollowsThePapersFormula) {
-  TrainingOptions options;
+  DannOptions options;
   options.lambda = 0.5;
   const Schedule schedule = lambda_schedule(options, 100);
   EXPECT_EQ(schedule_at(schedule, 0), 0.0);
@@ -225,7 +171,7 @@ TEST(ScheduleTest, RampFollowsThePapersFormula) {
 }
 
 TEST(ScheduleTest, ConstantLambdaIgnoresGamma) {
-  TrainingOptions options;
+  DannOptions options;
   options.lambda_schedule = LambdaSchedule::kConstant;
   options.lambda = 0.3;
   const Schedule schedule = lambda_schedule(options, 100);
@@ -244,35 +190,13 @@ TEST(ScheduleTest, LearningRateFollowsItsFormula) {
   EXPECT_EQ(schedule_at(learning_rate_schedule(options, 40), 10), 0.01);
 }
 
-TEST(OptionNamesTest, NamesAreStableAndLeadBack) {
-  EXPECT_EQ(name_of(LambdaSchedule::kRamp), "ramp");
-  EXPECT_EQ(name_of(LambdaAppliesTo::kBoth), "both");
-  EXPECT_EQ(name_of(DomainReduction::kSumOfMeans), "sum_of_means");
-  EXPECT_EQ(name_of(LearningRateSchedule::kStep), "step");
-  for (const auto value : {LambdaSchedule::kRamp, LambdaSchedule::kConstant}) {
-    EXPECT_EQ(lambda_schedule_from_name(name_of(value)), value);
+TEST(PrecisionTest, NamesAreStableAndLeadBack) {
+  EXPECT_EQ(name_of(Math::kTf32x3), "tf32x3");
+  for (const Math math : {Math::kF32, Math::kTf32, Math::kBf16, Math::kTf32x3}) {
+    EXPECT_EQ(math_from_name(name_of(math)), math);
   }
-  for (const auto value : {LambdaAppliesTo::kFeatures, LambdaAppliesTo::kBoth}) {
-    EXPECT_EQ(lambda_applies_to_from_name(name_of(value)), value);
-  }
-  for (const auto value :
-       {DomainReduction::kSumOfMeans, DomainReduction::kHalf, DomainReduction::kMean}) {
-    EXPECT_EQ(domain_reduction_from_name(name_of(value)), value);
-  }
-  for (const auto value : {LearningRateSchedule::kProgress, LearningRateSchedule::kStep,
-                           LearningRateSchedule::kConstant}) {
-    EXPECT_EQ(learning_rate_schedule_from_name(name_of(value)), value);
-  }
-}
-
-TEST(OptionNamesTest, AnUnknownNameIsAnsweredWithTheChoices) {
-  EXPECT_THAT(refusal([] { domain_reduction_from_name("sum"); }),
-              HasSubstr("sum_of_means, half, mean"));
-  EXPECT_THAT(refusal([] { lambda_schedule_from_name(""); }), HasSubstr("--lambda-schedule"));
-  EXPECT_THAT(refusal([] { lambda_applies_to_from_name("Features"); }),
-              HasSubstr("features, both"));
-  EXPECT_THAT(refusal([] { learning_rate_schedule_from_name("cosine"); }),
-              HasSubstr("progress, step, constant"));
+  EXPECT_EQ(refusal([] { math_from_name("fp16"); }),
+            "--precision: there is no \"fp16\"; choose one of f32, tf32, bf16, tf32x3");
 }
 
 }  // namespace

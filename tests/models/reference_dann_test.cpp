@@ -20,7 +20,6 @@ using reference::dann_sgd;
 using reference::dann_step;
 using reference::DannBatch;
 using reference::DannLosses;
-using reference::DannOptions;
 using reference::DannParameters;
 using reference::DannReduction;
 using reference::DannSizes;
@@ -65,7 +64,7 @@ DannBatch tiny_batch() {
 
 enum class Loss { kLabel, kDomainObjective };
 
-DannParameters numeric_gradients(const DannOptions& options, Loss which) {
+DannParameters numeric_gradients(const reference::DannOptions& options, Loss which) {
   DannParameters parameters = tiny_parameters();
   const DannBatch batch = tiny_batch();
   DannParameters gradients;
@@ -83,8 +82,8 @@ DannParameters numeric_gradients(const DannOptions& options, Loss which) {
 }
 
 // What the definition of a DANN makes of the plain derivatives of the two losses.
-DannParameters expected_gradients(const DannOptions& options, const DannParameters& dlabel,
-                                  const DannParameters& ddomain) {
+DannParameters expected_gradients(const reference::DannOptions& options,
+                                  const DannParameters& dlabel, const DannParameters& ddomain) {
   const double w = options.domain_weight;
   DannParameters expected;
   for (const auto& [name, label] : dlabel) {
@@ -106,7 +105,7 @@ TEST(ReferenceDannTest, GradientsMatchCentralDifferences) {
   for (const auto reduction :
        {DannReduction::kSumOfMeans, DannReduction::kHalf, DannReduction::kMean}) {
     for (const double label_smoothing : {0.0, 0.1}) {
-      DannOptions options;
+      reference::DannOptions options;
       options.domain_reduction = reduction;
       options.label_smoothing = label_smoothing;
       const DannParameters dlabel = numeric_gradients(options, Loss::kLabel);
@@ -136,7 +135,7 @@ TEST(ReferenceDannTest, GradientsMatchCentralDifferences) {
 // Without this, the test above could pass on losses that no parameter reaches.
 TEST(ReferenceDannTest, EveryBlockHasAGradient) {
   const DannParameters gradients =
-      dann_step(kTiny, tiny_parameters(), DannOptions{}, tiny_batch()).gradients;
+      dann_step(kTiny, tiny_parameters(), reference::DannOptions{}, tiny_batch()).gradients;
   EXPECT_EQ(gradients.size(), 14U);
   for (const auto& [name, values] : gradients) {
     double largest = 0.0;
@@ -146,7 +145,7 @@ TEST(ReferenceDannTest, EveryBlockHasAGradient) {
 }
 
 TEST(ReferenceDannTest, ZeroWeightsGuess) {
-  DannOptions options;
+  reference::DannOptions options;
   for (const auto& [reduction, objective] :
        {std::pair{DannReduction::kSumOfMeans, 2.0}, std::pair{DannReduction::kHalf, 1.0},
         std::pair{DannReduction::kMean, 1.0}}) {
@@ -160,7 +159,7 @@ TEST(ReferenceDannTest, ZeroWeightsGuess) {
 }
 
 TEST(ReferenceDannTest, LossesOfAStepAreTheLosses) {
-  const DannOptions options;
+  const reference::DannOptions options;
   const DannLosses alone = dann_losses(kTiny, tiny_parameters(), options, tiny_batch());
   const DannLosses step = dann_step(kTiny, tiny_parameters(), options, tiny_batch()).losses;
   EXPECT_EQ(alone.label, step.label);
@@ -183,9 +182,11 @@ TEST(ReferenceDannTest, SgdFollowsItsDefinition) {
 TEST(ReferenceDannTest, RefusesABatchOfAnotherSize) {
   DannBatch batch = tiny_batch();
   batch.target_images.pop_back();
-  EXPECT_THROW(dann_losses(kTiny, tiny_parameters(), DannOptions{}, batch), std::invalid_argument);
+  EXPECT_THROW(dann_losses(kTiny, tiny_parameters(), reference::DannOptions{}, batch),
+               std::invalid_argument);
   batch.target_images.clear();
-  EXPECT_THROW(dann_losses(kTiny, tiny_parameters(), DannOptions{}, batch), std::invalid_argument);
+  EXPECT_THROW(dann_losses(kTiny, tiny_parameters(), reference::DannOptions{}, batch),
+               std::invalid_argument);
 }
 
 }  // namespace

@@ -30,9 +30,9 @@ class TrainerDataTest : public BackendTest<Ctx> {
     BackendTest<Ctx>::SetUp();
     if (this->IsSkipped() || this->HasFatalFailure()) return;
     device_ = select_device(Backend<Ctx>::kName);
-    options_.source_batch = 2;
-    options_.target_batch = 2;
-    options_.steps = 2;
+    recipe_.training.source_batch = 2;
+    recipe_.training.target_batch = 2;
+    recipe_.training.steps = 2;
   }
 
   NetworkInput input_ = digits_input({60.0F, 60.0F, 60.0F});
@@ -41,7 +41,7 @@ class TrainerDataTest : public BackendTest<Ctx> {
     const LabelledDeviceData source_data(device_.context, source, "the source");
     std::optional<DeviceData> target_data;
     if (target != nullptr) target_data.emplace(device_.context, *target, "the target");
-    Trainer(options_, {&source_data, target_data ? &*target_data : nullptr, input_}, 1, device_, 1)
+    Trainer(recipe_, {&source_data, target_data ? &*target_data : nullptr, input_}, 1, device_, 1)
         .run(2);
   }
   void evaluate(const LabelledImages& test) {
@@ -49,13 +49,13 @@ class TrainerDataTest : public BackendTest<Ctx> {
     if (trainer_ == nullptr) {
       source_data_.emplace(device_.context, source_, "the source");
       const TrainingData data{&*source_data_, nullptr, input_};
-      trainer_ = std::make_unique<Trainer>(options_, data, 1, device_, 1);
+      trainer_ = std::make_unique<Trainer>(recipe_, data, 1, device_, 1);
     }
     trainer_->evaluate(test_data);
   }
 
   Device device_;
-  TrainingOptions options_;
+  Recipe recipe_;
   LabelledImages source_ = tiny_domain(4, 1, 1);
   std::optional<LabelledDeviceData> source_data_;
   std::unique_ptr<Trainer> trainer_;

@@ -10,6 +10,8 @@
 #include "kernels/sampling.h"
 #include "kernels/schedule.h"
 #include "models/dann.h"
+#include "models/methods/dann_options.h"
+#include "models/presets.h"
 #include "models/trainer.h"
 #include "tests/support/backends.h"
 #include "tests/support/math_modes.h"
@@ -23,7 +25,6 @@ namespace gradflip {
 namespace {
 
 using reference::DannBatch;
-using reference::DannOptions;
 using reference::DannParameters;
 using reference::DannReduction;
 using reference::DannSgd;
@@ -33,11 +34,12 @@ using reference::DannStep;
 constexpr std::int64_t kSteps = 6;
 constexpr std::uint64_t kSeed = 11;
 
-DannOptions reference_options(const TrainingOptions& options) {
-  DannOptions reference;
+reference::DannOptions reference_options(const Recipe& recipe) {
+  const auto& options = recipe.of<DannOptions>();
+  reference::DannOptions reference;
   reference.lambda_scales_classifier = options.lambda_applies_to == LambdaAppliesTo::kBoth;
   reference.domain_weight = options.domain_weight;
-  reference.label_smoothing = options.label_smoothing;
+  reference.label_smoothing = recipe.training.label_smoothing;
   reference.domain_reduction =
       options.domain_reduction == DomainReduction::kSumOfMeans ? DannReduction::kSumOfMeans
       : options.domain_reduction == DomainReduction::kHalf     ? DannReduction::kHalf
@@ -69,11 +71,11 @@ class TrainerReferenceTest : public BackendTest<Ctx> {
   }
 
   // The emulated GPU takes its time.
-  static TrainingOptions unequal_batches() {
-    TrainingOptions options;
-    options.source_batch = std::is_same_v<Ctx, Cpu> ? 9 : 3;
-    options.target_batch = std::is_same_v<Ctx, Cpu> ? 7 : 2;
-    return options;
+  static Recipe unequal_batches(const std::string& name = "paper") {
+    Recipe recipe = preset(name);
+    recipe.training.source_batch = std::is_same_v<Ctx, Cpu> ? 9 : 3;
+    recipe.training.target_batch = std::is_same_v<Ctx, Cpu> ? 7 : 2;
+    return recipe;
   }
 
   DannBatch batch_of(const TrainingOptions& options, std::int64_t step) const {
@@ -100,18 +102,19 @@ class TrainerReferenceTest : public BackendTest<Ctx> {
     double loss = 1e-5, weights = 2e-4;
   };
 
-  void expect_same_training(TrainingOptions options, const Bounds& bounds = {},
+  void expect_same_training(Recipe recipe, const Bounds& bounds = {},
                             std::int64_t steps = kSteps) const {
+    TrainingOptions& options = recipe.training;
     options.steps = steps;
-    Trainer trainer(options, domains_->dann(), kSeed, device_, 2);
+    Trainer trainer(recipe, domains_->dann(), kSeed, device_, 2);
     DannParameters parameters, velocity;
     for (const NamedTensor& tensor : trainer.parameters()) {
       parameters[tensor.name].assign(tensor.values.begin(), tensor.values.end());
     }
-    DannOptions step_options = reference_options(options);
+    reference::DannOptions step_options = reference_options(recipe);
     for (std::int64_t step = 0; step < steps; ++step) {
       SCOPED_TRACE(step);
-      step_options.lambda = schedule_at(lambda_schedule(options, steps), step);
+      step_options.lambda = schedule_at(lambda_schedule(recipe.of<DannOptions>(), steps), step);
       const DannStep want =
           reference::dann_step(DannSizes{}, parameters, step_options, batch_of(options, step));
       const StepReport got = trainer.run(1);
@@ -149,59 +152,58 @@ TYPED_TEST(TrainerReferenceTest, FollowsThePapersRecipe) {
 // Modes that round operands: on a backend without them these are two more runs in f32. One step
 // rounds by 2^-11 or 2^-8; six steps of training carry that on.
 TYPED_TEST(TrainerReferenceTest, StaysCloseInTf32) {
-  TrainingOptions options = this->unequal_batches();
-  options.precision = Math::kTf32;
-  this->expect_same_training(options, {.loss = 1e-3, .weights = 5e-3});
+  Recipe recipe = this->unequal_batches();
+  recipe.training.precision = Math::kTf32;
+  this->expect_same_training(recipe, {.loss = 1e-3, .weights = 5e-3});
 }
 
 // As close as f32.
 TYPED_TEST(TrainerReferenceTest, FollowsInTf32x3) {
-  TrainingOptions options = this->unequal_batches();
-  options.precision = Math::kTf32x3;
-  this->expect_same_training(options);
+  Recipe recipe = this->unequal_batches();
+  recipe.training.precision = Math::kTf32x3;
+  this->expect_same_training(recipe);
 }
 
 TYPED_TEST(TrainerReferenceTest, StaysCloseInBf16) {
-  TrainingOptions options = this->unequal_batches();
-  options.precision = Math::kBf16;
-  this->expect_same_training(options, {.loss = 1e-2, .weights = 4e-2});
+  Recipe recipe = this->unequal_batches();
+  recipe.training.precision = Math::kBf16;
+  this->expect_same_training(recipe, {.loss = 1e-2, .weights = 4e-2});
 }
 
 // The first steps without reversal (lambda is 0) and with it: for flavours of the emulated GPU that
 // have no time for six.
 TYPED_TEST(TrainerReferenceTest, TakesTwoStepsInEveryMode) {
-  TrainingOptions options = this->unequal_batches();
+  Recipe recipe = this->unequal_batches();
   for (const Math math : kMaths) {
     SCOPED_TRACE(static_cast<int>(math));
-    options.precision = math;
+    recipe.training.precision = math;
     const double rounding = math == Math::kTf32 ? 100 : math == Math::kBf16 ? 1000 : 1;
-    this->expect_same_training(options, {.loss = 1e-5 * rounding, .weights = 1e-5 * rounding}, 2);
+    this->expect_same_training(recipe, {.loss = 1e-5 * rounding, .weights = 1e-5 * rounding}, 2);
   }
 }
 
 TYPED_TEST(TrainerReferenceTest, FollowsDeepDa) {
-  TrainingOptions options = preset("deepda");
-  options.source_batch = this->unequal_batches().source_batch;
-  options.target_batch = this->unequal_batches().target_batch;
-  this->expect_same_training(options);
+  this->expect_same_training(this->unequal_batches("deepda"));
 }
 
 TYPED_TEST(TrainerReferenceTest, FollowsLambdaOnBothPartsNeverSquared) {
-  TrainingOptions options = this->unequal_batches();
-  options.lambda_applies_to = LambdaAppliesTo::kBoth;
-  options.lambda_schedule = LambdaSchedule::kConstant;
-  options.lambda = 0.5;
-  options.domain_weight = 3.0;
-  this->expect_same_training(options);
+  Recipe recipe = this->unequal_batches();
+  auto& dann = recipe.of<DannOptions>();
+  dann.lambda_applies_to = LambdaAppliesTo::kBoth;
+  dann.lambda_schedule = LambdaSchedule::kConstant;
+  dann.lambda = 0.5;
+  dann.domain_weight = 3.0;
+  this->expect_same_training(recipe);
 }
 
 TYPED_TEST(TrainerReferenceTest, FollowsTheMeanReductionWithUnequalBatches) {
-  TrainingOptions options = this->unequal_batches();
-  options.domain_reduction = DomainReduction::kMean;
-  options.lambda_schedule = LambdaSchedule::kConstant;
-  options.label_smoothing = 0.1;
-  options.weight_decay = 1e-3;
-  this->expect_same_training(options);
+  Recipe recipe = this->unequal_batches();
+  auto& dann = recipe.of<DannOptions>();
+  dann.domain_reduction = DomainReduction::kMean;
+  dann.lambda_schedule = LambdaSchedule::kConstant;
+  recipe.training.label_smoothing = 0.1;
+  recipe.training.weight_decay = 1e-3;
+  this->expect_same_training(recipe);
 }
 
 // The same ten steps as PyTorch took them, from the same pictures and weights.
@@ -215,14 +217,14 @@ TYPED_TEST(TrainerTorchTest, FollowsTheTraceOfPyTorch) {
   };
   const LabelledImages source{images(trace::source_images()), trace::source_labels(), 10};
   const UnlabelledImages target{images(trace::target_images())};
-  TrainingOptions options;
-  options.source_batch = options.target_batch = trace::kImagesPerDomain;
-  options.steps = trace::kSteps;
+  Recipe recipe;
+  recipe.training.source_batch = recipe.training.target_batch = trace::kImagesPerDomain;
+  recipe.training.steps = trace::kSteps;
   const auto mean = static_cast<float>(trace::kChannelMean);
   const Device device = select_device(Backend<TypeParam>::kName);
   const LabelledDeviceData source_data(device.context, source, "source");
   const DeviceData target_data(device.context, target, "target");
-  Trainer trainer(options, {&source_data, &target_data, digits_input({mean, mean, mean})},
+  Trainer trainer(recipe, {&source_data, &target_data, digits_input({mean, mean, mean})},
                   /*seed=*/1, device, 2);
   std::vector<NamedTensor> weights;
   for (std::uint32_t block = 0; block < trace::weight_blocks().size(); ++block) {
@@ -255,10 +257,11 @@ TYPED_TEST(TrainerTorchTest, FollowsTheTraceOfPyTorch) {
 }
 
 TYPED_TEST(TrainerReferenceTest, FollowsLambdaZero) {
-  TrainingOptions options = this->unequal_batches();
-  options.lambda_schedule = LambdaSchedule::kConstant;
-  options.lambda = 0.0;
-  this->expect_same_training(options);
+  Recipe recipe = this->unequal_batches();
+  auto& dann = recipe.of<DannOptions>();
+  dann.lambda_schedule = LambdaSchedule::kConstant;
+  dann.lambda = 0.0;
+  this->expect_same_training(recipe);
 }
 
 }  // namespace

@@ -9,6 +9,7 @@
 #include <string>
 #include <type_traits>
 
+#include "models/methods/dann_options.h"
 #include "runtime/errors.h"
 #include "runtime/safetensors.h"
 #include "tests/support/backends.h"
@@ -32,21 +33,21 @@ class TrainerTest : public BackendTest<Ctx> {
 
   // On the CPU enough rows for several shards of unequal size; the emulated GPU has no shards, and
   // takes its time.
-  static TrainingOptions short_run(std::int64_t steps) {
-    TrainingOptions options;
-    options.source_batch = kOnCpu ? 40 : 5;
-    options.target_batch = kOnCpu ? 24 : 3;
-    options.steps = steps;
-    return options;
+  static Recipe short_run(std::int64_t steps) {
+    Recipe recipe;
+    recipe.training.source_batch = kOnCpu ? 40 : 5;
+    recipe.training.target_batch = kOnCpu ? 24 : 3;
+    recipe.training.steps = steps;
+    return recipe;
   }
 
   TrainingData dann() const { return domains_->dann(); }
   TrainingData source_only() const { return domains_->source_only(); }
 
-  std::vector<float> weights_after(const TrainingOptions& options, const TrainingData& data,
+  std::vector<float> weights_after(const Recipe& recipe, const TrainingData& data,
                                    std::uint64_t seed, int threads) const {
-    Trainer trainer(options, data, seed, device_, threads);
-    trainer.run(options.steps);
+    Trainer trainer(recipe, data, seed, device_, threads);
+    trainer.run(recipe.training.steps);
     return trainer.weights();
   }
 
@@ -56,41 +57,41 @@ class TrainerTest : public BackendTest<Ctx> {
 TYPED_TEST_SUITE(TrainerTest, Backends, BackendNames);
 
 TYPED_TEST(TrainerTest, SameSeedSameBitsForAnyNumberOfThreads) {
-  const auto expect_same_bits = [this](const TrainingOptions& options, const TrainingData& data) {
-    const std::vector<float> one = this->weights_after(options, data, 5, 1);
-    EXPECT_EQ(this->weights_after(options, data, 5, 1), one);
+  const auto expect_same_bits = [this](const Recipe& recipe, const TrainingData& data) {
+    const std::vector<float> one = this->weights_after(recipe, data, 5, 1);
+    EXPECT_EQ(this->weights_after(recipe, data, 5, 1), one);
     for (const int threads : {2, 4, 8}) {
       if (!this->kOnCpu) break;
       SCOPED_TRACE(threads);
-      EXPECT_EQ(this->weights_after(options, data, 5, threads), one);
+      EXPECT_EQ(this->weights_after(recipe, data, 5, threads), one);
     }
-    EXPECT_NE(this->weights_after(options, data, 6, 1), one);
+    EXPECT_NE(this->weights_after(recipe, data, 6, 1), one);
   };
-  TrainingOptions options = this->short_run(4);
-  expect_same_bits(options, this->dann());
-  expect_same_bits(options, this->source_only());
-  options.precision = Math::kBf16;
-  expect_same_bits(options, this->dann());
+  Recipe recipe = this->short_run(4);
+  expect_same_bits(recipe, this->dann());
+  expect_same_bits(recipe, this->source_only());
+  recipe.training.precision = Math::kBf16;
+  expect_same_bits(recipe, this->dann());
 }
 
 TYPED_TEST(TrainerTest, StepsInOneGoOrOneByOneAreTheSame) {
-  const TrainingOptions options = this->short_run(5);
-  Trainer trainer(options, this->dann(), 5, this->device_, 2);
+  const Recipe recipe = this->short_run(5);
+  Trainer trainer(recipe, this->dann(), 5, this->device_, 2);
   for (int step = 0; step < 5; ++step) {
     trainer.run(1);
     trainer.evaluate(this->domains_->source());  // looks, does not touch
   }
-  EXPECT_EQ(trainer.weights(), this->weights_after(options, this->dann(), 5, 2));
+  EXPECT_EQ(trainer.weights(), this->weights_after(recipe, this->dann(), 5, 2));
   EXPECT_EQ(trainer.steps_done(), 5);
   EXPECT_EQ(trainer.run(10).steps, 0);  // the run is over
 }
 
 TYPED_TEST(TrainerTest, LearnsWhatTheSourceShows) {
-  TrainingOptions options = this->short_run(150);
-  options.source_batch = 5;
-  options.learning_rate = 0.03;
-  options.learning_rate_schedule = LearningRateSchedule::kConstant;
-  Trainer trainer(options, this->source_only(), 3, this->device_, 2);
+  Recipe recipe = this->short_run(150);
+  recipe.training.source_batch = 5;
+  recipe.training.learning_rate = 0.03;
+  recipe.training.learning_rate_schedule = LearningRateSchedule::kConstant;
+  Trainer trainer(recipe, this->source_only(), 3, this->device_, 2);
   const StepReport first = trainer.run(10);
   const StepReport last = trainer.run(140);
   EXPECT_LT(last.find("label_loss").value(), first.find("label_loss").value());
@@ -98,10 +99,10 @@ TYPED_TEST(TrainerTest, LearnsWhatTheSourceShows) {
 }
 
 TYPED_TEST(TrainerTest, ReportsLossesPerImageAndTheSchedules) {
-  TrainingOptions options = this->short_run(10);
-  options.learning_rate = 1e-12;
-  options.domain_weight = 7.0;  // must not show in the displayed loss
-  Trainer trainer(options, this->dann(), 3, this->device_, 1);
+  Recipe recipe = this->short_run(10);
+  recipe.training.learning_rate = 1e-12;
+  recipe.of<DannOptions>().domain_weight = 7.0;  // must not show in the displayed loss
+  Trainer trainer(recipe, this->dann(), 3, this->device_, 1);
   StepReport report = trainer.run(1);
   EXPECT_NEAR(report.find("label_loss").value(), std::log(10.0), 0.1);  // chance
   EXPECT_NEAR(report.find("domain_loss").value(), std::log(2.0), 0.1);  // chance
@@ -161,10 +162,10 @@ std::string divergence(Trainer& trainer) {
 }
 
 TYPED_TEST(TrainerTest, DivergenceNamesStepAndQuantityAndKeepsTheLastFiniteWeights) {
-  TrainingOptions options = this->short_run(40);
-  options.learning_rate = 1e18;
-  options.learning_rate_schedule = LearningRateSchedule::kConstant;
-  Trainer trainer(options, this->dann(), 3, this->device_, 2);
+  Recipe recipe = this->short_run(40);
+  recipe.training.learning_rate = 1e18;
+  recipe.training.learning_rate_schedule = LearningRateSchedule::kConstant;
+  Trainer trainer(recipe, this->dann(), 3, this->device_, 2);
   const std::string text = divergence(trainer);
   EXPECT_NE(text.find("diverged at step"), std::string::npos) << text;
   EXPECT_NE(text.find("is not finite"), std::string::npos) << text;
@@ -175,10 +176,10 @@ TYPED_TEST(TrainerTest, DivergenceNamesStepAndQuantityAndKeepsTheLastFiniteWeigh
 }
 
 TYPED_TEST(TrainerTest, DivergenceOfASourceOnlyRunNamesNoOptionOfADann) {
-  TrainingOptions options = this->short_run(20);
-  options.learning_rate = 1e-6;
-  options.weight_decay = 1e8;
-  Trainer trainer(options, this->source_only(), 3, this->device_, 1);
+  Recipe recipe = this->short_run(20);
+  recipe.training.learning_rate = 1e-6;
+  recipe.training.weight_decay = 1e8;
+  Trainer trainer(recipe, this->source_only(), 3, this->device_, 1);
   const std::string text = divergence(trainer);
   EXPECT_NE(text.find("; try a smaller --learning-rate, --momentum or --weight-decay"),
             std::string::npos)
@@ -187,11 +188,12 @@ TYPED_TEST(TrainerTest, DivergenceOfASourceOnlyRunNamesNoOptionOfADann) {
 }
 
 TYPED_TEST(TrainerTest, DivergenceOnTheFirstStepNamesWhatWasAtWork) {
-  TrainingOptions options = this->short_run(2);
-  options.domain_weight = 3e38;
-  options.lambda_schedule = LambdaSchedule::kConstant;
-  options.lambda = 1e3;
-  Trainer trainer(options, this->dann(), 3, this->device_, 1);
+  Recipe recipe = this->short_run(2);
+  auto& dann = recipe.of<DannOptions>();
+  dann.domain_weight = 3e38;
+  dann.lambda_schedule = LambdaSchedule::kConstant;
+  dann.lambda = 1e3;
+  Trainer trainer(recipe, this->dann(), 3, this->device_, 1);
   const std::string text = divergence(trainer);
   EXPECT_EQ(text.find("training diverged at step 0: the gradient of feature_extractor."), 0U)
       << text;
@@ -199,9 +201,9 @@ TYPED_TEST(TrainerTest, DivergenceOnTheFirstStepNamesWhatWasAtWork) {
 }
 
 TYPED_TEST(TrainerTest, RefusesDataThatDoNotFit) {
-  TrainingOptions options = this->short_run(1);
-  options.source_batch = 91;
-  EXPECT_THROW(Trainer(options, this->source_only(), 1, this->device_, 1), DataError);
+  Recipe recipe = this->short_run(1);
+  recipe.training.source_batch = 91;
+  EXPECT_THROW(Trainer(recipe, this->source_only(), 1, this->device_, 1), DataError);
   TrainingData no_labels = this->dann();
   no_labels.labelled = nullptr;
   EXPECT_THROW(Trainer(this->short_run(1), no_labels, 1, this->device_, 1), std::invalid_argument);

@@ -6,7 +6,7 @@
 #include <type_traits>
 #include <vector>
 
-#include "models/dann.h"
+#include "models/methods/dann_options.h"
 #include "runtime/device.h"
 #include "runtime/op.h"
 #include "runtime/parameter_group.h"
@@ -21,10 +21,10 @@ namespace {
 const NetworkInput kInput = digits_input({60.0F, 60.0F, 60.0F});
 const DatasetShape kSourceShape{100, {28, 28, 1}}, kTargetShape{90, {28, 28, 3}};
 
-TrainingGraph build(const TrainingOptions& options, const DatasetShape& target,
+TrainingGraph build(const Recipe& recipe, const DatasetShape& target,
                     const TrainingGraphOptions& graph_options) {
   Parameters parameters;
-  return build_training_graph(options, kInput, kSourceShape, 10, target, /*seed=*/1,
+  return build_training_graph(recipe, kInput, kSourceShape, 10, target, /*seed=*/1,
                               /*total_steps=*/10, parameters, graph_options);
 }
 
@@ -107,16 +107,17 @@ struct Outcome {
 };
 
 // Three steps of this graph on fixed pictures.
-Outcome three_steps(const Device& device, const TrainingOptions& options,
+Outcome three_steps(const Device& device, const Recipe& recipe,
                     const TrainingGraphOptions& graph_options) {
   const TinyDomains domains(device.context, kSourceShape.count, kTargetShape.count);
   const TrainingData data = domains.dann();
   Parameters parameters;
   const TrainingGraph training = build_training_graph(
-      options, kInput, kSourceShape, 10, kTargetShape, 1, 10, parameters, graph_options);
+      recipe, kInput, kSourceShape, 10, kTargetShape, 1, 10, parameters, graph_options);
   const TrainingMemory memory(device.context, parameters, 1);
   Workers workers(2);
-  const std::array<std::int64_t, 2> rows{options.source_batch, options.target_batch};
+  const std::array<std::int64_t, 2> rows{recipe.training.source_batch,
+                                         recipe.training.target_batch};
   Executor executor(training.graph, parameters, memory.blocks(), device.context, workers, rows);
   memory.bind(executor, training.update);
   executor.bind(training.labelled_samples, data.labelled->samples());
@@ -142,16 +143,16 @@ TYPED_TEST_SUITE(FusedTrainingTest, Backends, BackendNames);
 
 TYPED_TEST(FusedTrainingTest, EqualsTheUnfusedGraph) {
   const Device device = select_device(Backend<TypeParam>::kName);
-  TrainingOptions options;
+  Recipe recipe;
   constexpr bool kOnCpu = std::is_same_v<TypeParam, Cpu>;  // the emulated GPU takes its time
-  options.source_batch = kOnCpu ? 33 : 2;
-  options.target_batch = kOnCpu ? 30 : 1;
-  options.lambda_schedule = LambdaSchedule::kConstant;
+  recipe.training.source_batch = kOnCpu ? 33 : 2;
+  recipe.training.target_batch = kOnCpu ? 30 : 1;
+  recipe.of<DannOptions>().lambda_schedule = LambdaSchedule::kConstant;
   for (const std::int64_t domain_logits : {1, 2}) {
-    options.domain_logits = domain_logits;
+    recipe.of<DannOptions>().domain_logits = domain_logits;
     const std::vector<float> fused =
-        three_steps(device, options, {.whole_batch = batch_cut(device.context).whole()}).weights;
-    const std::vector<float> unfused = three_steps(device, options, {.fuse = false}).weights;
+        three_steps(device, recipe, {.whole_batch = batch_cut(device.context).whole()}).weights;
+    const std::vector<float> unfused = three_steps(device, recipe, {.fuse = false}).weights;
     ASSERT_EQ(fused.size(), unfused.size());
     for (std::size_t i = 0; i < fused.size(); ++i) ASSERT_NEAR(fused[i], unfused[i], 1e-5) << i;
   }
@@ -161,14 +162,14 @@ TYPED_TEST(FusedTrainingTest, EqualsTheUnfusedGraph) {
 // heads, their gradients, the blocks' gradients, and the update.
 TYPED_TEST(FusedTrainingTest, AStepIsNineLaunches) {
   const Device device = select_device(Backend<TypeParam>::kName);
-  TrainingOptions options;
-  options.source_batch = 2;
-  options.target_batch = 1;
+  Recipe recipe;
+  recipe.training.source_batch = 2;
+  recipe.training.target_batch = 1;
   const bool whole = batch_cut(device.context).whole();
   for (const std::int64_t domain_logits : {1, 2}) {
-    options.domain_logits = domain_logits;
+    recipe.of<DannOptions>().domain_logits = domain_logits;
     const Outcome outcome =
-        three_steps(device, options, {.whole_batch = whole, .record_capacity = 4});
+        three_steps(device, recipe, {.whole_batch = whole, .record_capacity = 4});
     EXPECT_EQ(outcome.launches, whole ? 9 : 0);
   }
 }

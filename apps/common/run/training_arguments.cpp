@@ -2,9 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstdint>
-#include <initializer_list>
-#include <type_traits>
 #include <variant>
 
 #include "apps/common/number_option.h"
@@ -15,124 +14,22 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-// An enumeration of TrainingOptions, by name.
-struct Choice {
-  std::string names;  // "ramp|constant"
-  std::function<std::string(const TrainingOptions&)> get;
-  std::function<void(TrainingOptions&, const std::string&)> set;
-};
+bool is_alternative(const OptionField& field) { return !field.instead_of.empty(); }
 
-template <typename Enum>
-Choice choice(Enum TrainingOptions::*member, Enum (*from_name)(const std::string&),
-              std::initializer_list<Enum> values) {
-  Choice choice;
-  for (const Enum value : values) {
-    choice.names += (choice.names.empty() ? "" : "|") + name_of(value);
-  }
-  choice.get = [member](const TrainingOptions& options) { return name_of(options.*member); };
-  choice.set = [member, from_name](TrainingOptions& options, const std::string& name) {
-    options.*member = from_name(name);
-  };
-  return choice;
+Json json_of(const OptionValue& value) {
+  return std::visit([](const auto& known) -> Json { return known; }, value);
 }
 
-// One number of a recipe: what its option is called, and where it lives.
-struct Number {
-  const char* name;
-  const char* group;
-  std::variant<std::int64_t TrainingOptions::*, double TrainingOptions::*, Choice> field;
-  const char* help;
-};
-
-constexpr const char* kLength = "Length and batches";
-constexpr const char* kOptimizer = "Optimizer";
-constexpr const char* kAdversary = "Domain adversary";
-
-const std::vector<Number>& numbers() {
-  using Options = TrainingOptions;
-  static const std::vector<Number> kNumbers = {
-      {"epochs", kLength, &Options::epochs, "passes over the labelled training set"},
-      {"steps", kLength, &Options::steps, "train for so many steps instead of --epochs"},
-      {"source-batch", kLength, &Options::source_batch,
-       "source images per step; also the batch of source-only and target-only runs"},
-      {"target-batch", kLength, &Options::target_batch, "target images per step of a DANN run"},
-      {"learning-rate", kOptimizer, &Options::learning_rate, "mu_0: where the schedule starts"},
-      {"learning-rate-schedule", kOptimizer,
-       choice(&Options::learning_rate_schedule, learning_rate_schedule_from_name,
-              {LearningRateSchedule::kProgress, LearningRateSchedule::kStep,
-               LearningRateSchedule::kConstant}),
-       "progress p: mu_0 / (1 + alpha p)^beta; step i: mu_0 (1 + decay-gamma i)^-decay-power"},
-      {"learning-rate-alpha", kOptimizer, &Options::learning_rate_alpha,
-       "alpha of the schedule over progress"},
-      {"learning-rate-beta", kOptimizer, &Options::learning_rate_beta,
-       "beta of the schedule over progress"},
-      {"decay-gamma", kOptimizer, &Options::decay_gamma, "factor of the schedule over steps"},
-      {"decay-power", kOptimizer, &Options::decay_power, "exponent of the schedule over steps"},
-      {"momentum", kOptimizer, &Options::momentum, "of SGD"},
-      {"weight-decay", kOptimizer, &Options::weight_decay, "of SGD, for all weights"},
-      {"label-smoothing", kOptimizer, &Options::label_smoothing, "of the label loss"},
-      {"lambda", kAdversary, &Options::lambda,
-       "reversal strength: the constant, or what the ramp tends to"},
-      {"lambda-schedule", kAdversary,
-       choice(&Options::lambda_schedule, lambda_schedule_from_name,
-              {LambdaSchedule::kRamp, LambdaSchedule::kConstant}),
-       "ramp: lambda (2 / (1 + exp(-gamma p)) - 1) over progress p"},
-      {"gamma", kAdversary, &Options::gamma, "steepness of the ramp"},
-      {"lambda-applies-to", kAdversary,
-       choice(&Options::lambda_applies_to, lambda_applies_to_from_name,
-              {LambdaAppliesTo::kFeatures, LambdaAppliesTo::kBoth}),
-       "features: feature extractor -lambda, domain classifier 1; both: -lambda and lambda"},
-      {"domain-weight", kAdversary, &Options::domain_weight,
-       "weight of the domain loss, for both parts that it reaches"},
-      {"domain-reduction", kAdversary,
-       choice(&Options::domain_reduction, domain_reduction_from_name,
-              {DomainReduction::kSumOfMeans, DomainReduction::kHalf, DomainReduction::kMean}),
-       "domain loss: sum of the two domains' means, half of that, or mean over all images"},
-      {"domain-logits", kAdversary, &Options::domain_logits,
-       "1: binary cross-entropy; 2: softmax cross-entropy"},
-  };
-  return kNumbers;
+std::string text_of(const OptionValue& value) {
+  const Json json = json_of(value);
+  return json.is_string() ? json.get<std::string>() : json.dump();
 }
 
-Json value_of(const Number& number, const TrainingOptions& options) {
-  return std::visit(
-      [&](const auto& field) -> Json {
-        if constexpr (std::is_same_v<std::decay_t<decltype(field)>, Choice>) {
-          return field.get(options);
-        } else {
-          return options.*field;
-        }
-      },
-      number.field);
-}
-
-// "[10]" where all presets agree, else "[paper 10, deepda 1]".
-std::string preset_values(const Number& number) {
-  const auto text = [&](const std::string& name) {
-    const Json value = value_of(number, preset(name));
-    return value.is_string() ? value.get<std::string>() : value.dump();
-  };
-  const std::vector<std::string> names = preset_names();
-  std::string all;
-  bool agree = true;
-  for (const std::string& name : names) {
-    all += fmt::format("{}{} {}", all.empty() ? "" : ", ", name, text(name));
-    agree = agree && text(name) == text(names.front());
-  }
-  return fmt::format("[{}]", agree ? text(names.front()) : all);
-}
-
-bool is_steps(const Number& number) { return std::string(number.name) == "steps"; }
-
-// 0 steps mean "not given" inside TrainingOptions, so a user must not be able to say it.
-// require_valid() knows the other ranges.
-WholeRange range_of(const Number& number) {
-  return is_steps(number) ? WholeRange{.low = 1, .high = kMaxSteps} : WholeRange{};
-}
-
-std::string help_of(const Number& number) {
-  if (is_steps(number)) return number.help;  // no preset has one
-  return fmt::format("{} {}", number.help, preset_values(number));
+// 0 says that an alternative is not given, so a user must not be able to say it. The other ranges
+// are asked when the recipe is complete.
+WholeRange range_of(const OptionField& field) {
+  const auto& whole = std::get<WholeOption>(field.kind);
+  return is_alternative(field) ? WholeRange{.low = whole.low, .high = whole.high} : WholeRange{};
 }
 
 }  // namespace
@@ -148,35 +45,43 @@ void TrainingArguments::add_to(CLI::App& app) {
 }
 
 void TrainingArguments::add_recipe(CLI::App& app) {
-  for (const Number& number : numbers()) {
-    const std::string name = std::string("--") + number.name;
-    CLI::Option* option = std::visit(
-        [&](const auto& field) {
-          using Field = std::decay_t<decltype(field)>;
-          if constexpr (std::is_same_v<Field, Choice>) {
-            return app
-                .add_option_function<std::string>(
-                    name,
-                    [this, set = field.set](const std::string& value) {
-                      given_.push_back([set, value](TrainingOptions& o) { set(o, value); });
-                    },
-                    help_of(number))
-                ->type_name(field.names);
-          } else {
-            const auto store = [this, field](auto value) {
-              given_.push_back([field, value](TrainingOptions& o) { o.*field = value; });
-            };
-            if constexpr (std::is_same_v<Field, double TrainingOptions::*>) {
-              return add_real_number(app, name, store, help_of(number));
-            } else {
-              return add_whole_number(app, name, range_of(number), store, help_of(number));
-            }
-          }
-        },
-        number.field);
-    option->group(number.group);
+  Recipe recipe = defaults_;
+  const std::vector<OptionField> fields = recipe.fields();
+  for (const OptionField& field : fields) add_field(app, field)->group(field.text.group);
+  for (const OptionField& field : fields) {
+    if (!is_alternative(field)) continue;
+    app.get_option("--" + field.name())->excludes("--" + field.instead_of);
   }
-  app.get_option("--steps")->excludes("--epochs");
+}
+
+CLI::Option* TrainingArguments::add_field(CLI::App& app, const OptionField& field) {
+  const std::string option = "--" + field.name();
+  const auto store = [this, name = field.name()](const auto& value) {
+    given_.emplace_back(name, value);
+  };
+  if (std::holds_alternative<WholeOption>(field.kind)) {
+    return add_whole_number(app, option, range_of(field), store, help_of(field));
+  }
+  if (std::holds_alternative<RealOption>(field.kind)) {
+    return add_real_number(app, option, store, help_of(field));
+  }
+  const auto& choice = std::get<ChoiceOption>(field.kind);
+  return app.add_option_function<std::string>(option, store, help_of(field))
+      ->type_name(fmt::format("{}", fmt::join(choice.names, "|")));
+}
+
+// With "[10]" where all presets agree, else "[paper 10, deepda 1]".
+std::string TrainingArguments::help_of(const OptionField& field) const {
+  if (is_alternative(field)) return field.text.help;  // no preset has one
+  std::vector<std::string> values, named;
+  for (const std::string& name : preset_names()) {
+    Recipe recipe = with_preset(name);
+    values.push_back(text_of(recipe.field(field.name()).value()));
+    named.push_back(name + " " + values.back());
+  }
+  const bool agree = std::count(values.begin(), values.end(), values.front()) == std::ssize(values);
+  return fmt::format("{} [{}]", field.text.help,
+                     agree ? values.front() : fmt::format("{}", fmt::join(named, ", ")));
 }
 
 void TrainingArguments::add_batch(CLI::App& app) {
@@ -186,41 +91,57 @@ void TrainingArguments::add_batch(CLI::App& app) {
                                                         "comes from each domain",
                                                         images));
     }
-    given_.push_back([half = images / 2](TrainingOptions& options) {
-      options.source_batch = half;
-      options.target_batch = half;
-    });
+    for (const char* domain : {"source-batch", "target-batch"}) {
+      given_.emplace_back(domain, images / 2);
+    }
   };
   add_whole_number(app, "--batch", {}, store,
                    "images of both domains per step of a DANN run, half from each")
-      ->group(kLength)
+      ->group(app.get_option("--source-batch")->get_group())
       ->excludes("--source-batch")
       ->excludes("--target-batch");
 }
 
-TrainingOptions TrainingArguments::options() const {
+Recipe TrainingArguments::with_preset(const std::string& name) const {
+  Recipe recipe = defaults_;
+  apply_preset(recipe, name);
+  return recipe;
+}
+
+Recipe TrainingArguments::recipe() const {
   return as_usage([this] {
-    TrainingOptions options = preset(preset_);
-    for (const auto& apply : given_) apply(options);
-    require_valid(options);
-    return options;
+    Recipe recipe = with_preset(preset_);
+    for (const auto& [name, value] : given_) recipe.field(name).set(value);
+    require_valid(recipe);
+    return recipe;
   });
 }
 
-std::vector<Alternatives> TrainingArguments::alternatives() {
-  return {{"epochs", "steps"}, {"batch", "source-batch"}, {"batch", "target-batch"}};
+std::vector<Alternatives> TrainingArguments::alternatives() const {
+  std::vector<Alternatives> all = {{"batch", "source-batch"}, {"batch", "target-batch"}};
+  Recipe recipe = defaults_;
+  for (const OptionField& field : recipe.fields()) {
+    if (is_alternative(field)) all.push_back({field.instead_of, field.name()});
+  }
+  return all;
 }
 
-std::vector<Replacement> TrainingArguments::replacements() {
+std::vector<Replacement> TrainingArguments::replacements() const {
   Replacement by_preset = {"preset", {"batch"}};
-  for (const Number& number : numbers()) by_preset.in_file.emplace_back(number.name);
+  Recipe recipe = defaults_;
+  for (const OptionField& field : recipe.fields()) by_preset.in_file.push_back(field.name());
   return {by_preset};
 }
 
-nlohmann::ordered_json config_of(const TrainingOptions& options) {
-  Json config = {{"preset", options.preset}};
-  for (const Number& number : numbers()) config[number.name] = value_of(number, options);
-  config[options.steps > 0 ? "epochs" : "steps"] = nullptr;
+nlohmann::ordered_json config_of(const Recipe& recipe) {
+  Json config = {{"preset", recipe.training.preset}};
+  Recipe copy = recipe;  // whose fields may write
+  const std::vector<OptionField> fields = copy.fields();
+  for (const OptionField& field : fields) config[field.name()] = json_of(field.value());
+  for (const OptionField& field : fields) {
+    if (!is_alternative(field)) continue;
+    config[field.given() ? field.instead_of : field.name()] = nullptr;
+  }
   return config;
 }
 

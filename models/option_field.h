@@ -1,0 +1,123 @@
+// One number of a recipe, described once: what it is called, what it may be, and what it is for.
+// The command line, configuration files, JSON, --help and presets are made of such fields, so that
+// nothing else spells a number:
+//
+//   std::vector<OptionField> fields(DannOptions& options) {
+//     return {real_option({"gamma", kGroup, "steepness of the ramp"}, options.gamma,
+//                         RealRange::kAboveZero, UsedAs::kF64),
+//             whole_option({"domain-logits", kGroup, "..."}, options.domain_logits, 1, 2)};
+//   }
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <stdexcept>
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+namespace gradflip {
+
+// A whole number, a real number, or the name of a choice.
+using OptionValue = std::variant<std::int64_t, double, std::string>;
+
+// The values of an enumeration, by the names that users write.
+template <typename Enum>
+using Choices = std::vector<std::pair<Enum, std::string>>;
+
+enum class RealRange {
+  kAtLeastZero,
+  kAboveZero,
+  kBelowOne,  // and at least 0
+};
+
+// What a real number is computed with. As an f32 it must stay what it is: not become infinite, 1
+// instead of less, or 0 instead of more. A subnormal f32, below 1.2e-38, counts as 0: products in
+// bf16 take it so.
+enum class UsedAs { kF64, kF32 };
+
+struct WholeOption {
+  std::int64_t* value = nullptr;
+  std::int64_t low = 0, high = 0;
+};
+
+struct RealOption {
+  double* value = nullptr;
+  RealRange range = RealRange::kAtLeastZero;
+  UsedAs used_as = UsedAs::kF32;
+};
+
+struct ChoiceOption {
+  std::vector<std::string> names;  // of all choices, in the order that help shows
+  std::function<std::string()> get;
+  std::function<void(std::size_t)> set;  // to the choice of names[index]
+};
+
+struct OptionText {
+  std::string name;   // as the command line spells it, without the dashes: "domain-logits"
+  std::string group;  // of --help: "Domain adversary"
+  std::string help;
+};
+
+// Bound to the number that it describes, which must outlive it.
+struct OptionField {
+  OptionText text;
+  std::variant<WholeOption, RealOption, ChoiceOption> kind;
+  // Not empty: this option is given instead of another, of this name ("steps" instead of "epochs").
+  // It is a whole number, and 0, outside its bounds, says that it is not given.
+  std::string instead_of;
+
+  const std::string& name() const { return text.name; }
+  // Whether this number counts, as far as it knows: false only where 0 says so.
+  bool given() const;
+
+  OptionValue value() const;
+  // Takes any number of its kind, whether it is in range or not; a real number takes a whole one.
+  // Throws std::invalid_argument, one line, naming the option, for a value of another kind and for
+  // a name that is no choice.
+  void set(const OptionValue& value) const;
+
+  // Throws std::invalid_argument, one line, naming the option as the command line spells it, if the
+  // number is out of range, as it is written or as it is used. NaN is.
+  void require_in_range() const;
+};
+
+// low <= value <= high.
+OptionField whole_option(OptionText text, std::int64_t& value, std::int64_t low, std::int64_t high);
+// The same, or 0: then the option called `instead_of` counts. low > 0.
+OptionField alternative_option(OptionText text, std::int64_t& value, std::int64_t low,
+                               std::int64_t high, std::string instead_of);
+OptionField real_option(OptionText text, double& value, RealRange range, UsedAs used_as);
+
+// The index of `wanted` in `names`; throws std::invalid_argument that lists them. `option` has its
+// dashes.
+std::size_t index_of_choice(const std::vector<std::string>& names, const std::string& option,
+                            const std::string& wanted);
+
+template <typename Enum>
+std::vector<std::string> names_of(const Choices<Enum>& choices) {
+  std::vector<std::string> names;
+  for (const auto& [value, name] : choices) names.push_back(name);
+  return names;
+}
+
+// The name of `value`; throws std::invalid_argument if it has none.
+template <typename Enum>
+std::string name_in(const Choices<Enum>& choices, Enum value) {
+  for (const auto& [known, name] : choices) {
+    if (known == value) return name;
+  }
+  throw std::invalid_argument("options: no name for value " +
+                              std::to_string(static_cast<int>(value)));
+}
+
+template <typename Enum>
+OptionField choice_option(OptionText text, Enum& value, const Choices<Enum>& choices) {
+  return {std::move(text),
+          ChoiceOption{names_of(choices), [&value, choices] { return name_in(choices, value); },
+                       [&value, choices](std::size_t index) { value = choices.at(index).first; }},
+          {}};
+}
+
+}  // namespace gradflip
