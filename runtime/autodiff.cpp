@@ -2,28 +2,12 @@
 
 #include <algorithm>
 
+#include "runtime/gradient_flow.h"
 #include "runtime/op.h"
 #include "runtime/ops/elementwise.h"
 
 namespace gradflip {
 namespace {
-
-// For each value: can a gradient reach one of `wrt` from it? Whole numbers have none.
-std::vector<char> depends_on(const Graph& graph, std::span<const Value> wrt) {
-  std::vector<char> depends(static_cast<std::size_t>(graph.num_values()), 0);
-  for (const Value value : wrt) depends[static_cast<std::size_t>(value.id)] = 1;
-  for (const Node& node : graph.nodes()) {
-    if (node.op->gradient_kind() == Gradient::kConstant) continue;
-    const bool any = std::any_of(node.inputs.begin(), node.inputs.end(), [&](Value input) {
-      return depends[static_cast<std::size_t>(input.id)] != 0;
-    });
-    if (!any) continue;
-    for (const Value output : node.outputs) {
-      if (graph.type(output).dtype == Dtype::kF32) depends[static_cast<std::size_t>(output.id)] = 1;
-    }
-  }
-  return depends;
-}
 
 // Whether the value is a loss that carries its weights in it.
 bool is_weighed_loss(const Graph& graph, Value value) {
@@ -94,7 +78,7 @@ std::vector<Value> gradients(Graph& graph, std::span<const Seed> seeds,
                              std::span<const Value> wrt) {
   for (const Seed& seed : seeds) require_valid(graph, seed);
   require_trainable(graph, wrt);
-  const std::vector<char> depends = depends_on(graph, wrt);
+  const std::vector<char> depends = values_that_depend_on(graph, wrt);
   const std::size_t forward_nodes = graph.nodes().size();
   std::vector<Value> gradient_of(static_cast<std::size_t>(graph.num_values()));
   const auto accumulate = [&](Value value, Value contribution) {

@@ -190,7 +190,8 @@ std::vector<Group> grouped(const Graph& graph, std::vector<Chain> chains) {
   return groups;
 }
 
-// The last of the losses stands for the whole group, unless somebody reads one of them before.
+// The last of the losses stands for the whole group, unless somebody reads one of its results by
+// then: a count may weigh the very loss beside it.
 std::optional<std::int32_t> anchor_of(const Graph& graph, const Group& group) {
   std::int32_t anchor = -1;
   for (const Chain& chain : group) anchor = std::max(anchor, graph.info(chain.loss).producer);
@@ -200,7 +201,7 @@ std::optional<std::int32_t> anchor_of(const Graph& graph, const Group& group) {
              std::find(chain.counts.begin(), chain.counts.end(), value) != chain.counts.end();
     });
   };
-  for (std::int32_t index = 0; index < anchor; ++index) {
+  for (std::int32_t index = 0; index <= anchor; ++index) {
     const Node& node = graph.nodes()[static_cast<std::size_t>(index)];
     if (std::any_of(node.inputs.begin(), node.inputs.end(), is_result)) return std::nullopt;
   }

@@ -3,10 +3,12 @@
 #include <vector>
 
 #include "runtime/fusion.h"
+#include "runtime/gradient_flow.h"
 #include "runtime/graph_rewrite.h"
 #include "runtime/op.h"
 #include "runtime/ops/elementwise.h"
 #include "runtime/ops/row_sums.h"
+#include "runtime/ops/stop_gradient.h"
 #include "runtime/ops/weighed_loss.h"
 
 namespace gradflip {
@@ -22,9 +24,33 @@ struct LossMatch {
   std::vector<std::int32_t> nodes;  // absorbed
 };
 
+// What the terms need beside their losses. By value id.
+struct Needs {
+  std::vector<char> gradient;  // one arrives from a term
+  std::vector<char> early;     // weighs a term, or is read by what does, which may come forward
+};
+
+Needs needs_of(const Graph& graph, const std::vector<Term>& terms) {
+  std::vector<Value> losses;
+  for (const Term& term : terms) losses.push_back(term.loss);
+  Needs needs{values_reached_from(graph, losses),
+              std::vector<char>(static_cast<std::size_t>(graph.num_values()), 0)};
+  for (const Term& term : terms) {
+    if (term.times.none()) continue;
+    needs.early[term.times.index()] = 1;
+    const std::int32_t producer = graph.info(term.times).producer;
+    if (producer < 0) continue;
+    for (const Value input : graph.nodes()[static_cast<std::size_t>(producer)].inputs) {
+      needs.early[input.index()] = 1;
+    }
+  }
+  return needs;
+}
+
 class LossMatcher {
  public:
-  LossMatcher(const Graph& graph, const GraphRewrite& rewrite) : graph_(graph), rewrite_(rewrite) {}
+  LossMatcher(const Graph& graph, const GraphRewrite& rewrite, Needs needs)
+      : graph_(graph), rewrite_(rewrite), needs_(std::move(needs)) {}
 
   std::optional<LossMatch> match(const Term& term) const {
     const Node* sum = rewrite_.only_producer_with<ops::SumRowsAttributes>(term.loss);
@@ -59,13 +85,15 @@ class LossMatcher {
     return true;
   }
 
+  // Those for show: the sum that the loss makes has no gradient, and is there when the loss is.
   void find_plain_sums(Value losses, LossMatch& match) const {
     std::int32_t index = -1;
     for (const Node& node : graph_.nodes()) {
       ++index;
       const auto* sum = attributes_of<ops::SumRowsAttributes>(*node.op);
       if (sum == nullptr || !(node.inputs[0] == losses) || index == match.anchor ||
-          !(sum->weights == ops::RowWeights{})) {
+          !(sum->weights == ops::RowWeights{}) || needs_.gradient[node.outputs[0].index()] != 0 ||
+          needs_.early[node.outputs[0].index()] != 0) {
         continue;
       }
       match.plain_sums.push_back(node.outputs[0]);
@@ -97,11 +125,23 @@ class LossMatcher {
 
   const Graph& graph_;
   const GraphRewrite& rewrite_;
+  Needs needs_;
 };
 
+// By value id: whether a gradient could go from there to a parameter.
+std::vector<char> trained_values(const Graph& graph) {
+  std::vector<Value> parameters;
+  for (std::int32_t id = 0; id < graph.num_values(); ++id) {
+    const ValueInfo& info = graph.info({id});
+    if (info.kind == ValueKind::kParameter && info.bank == 0) parameters.push_back({id});
+  }
+  return values_that_depend_on(graph, parameters);
+}
+
 // Terms whose losses are sums, differences or multiples that nothing else reads, taken apart. What
-// made those disappears.
-std::vector<Term> taken_apart(std::vector<Term> terms, GraphRewrite& rewrite) {
+// made those disappears. A multiple by something trained stays, which autodiff refuses.
+std::vector<Term> taken_apart(std::vector<Term> terms, GraphRewrite& rewrite,
+                              const std::vector<char>& trained) {
   std::vector<Term> parts;
   std::reverse(terms.begin(), terms.end());  // a stack: the first on top
   while (!terms.empty()) {
@@ -113,7 +153,7 @@ std::vector<Term> taken_apart(std::vector<Term> terms, GraphRewrite& rewrite) {
     const std::int32_t index = rewrite.producer_index(term.loss);
     if (const Node* node = rewrite.only_producer_with<ops::ScaleAttributes>(term.loss)) {
       const Value times = node->inputs.size() > 1 ? node->inputs[1] : Value{};
-      if (times.none() || term.times.none()) {
+      if (times.none() || (term.times.none() && trained[times.index()] == 0)) {
         const float factor = attributes_of<ops::ScaleAttributes>(*node->op)->factor;
         terms.push_back(part(node->inputs[0], factor, times.none() ? term.times : times));
         rewrite.absorb(index);
@@ -148,19 +188,24 @@ std::vector<Value> with_losses_of(std::span<const Value> keep, std::span<const T
 
 Rewritten fuse_losses(const Graph& graph, std::span<const Value> keep, std::vector<Term>& terms) {
   GraphRewrite rewrite(graph, with_losses_of(keep, terms));
-  terms = taken_apart(std::move(terms), rewrite);
-  const LossMatcher matcher(graph, rewrite);
+  const std::vector<char> trained = trained_values(graph);
+  terms = taken_apart(std::move(terms), rewrite, trained);
+  const LossMatcher matcher(graph, rewrite, needs_of(graph, terms));
   for (Term& term : terms) {
     std::optional<LossMatch> match = matcher.match(term);
     if (!match) continue;
-    rewrite.replace(match->anchor, match->nodes, [match = *match, term](Successor& fused) {
-      const Value times = term.times.none() ? Value{} : fused.brought_forward(term.times);
-      const Value loss =
-          ops::weighed_loss(fused.graph(), fused.now(match.logits), fused.now(match.labels), times,
-                            match.loss, match.weights);
-      fused.becomes(term.loss, loss);  // which only the term reads
-      for (const Value plain : match.plain_sums) fused.becomes(plain, loss);
-    });
+    const bool is_trained = !term.times.none() && trained[term.times.index()] != 0;
+    rewrite.replace(
+        match->anchor, match->nodes, [match = *match, term, is_trained](Successor& fused) {
+          Value times = term.times.none() ? Value{} : fused.brought_forward(term.times);
+          if (is_trained)
+            times = ops::stop_gradient(fused.graph(), times);  // a term's are constants
+          const Value loss =
+              ops::weighed_loss(fused.graph(), fused.now(match.logits), fused.now(match.labels),
+                                times, match.loss, match.weights);
+          fused.becomes(term.loss, loss);  // which only the term reads
+          for (const Value plain : match.plain_sums) fused.becomes(plain, loss);
+        });
     term.weight = 1.0F;
     term.times = {};
   }

@@ -98,6 +98,10 @@ class Op {
   virtual std::vector<ValueType> infer(std::span<const ValueType> inputs) const = 0;
 
   virtual Gradient gradient_kind() const { return Gradient::kMissing; }
+  // Whether this output depends on no input that a gradient could go to: all of them where the op
+  // is Gradient::kConstant; of other ops those that a fusion took in beside what has a gradient,
+  // such as schedules and counts. Autodiff takes it for a constant, and no gradient arrives there.
+  virtual bool is_constant(int /*output*/) const { return gradient_kind() == Gradient::kConstant; }
   // Gradient::kRule: the gradient of each input, none() where not wanted or zero. Throws
   // std::invalid_argument where a wanted one is neither zero nor known.
   virtual std::vector<Value> gradient(const GradientRequest& request) const {

@@ -47,6 +47,10 @@ void Program::bind(Value external, const void* memory) {
   executor_.bind(compiled_(external), memory);
 }
 
+void Program::bind_result(Value result, void* memory) {
+  executor_.bind_result(compiled_(result), memory);
+}
+
 void Program::fetch_records() {
   for (Ring& ring : rings_) {
     copy_to_host(context_, ring.fetched.data(), ring.memory.data(), ring.memory.bytes());

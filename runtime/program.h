@@ -39,6 +39,9 @@ class Program {
   // Where an external value of the draft lies, in the context's memory. The step counter, and what
   // the update needs, lie in the state.
   void bind(Value external, const void* memory);
+  // Where the rows of one of the draft's results (Graph::mark_result) go, as Executor::bind_result
+  // says.
+  void bind_result(Value result, void* memory);
 
   // To run: by itself, or in a sequence.
   Executor& executor() { return executor_; }

@@ -35,6 +35,10 @@ class Heads final : public Op {
   std::string_view name() const override { return "heads"; }
   Gradient gradient_kind() const override { return Gradient::kRule; }
   std::size_t num_losses() const override { return entry_->heads.size(); }
+  bool is_constant(int output) const override {  // the counts
+    const auto heads = static_cast<int>(entry_->heads.size());
+    return output >= heads && output < 2 * heads;
+  }
 
   std::vector<ValueType> infer(std::span<const ValueType> inputs) const override {
     GRADFLIP_REQUIRE(inputs[0].dtype == Dtype::kF32 && inputs.size() == entry_->num_inputs,

@@ -26,6 +26,7 @@ class SampledConvBlockOp final : public Op {
   Gradient gradient_kind() const override {
     return options_.keep_pictures ? Gradient::kRule : Gradient::kMissing;
   }
+  bool is_constant(int output) const override { return output != kPooled; }
 
   std::vector<ValueType> infer(std::span<const ValueType> inputs) const override {
     const ConvBlockShape shape = shape_of(0, inputs[kFirstImages].shape, inputs[kFilter].shape);
@@ -52,7 +53,6 @@ class SampledConvBlockOp final : public Op {
   std::vector<Value> gradient(const GradientRequest& request) const override {
     const std::vector<Value>& outputs = request.node.outputs;
     std::vector<Value> dinputs(request.node.inputs.size());
-    if (request.doutputs[0].none()) return dinputs;  // labels and schedules are constants
     if (request.wanted[kFilter] == 0 && request.wanted[kBias] == 0) return dinputs;
     const Shape filter = request.graph.type(request.node.inputs[kFilter]).shape;
     const std::vector<Value> sums =
@@ -137,7 +137,8 @@ class SampledConvBlockOp final : public Op {
 
  private:
   enum : std::size_t { kStep, kMean, kScale, kFilter, kBias, kFirstImages };
-  static constexpr std::size_t kPictures = 2;  // the output
+  static constexpr int kPooled = 0;  // outputs
+  static constexpr std::size_t kPictures = 2;
 
   std::size_t first_label() const { return kPictures + (options_.keep_pictures ? 1 : 0); }
 

@@ -357,6 +357,34 @@ TYPED_TEST(FusedHeadsTest, AStepIsThreeLaunches) {
 }
 
 // Where the batch is cut, the fused operation says that it cannot.
+// How many are right is a constant, alone and in what fusion makes of it.
+TEST(FuseHeadsTest, CountsHaveNoGradient) {
+  Dann d = build_dann();
+  Rewritten fused = fuse_heads(d.graph, d.kept());
+  ASSERT_EQ(fused.graph.count("heads"), 1);
+  std::vector<Value> parameters;
+  for (std::int32_t id = 0; id < fused.graph.num_values(); ++id) {
+    if (fused.graph.info({id}).kind == ValueKind::kParameter) parameters.push_back({id});
+  }
+  const Value weighed = ops::square(fused.graph, fused(d.label_correct));
+  for (const Value gradient : gradients_of(fused.graph, std::span(&weighed, 1), parameters)) {
+    EXPECT_TRUE(gradient.none());
+  }
+}
+
+// A count that weighs the loss beside it cannot come from the same launch.
+TEST(FuseHeadsTest, LeavesACountThatWeighsItsLoss) {
+  Dann d;
+  const Value x = d.graph.external("x", {Dtype::kF32, {7}, kSourceRows});
+  const Value labels = d.graph.external("labels", {Dtype::kI32, {}, kSourceRows});
+  const Value logits = Builder(d, Math::kF32).layer(x, 4);
+  const Value correct = ops::count_correct(d.graph, logits, labels);
+  const Value loss = weighed_softmax(d.graph, logits, labels, 0.0F, {}, correct);
+  Rewritten fused;
+  ASSERT_NO_THROW(fused = fuse_heads(d.graph, std::array{correct, loss}));
+  EXPECT_EQ(fused.graph.count("heads"), 0);
+}
+
 TEST(FuseHeadsTest, RefuseACutBatch) {
   Dann dann = fused(build_dann());
   GraphRunner runner(dann.graph, {40, 40}, 1, dann.parameters, Cpu{});

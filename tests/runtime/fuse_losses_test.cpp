@@ -2,12 +2,16 @@
 
 #include <array>
 
+#include "runtime/autodiff.h"
 #include "runtime/fusion.h"
+#include "runtime/objective.h"
 #include "runtime/ops/bce_with_logits.h"
+#include "runtime/ops/bias.h"
 #include "runtime/ops/elementwise.h"
 #include "runtime/ops/row_sums.h"
 #include "runtime/ops/schedule.h"
 #include "runtime/ops/softmax_cross_entropy.h"
+#include "runtime/ops/stop_gradient.h"
 #include "runtime/ops/weighed_loss.h"
 
 namespace gradflip {
@@ -95,6 +99,56 @@ TEST(FuseLossesTest, LeavesASumThatIsReadBeforeTheTerm) {
   std::vector<Term> terms{{"loss", ops::mean_rows(l.graph, l.rows)}};
   const Rewritten fused = fuse_losses(l.graph, std::span(&squared, 1), terms);
   EXPECT_EQ(fused.graph.count("weighed_loss"), 0);
+}
+
+// What a gradient goes through is no sum for show: the loss that is one has none of its own.
+TEST(FuseLossesTest, LeavesASumThatAGradientGoesThrough) {
+  for (int through = 0; through < 3; ++through) {
+    Losses l;
+    const Value mean = ops::mean_rows(l.graph, l.rows), sum = ops::sum_rows(l.graph, l.rows);
+    std::vector<Term> terms{{"mean", mean}};
+    if (through == 0) terms.push_back({"sum", sum});
+    if (through == 1) terms.push_back({"log", ops::log(l.graph, sum)});
+    if (through == 2) terms[0].loss = ops::add(l.graph, mean, sum);
+    Rewritten fused = fuse_losses(l.graph, {}, terms);
+    ASSERT_EQ(terms.size(), 2U);
+    EXPECT_EQ(fused.graph.count("weighed_loss"), 0) << through;
+    EXPECT_FALSE(terms[0].loss == terms[1].loss) << through;
+    const Value logits = fused(l.logits);
+    EXPECT_FALSE(
+        gradients(fused.graph, seeds_of(fused.graph, terms), std::span(&logits, 1))[0].none());
+    EXPECT_EQ(fused.graph.count("spread_rows"), 2) << through << ", a gradient of each term";
+  }
+}
+
+// A term may be weighed by its own loss, as a constant.
+TEST(FuseLossesTest, LeavesASumThatWeighsATerm) {
+  for (int between = 0; between < 4; ++between) {
+    Losses l;
+    const Value early = ops::sum_rows(l.graph, l.rows);
+    const Value mean = ops::mean_rows(l.graph, l.rows), late = ops::sum_rows(l.graph, l.rows);
+    const Value sum = between < 2 ? early : late;
+    const Value times = between % 2 == 0 ? sum : ops::stop_gradient(l.graph, sum);
+    std::vector<Term> terms{{"loss", mean, 1.0F, times}};
+    Rewritten fused;
+    ASSERT_NO_THROW(fused = fuse_losses(l.graph, {}, terms)) << between;
+    EXPECT_EQ(fused.graph.count("weighed_loss"), 0) << between;
+  }
+}
+
+// A term's weight is a constant, whatever made it.
+TEST(FuseLossesTest, AWeightHasNoGradient) {
+  Losses l;
+  const Value offset = l.graph.parameter(0, "offset", {3});
+  const Value logits = ops::bias(l.graph, l.logits, offset);
+  const Value sizes = ops::sum_features(l.graph, ops::square(l.graph, logits));
+  const Value times = ops::mean_rows(l.graph, sizes);
+  const Value rows = ops::softmax_cross_entropy(l.graph, logits, l.labels);
+  std::vector<Term> terms{{"loss", ops::mean_rows(l.graph, rows), 1.0F, times}};
+  Rewritten fused = fuse_losses(l.graph, {}, terms);
+  EXPECT_EQ(fused.graph.count("weighed_loss"), 1);
+  const Value wrt = fused(offset);
+  EXPECT_NO_THROW(gradients(fused.graph, seeds_of(fused.graph, terms), std::span(&wrt, 1)));
 }
 
 }  // namespace

@@ -8,6 +8,7 @@
 #include "runtime/ops/conv_block.h"
 #include "runtime/ops/elementwise.h"
 #include "runtime/ops/gather.h"
+#include "runtime/ops/grl.h"
 #include "runtime/ops/sample.h"
 #include "runtime/ops/schedule.h"
 #include "runtime/sharding.h"
@@ -89,6 +90,21 @@ TEST(FuseSampledInputTest, LeavesDilatedFilters) {
   Head h = build_head();
   ops::conv_block(h.graph, h.pictures, h.filter, h.bias, {.conv = {.dilation_w = 2}});
   EXPECT_EQ(fuse_sampled_input(h.graph, h.keep()).graph.count("sampled_conv_block"), 0);
+}
+
+// A schedule that comes from the same launch as the pooled pictures depends on the filter no more
+// than it did before.
+TEST(FuseSampledInputTest, ItsSchedulesStayConstants) {
+  const Head h = build_head();
+  Rewritten head = fuse_sampled_input(h.graph, h.keep());
+  Graph& graph = head.graph;
+  const Value filter = head(h.filter), lambda = head(h.lambda), rate = head(h.rate);
+  const Value reversed = ops::grl(graph, head(h.pooled), lambda);
+  const Value loss = ops::scale(graph, sum_all(graph, reversed), 1.0F, rate);
+  Value gradient;
+  ASSERT_NO_THROW(gradient = gradient_of(graph, loss, filter));
+  EXPECT_FALSE(gradient.none());
+  EXPECT_TRUE(gradient_of(graph, lambda, filter).none());
 }
 
 template <typename Ctx>
