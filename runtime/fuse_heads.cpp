@@ -124,8 +124,9 @@ class Matcher {
   }
 
   // Through the views between the first layer and the features. A view that somebody else reads
-  // stays for him.
+  // stays for him, and so do those that it is a view of.
   bool read_views(Value value, Chain& chain) const {
+    bool stays = false;
     for (;;) {
       const Node* grl = rewrite_.producer_with<ops::GrlAttributes>(value);
       const Node* view =
@@ -135,7 +136,8 @@ class Matcher {
         if (!chain.head.reversal.none()) return false;  // a product of two lambdas
         chain.head.reversal = grl->inputs[1];
       }
-      if (rewrite_.readers(value) == 1) chain.nodes.push_back(rewrite_.producer_index(value));
+      stays = stays || rewrite_.readers(value) != 1;
+      if (!stays) chain.nodes.push_back(rewrite_.producer_index(value));
       value = view->inputs[0];
     }
     chain.features = value;

@@ -357,6 +357,23 @@ TYPED_TEST(FusedHeadsTest, AStepIsThreeLaunches) {
 }
 
 // Where the batch is cut, the fused operation says that it cannot.
+// Somebody reads the second of two views, which is one of the first.
+TEST(FuseHeadsTest, LeavesViewsOfWhichSomebodyReadsOne) {
+  Dann d;
+  const Value x = d.graph.external("x", {Dtype::kF32, {7}, kSourceRows});
+  const Value lambda = d.graph.external("lambda", {Dtype::kF32, {}, {}});
+  const Value labels = d.graph.external("labels", {Dtype::kI32, {}, kSourceRows});
+  const Value features = ops::relu(d.graph, x);
+  const Value sliced = ops::slice_rows(d.graph, features, kSourceRows);
+  const Value seen = ops::grl(d.graph, sliced, lambda);
+  const Value logits = Builder(d, Math::kF32).layer(seen, 4);
+  const Value loss = weighed_softmax(d.graph, logits, labels);
+  Rewritten fused;
+  ASSERT_NO_THROW(fused = fuse_heads(d.graph, std::array{seen, loss}));
+  EXPECT_EQ(fused.graph.count("heads"), 1);
+  EXPECT_FALSE(fused(seen).none());
+}
+
 // How many are right is a constant, alone and in what fusion makes of it.
 TEST(FuseHeadsTest, CountsHaveNoGradient) {
   Dann d = build_dann();

@@ -39,7 +39,7 @@ class DraftRun {
         program_(random.draft, random.parameters, state_, context_, workers_, random.rows,
                  {.fuse = fuse, .record_capacity = kRecords}),
         sequence_(context) {
-    for (const RandomDraft::Input& input : random.inputs) {
+    for (const RandomInputs::Input& input : random.inputs()) {
       std::visit([&](const auto& contents) { bind(input.value, contents); }, input.contents);
     }
     for (const Value result : random.results) {

@@ -21,6 +21,7 @@
 #include "runtime/ops/stop_gradient.h"
 #include "runtime/parameters.h"
 #include "tests/support/random_choices.h"
+#include "tests/support/random_terms.h"
 
 namespace gradflip {
 
@@ -59,7 +60,7 @@ class RandomLayers {
     const Value bias = parameter(name + ".bias", {K}, R * S * C);
     ops::Conv2dGeometry conv;
     if (choices_.once_in(4)) conv.pad_h = conv.pad_w = 1;
-    if (choices_.once_in(12)) conv.stride_w = 2;
+    if (choices_.once_in(12) && shape[1] > 5) conv.stride_w = 2;
     const std::int64_t window_h = 1 + choices_.below(2), window_w = 1 + choices_.below(2);
     if (choices_.once_in(3)) {
       return ops::conv_block(graph_, x, filter, bias, {conv, window_h, window_w});
@@ -103,11 +104,11 @@ class RandomLayers {
         return ops::subtract(graph_, x,
                              ops::spread_rows(graph_, ops::mean_rows(graph_, x), type.rows));
       case 4:
-        return ops::divide(graph_, x, one_and(ops::square(graph_, x)));
+        return ops::divide(graph_, x, one_and(graph_, ops::square(graph_, x)));
       case 5:
         return ops::exp(graph_, ops::scale(graph_, x, 0.25F));
       case 6:
-        return ops::sqrt(graph_, one_and(ops::square(graph_, x)));
+        return ops::sqrt(graph_, one_and(graph_, ops::square(graph_, x)));
       case 7: {
         if (type.rows != (segment_rows(0) | segment_rows(1))) return x;
         const std::array<Value, 2> parts{ops::slice_rows(graph_, x, segment_rows(0)),
@@ -117,10 +118,6 @@ class RandomLayers {
       default:
         return ops::add(graph_, x, x);
     }
-  }
-
-  Value one_and(Value x) {
-    return ops::add(graph_, x, ops::constant(graph_, graph_.type(x), 1.0F));
   }
 
  private:
