@@ -17,8 +17,8 @@ struct Seed {
 };
 
 // The gradient of the sum over the seeds of <gradient, value> with respect to each value of `wrt`:
-// a new value of the same type, or none() where no seed depends on it, but by way of operations
-// that count as constants (Gradient::kConstant). A value that needs no gradient gets no node;
+// a new value of the same type, or none() where no seed depends on it, but by way of constants
+// (Gradient::kConstant, Op::is_constant). A value that needs no gradient gets no node;
 // contributions of several uses are added in the order in which autodiff meets them, seeds first,
 // then the last use first. The nodes that come back can be differentiated again where their rules
 // have gradients: linear layers, ReLU, bias, reversal, arithmetic and sums.

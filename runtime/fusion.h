@@ -27,10 +27,11 @@ Rewritten fuse_conv_blocks(const Graph& graph, std::span<const Value> keep);
 
 // Terms that are weighed sums of rows' losses -> weighed_loss, which has the weights in it and its
 // gradient in the same pass: softmax_cross_entropy or bce_with_logits -> sum_rows -> [scale, add,
-// subtract] -> a term. A plain sum_rows of the same losses, for show, comes from the same pass. A
-// term that is a sum becomes several. `terms` are those of the graph, and become those of the new
-// one. A term stays as it is where other nodes read its loss or the rows' losses. Run it before
-// autodiff and before whatever looks for losses.
+// subtract] -> a term. A plain sum_rows of the same losses comes from the same pass, if it is for
+// show: it weighs no term, and no gradient goes through it. A term that is a sum becomes several.
+// `terms` are those of the graph, and become those of the new one. A term stays as it is where
+// other nodes read its loss or the rows' losses. Run it before autodiff and before whatever looks
+// for losses.
 Rewritten fuse_losses(const Graph& graph, std::span<const Value> keep, std::vector<Term>& terms);
 
 // The small heads on one feature value -> heads: chains features -> [slice_rows] -> [grl] -> linear
