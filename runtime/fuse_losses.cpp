@@ -32,6 +32,7 @@ struct Needs {
 
 Needs needs_of(const Graph& graph, const std::vector<Term>& terms) {
   std::vector<Value> losses;
+  losses.reserve(terms.size());
   for (const Term& term : terms) losses.push_back(term.loss);
   Needs needs{values_reached_from(graph, losses),
               std::vector<char>(static_cast<std::size_t>(graph.num_values()), 0)};

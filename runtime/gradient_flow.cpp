@@ -14,7 +14,7 @@ std::vector<char> marked(const Graph& graph, std::span<const Value> values) {
 }
 
 // Whether a gradient that arrives at this output of the node goes on to its inputs.
-bool passes(const Graph& graph, const Node& node, std::size_t output) {
+bool gradient_passes(const Graph& graph, const Node& node, std::size_t output) {
   return !node.op->is_constant(static_cast<int>(output)) &&
          graph.type(node.outputs[output]).dtype == Dtype::kF32;
 }
@@ -27,7 +27,7 @@ std::vector<char> values_that_depend_on(const Graph& graph, std::span<const Valu
     const bool any = std::any_of(node.inputs.begin(), node.inputs.end(),
                                  [&](Value input) { return depends[input.index()] != 0; });
     for (std::size_t i = 0; any && i < node.outputs.size(); ++i) {
-      if (passes(graph, node, i)) depends[node.outputs[i].index()] = 1;
+      if (gradient_passes(graph, node, i)) depends[node.outputs[i].index()] = 1;
     }
   }
   return depends;
@@ -39,7 +39,7 @@ std::vector<char> values_reached_from(const Graph& graph, std::span<const Value>
     const Node& node = graph.nodes()[index];
     bool any = false;
     for (std::size_t i = 0; i < node.outputs.size(); ++i) {
-      any = any || (reached[node.outputs[i].index()] != 0 && passes(graph, node, i));
+      any = any || (reached[node.outputs[i].index()] != 0 && gradient_passes(graph, node, i));
     }
     for (std::size_t i = 0; any && i < node.inputs.size(); ++i) reached[node.inputs[i].index()] = 1;
   }

@@ -8,6 +8,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <type_traits>
 
 #include "kernels/gemm.h"
 #include "kernels/require.h"
@@ -35,7 +36,7 @@ class DraftRun {
   DraftRun(const Context& context, RandomDraft& random, bool fuse)
       : context_(context),
         random_(random),
-        workers_(1),
+        workers_(random.rows[0] > 32 ? 2 : 1),
         state_(context, random.parameters, /*seed=*/1, groups(random.draft), RandomDraft::kBanks),
         program_(random.draft, random.parameters, state_, context_, workers_, random.rows,
                  {.fuse = fuse, .record_capacity = kRecords}),
@@ -127,8 +128,10 @@ class DraftRun {
 };
 
 // Fused and unfused, each number is made of the same sums in another order, of some thousand terms
-// at most over three steps: 1e-5 of the largest number beside it is a hundred roundings. The 1e-6
-// are for what is small because its parts cancel, which are of the order of one.
+// at most, over three steps: 1e-5 of the largest number beside it is a hundred roundings. The 1e-6
+// are for what is small because its parts cancel, which are of the order of one. Of 20,000 seeds
+// two exceed it on the CPU: in 19604 the input of a ReLU is 0 or 3e-8, and in 1736 weights
+// are 1.06e-5 apart.
 constexpr double kOfLargest = 1e-5, kOfParts = 1e-6;
 
 // Not if one of them is not finite.
@@ -159,9 +162,15 @@ TEST(FusionPropertyTest, TheComparisonFailsOnWhatIsNotFinite) {
 template <typename Ctx>
 class FusionPropertyTest : public BackendTest<Ctx> {
  protected:
+  static constexpr bool kOnCpu = std::is_same_v<Ctx, Cpu>;
+
   void expect_same(std::uint32_t seed) {
     SCOPED_TRACE(seed);
-    RandomDraft draft(seed), same(seed);
+    // On the CPU some batches are cut, and threads share them.
+    const bool many = kOnCpu && seed % 4 == 0;
+    const std::vector<std::int64_t> rows =
+        many ? std::vector<std::int64_t>{41, 37} : std::vector<std::int64_t>{5, 3};
+    RandomDraft draft(seed, rows), same(seed, rows);
     std::unique_ptr<DraftRun> unfused, fused;
     ASSERT_NO_THROW(unfused = std::make_unique<DraftRun>(this->ctx(), same, false));
     ASSERT_NO_THROW(fused = std::make_unique<DraftRun>(this->ctx(), draft, true));
@@ -187,24 +196,40 @@ TYPED_TEST(FusionPropertyTest, RandomDraftsComputeTheSame) {
   }
 }
 
-// No draft is refused, and each fusion finds enough to do.
+// No draft is refused, each fusion finds enough to do, and there are enough drafts of each kind.
 TEST(FusionPropertyTest, RandomDraftsAreFused) {
-  std::map<std::string, std::int64_t> fused;
+  std::map<std::string, std::int64_t> drafts;
   for (std::uint32_t seed = 1; seed <= kDrafts; ++seed) {
     SCOPED_TRACE(seed);
-    const RandomDraft draft(seed);
+    const RandomDraft random(seed);
+    const Draft& draft = random.draft;
     for (const bool whole : {false, true}) {
       Graph graph;
-      ASSERT_NO_THROW(graph = compile(draft.draft, draft.parameters,
-                                      {.whole_batch = whole, .record_capacity = 1})
-                                  .graph);
+      ASSERT_NO_THROW(
+          graph = compile(draft, random.parameters, {.whole_batch = whole, .record_capacity = 1})
+                      .graph);
       for (const char* op : {"conv_block", "weighed_loss", "heads", "linear_merge",
                              "sampled_conv_block", "training_update"}) {
-        fused[op] += graph.count(op) > 0 ? 1 : 0;
+        drafts[op] += graph.count(op) > 0 ? 1 : 0;
       }
     }
+    drafts["reads"] += draft.reads.empty() ? 0 : 1;
+    drafts["results"] += random.results.empty() ? 0 : 1;
+    drafts["averages"] += draft.averages.empty() ? 0 : 1;
+    drafts["nothing to train"] += draft.objective ? 0 : 1;
+    if (!draft.objective) continue;
+    const Optimizer& with = draft.objective->with;
+    drafts["several terms"] += draft.objective->terms.size() > 1 ? 1 : 0;
+    drafts["a group"] += draft.objective->over.empty() ? 0 : 1;
+    drafts["clipped"] += std::isfinite(with.max_norm) ? 1 : 0;
+    drafts["Adam"] += std::holds_alternative<AdamOptions>(with.rule) ? 1 : 0;
   }
-  for (const auto& [op, count] : fused) EXPECT_GE(count, 60) << op;
+  EXPECT_EQ(drafts.size(), 14U);
+  for (const auto& [kind, count] : drafts) EXPECT_GE(count, 25) << kind;
+  for (const char* op : {"conv_block", "weighed_loss", "heads", "linear_merge",
+                         "sampled_conv_block", "training_update"}) {
+    EXPECT_GE(drafts[op], 60) << op;
+  }
 }
 
 // As many linear layers on one value as one merge takes, one more, and many more.

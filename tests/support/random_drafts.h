@@ -27,8 +27,10 @@ namespace gradflip {
 
 class RandomDraft {
  public:
-  explicit RandomDraft(std::uint32_t seed)
-      : choices_(seed),
+  // rows: of the two segments.
+  explicit RandomDraft(std::uint32_t seed, std::vector<std::int64_t> rows_of_segments = {5, 3})
+      : rows(std::move(rows_of_segments)),
+        choices_(seed),
         lambda_(declare_schedules()),
         inputs_(choices_, draft.graph, draft.step, rows),
         layers_(choices_, draft.graph, parameters, lambda_),
@@ -54,7 +56,7 @@ class RandomDraft {
   Draft draft;
   Parameters parameters;
   std::vector<Value> results;  // that leave, with rows
-  std::vector<std::int64_t> rows{5, 3};
+  std::vector<std::int64_t> rows;
 
  private:
   static constexpr std::int64_t kClasses = RandomInputs::kClasses;
@@ -149,6 +151,7 @@ class RandomDraft {
   // Of the parameters that a term depends on, all or some.
   bool choose_group(Objective& objective) {
     std::vector<Value> losses;
+    losses.reserve(objective.terms.size());
     for (const Term& term : objective.terms) losses.push_back(term.loss);
     const std::vector<char> reached = values_reached_from(graph(), losses);
     std::vector<std::string> names;
