@@ -2,7 +2,10 @@
 #include <optional>
 #include <vector>
 
+#include "kernels/misfit.h"
+#include "kernels/require.h"
 #include "runtime/fusion.h"
+#include "runtime/fusion_misses.h"
 #include "runtime/graph_rewrite.h"
 #include "runtime/op.h"
 #include "runtime/ops/elementwise.h"
@@ -11,6 +14,8 @@
 
 namespace gradflip {
 namespace {
+
+constexpr const char* kNoWeighedSum = "no term is a weighed sum of its rows' losses";
 
 // A term that can be a weighed_loss, in old values.
 struct LossMatch {
@@ -26,11 +31,12 @@ class LossMatcher {
  public:
   LossMatcher(const Graph& graph, const GraphRewrite& rewrite) : graph_(graph), rewrite_(rewrite) {}
 
-  std::optional<LossMatch> match(const Term& term) const {
-    const Node* sum = rewrite_.only_producer_with<ops::SumRowsAttributes>(term.loss);
+  // Fills `match` if the term fits.
+  Misfit match(const Term& term, LossMatch& match) const {
+    const Node* sum = rewrite_.producer_with<ops::SumRowsAttributes>(term.loss);
     const Node* loss = sum == nullptr ? nullptr : rewrite_.producer(sum->inputs[0]);
-    LossMatch match;
-    if (loss == nullptr || !read_loss(*loss, match)) return std::nullopt;
+    if (loss == nullptr || !read_loss(*loss, match)) return kNoWeighedSum;
+    if (rewrite_.readers(term.loss) != 1) return "the term's sum is read by others, too";
     const auto& attributes = *attributes_of<ops::SumRowsAttributes>(*sum->op);
     match.weights = ops::scaled(attributes.weights, term.weight);
     match.anchor = rewrite_.producer_index(term.loss);
@@ -39,10 +45,16 @@ class LossMatcher {
     // The term and those who show it, nobody else.
     if (rewrite_.readers(loss->outputs[0]) != 1 + static_cast<int>(match.plain_sums.size()) ||
         rewrite_.readers(loss->outputs[1]) != 0) {
-      return std::nullopt;
+      return "its rows' losses are read by more than the term and plain sums";
     }
-    if (is_read_before_anchor(match) || !bring_forward(term.times, match)) return std::nullopt;
-    return match;
+    if (is_read_before_anchor(match)) return "a plain sum of its rows' losses is read too early";
+    if (!bring_forward(term.times, match)) return "the term's weight is computed too late";
+    return {};
+  }
+
+  static bool is_row_loss(const Node& node) {
+    LossMatch match;
+    return read_loss(node, match);
   }
 
  private:
@@ -151,9 +163,9 @@ Rewritten fuse_losses(const Graph& graph, std::span<const Value> keep, std::vect
   terms = taken_apart(std::move(terms), rewrite);
   const LossMatcher matcher(graph, rewrite);
   for (Term& term : terms) {
-    std::optional<LossMatch> match = matcher.match(term);
-    if (!match) continue;
-    rewrite.replace(match->anchor, match->nodes, [match = *match, term](Successor& fused) {
+    LossMatch match;
+    if (matcher.match(term, match)) continue;
+    rewrite.replace(match.anchor, match.nodes, [match, term](Successor& fused) {
       const Value times = term.times.none() ? Value{} : fused.brought_forward(term.times);
       const Value loss =
           ops::weighed_loss(fused.graph(), fused.now(match.logits), fused.now(match.labels), times,
@@ -170,6 +182,30 @@ Rewritten fuse_losses(const Graph& graph, std::span<const Value> keep, std::vect
     term.times = rewritten(term.times);
   }
   return rewritten;
+}
+
+std::vector<Unfused> unfused_losses(const ForwardPart& forward) {
+  const GraphRewrite rewrite(forward.graph, forward.keep);
+  const LossMatcher matcher(forward.graph, rewrite);
+  std::vector<Unfused> left;
+  for (const Node& node : forward.graph.nodes()) {
+    if (!LossMatcher::is_row_loss(node)) continue;
+    // The term is the sum with weights, if there is one: plain sums are for show.
+    Value term;
+    for (const Node& sum : forward.graph.nodes()) {
+      const auto* attributes = attributes_of<ops::SumRowsAttributes>(*sum.op);
+      if (attributes == nullptr || !(sum.inputs[0] == node.outputs[0])) continue;
+      if (term.none() || !(attributes->weights == ops::RowWeights{})) term = sum.outputs[0];
+    }
+    LossMatch match;
+    const Misfit misfit =
+        term.none() ? kNoWeighedSum : matcher.match({.name = {}, .loss = term}, match);
+    // The term itself, with what weighs it, is in the graph no more.
+    left.push_back({layer_label(forward.graph, node),
+                    misfit.value_or(
+                        message(kReadFromOutside, ", or the term's weight is computed too late"))});
+  }
+  return left;
 }
 
 }  // namespace gradflip
