@@ -45,7 +45,7 @@ struct StepCost {
   std::vector<Row> rows;  // one for every launch
   double least_seconds = 0.0;
   std::int64_t images = 0;
-  std::vector<Unfused> not_fused;
+  std::vector<Unfused> not_fused;  // what could have been fewer launches
 };
 
 // Of a training step as a GPU runs it.

@@ -23,8 +23,8 @@ Misfit HeadsMatcher::match(std::int32_t loss, HeadsChain& chain) const {
   if (node.inputs.size() > 2) chain.head.times = node.inputs[2];
   find_counts(logits, labels, chain);
   const int readers = 1 + static_cast<int>(chain.counts.size());
-  if (const int others = rewrite_.readers(logits) - readers; others != 0) {
-    return message("the logits have ", others, " readers beside the loss and its counts");
+  if (rewrite_.readers(logits) != readers) {
+    return "the logits are read by more than the loss and its counts";
   }
   if (Misfit misfit = read_layers(logits, readers, chain)) return misfit;
   read_labels(labels, readers, chain);

@@ -29,6 +29,7 @@
 #include "runtime/ops/slice_rows.h"
 #include "runtime/ops/softmax_cross_entropy.h"
 #include "runtime/sharding.h"
+#include "runtime/unfused.h"
 #include "tests/support/backends.h"
 #include "tests/support/graph_runner.h"
 #include "tests/support/losses.h"
@@ -212,6 +213,9 @@ class FusionPropertyTest : public BackendTest<Ctx> {
       graph.mark_gradient(values[values.size() - wrt.size() + i], graph.info(wrt[i]).parameter);
     }
     apply(fuse_linear_merges);
+    for (const Unfused& left : unfused(graph, /*whole_batch=*/true)) {
+      EXPECT_FALSE(left.what.empty() || left.why.empty()) << left.what << ": " << left.why;
+    }
     for (const char* op : {"conv_block", "weighed_loss", "heads", "linear_merge"})
       fused_[op] += graph.count(op);
     GraphRunner runner(graph, kPictures, 1, network.parameters, this->ctx());

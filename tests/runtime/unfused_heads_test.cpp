@@ -52,7 +52,7 @@ TEST(UnfusedHeadsTest, TellOfTheirLogits) {
   PaperStep shown;
   shown.report("confidence", ops::sum_features(shown.graph(), shown.label_logits));
   EXPECT_THAT(heads_lines(shown),
-              Contains(label + "the logits have 1 readers beside the loss and its counts"));
+              Contains(label + "the logits are read by more than the loss and its counts"));
   PaperStep read;
   read.draft.reads.push_back(read.label_logits);
   EXPECT_THAT(heads_lines(read), Contains(StartsWith(label + "somebody outside the graph reads")));
@@ -76,6 +76,11 @@ TEST(UnfusedHeadsTest, TellOfLayersThatDoNotFit) {
   EXPECT_THAT(heads_lines(PaperStep({.label_widths = {50, 40, 30, 20, 10}})),
               Contains("linear label_predictor.fc1: a head behind it has 4 layers already, and may "
                        "have no more"));
+  EXPECT_THAT(heads_lines(PaperStep({.has_external_lambda = true,
+                                     .domain_math = Math::kTf32,
+                                     .has_f32_domain_logits = true})),
+              Contains("linear domain_classifier.fc1: its products have another precision than "
+                       "those behind it"));
   PaperStep read({.has_external_lambda = true});
   read.draft.reads.push_back(read.domain_hidden);
   EXPECT_THAT(heads_lines(read), Contains("linear domain_classifier.fc1: somebody outside the "

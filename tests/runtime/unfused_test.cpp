@@ -8,6 +8,9 @@
 #include <vector>
 
 #include "runtime/compile.h"
+#include "runtime/op.h"
+#include "runtime/ops/check_finite.h"
+#include "runtime/ops/record.h"
 #include "tests/support/paper_step.h"
 
 namespace gradflip {
@@ -76,6 +79,12 @@ TEST(UnfusedTest, TellsOfConvolutions) {
   EXPECT_THAT(unfused_lines(looked_into),
               Contains("conv2d feature_extractor.conv2: what relu makes has 2 readers, not the "
                        "next node alone"));
+  PaperStep shown;
+  for (const Node& node : shown.graph().nodes()) {
+    if (node.op->name() == "max_pool2d") shown.graph().mark_result(node.outputs[1]);
+  }
+  EXPECT_THAT(unfused_lines(shown),
+              Contains("conv2d feature_extractor.conv1: somebody reads the pool's winners"));
   PaperStep read;
   read.draft.reads.push_back(read.relus[1]);
   EXPECT_THAT(unfused_lines(read),
@@ -153,6 +162,49 @@ TEST(UnfusedTest, TellsOfStepsOfSeveralGraphs) {
               ElementsAre("update: another graph raises the step counter"));
   EXPECT_THAT(unfused_lines(step, {.whole_batch = true, .first_quantity = 2}),
               ElementsAre("update: another graph's losses are guarded first"));
+}
+
+// The end of a step that was put together by hand.
+struct HandMadeEnding {
+  bool has_guard = true, has_own_guard = true, advances_its_step = true;
+  bool guards_gradients_last = true, waits_for_gradients = true;
+  Shape loss = {};
+};
+
+std::string told_of(const HandMadeEnding& ending) {
+  Graph graph;
+  const Value step = graph.external("step", {Dtype::kI64, {}, {}});
+  const Value other_step = graph.external("other step", {Dtype::kI64, {}, {}});
+  const Value rate = graph.external("rate", {Dtype::kF32, {}, {}});
+  const Value loss = graph.external("loss", {Dtype::kF32, ending.loss, {}});
+  ops::UpdateValues values = ops::declare_update(graph, SgdOptions{}, 16, false);
+  values.learning_rate = rate;
+  std::vector<Value> guarded{loss, values.gradients}, after;
+  if (!ending.guards_gradients_last) std::swap(guarded[0], guarded[1]);
+  if (!ending.waits_for_gradients) after.push_back(rate);
+  const Value ring = graph.external("ring", {Dtype::kF32, {4, 1}, {}});
+  ops::record(graph, ring, step, std::array<Value, 1>{rate});
+  const Value other_guard = graph.external("other guard", graph.type(values.guard));
+  if (ending.has_guard) {
+    ops::check_finite(graph, ending.has_own_guard ? values.guard : other_guard, step, guarded,
+                      after);
+  }
+  ops::update(graph, values, SgdOptions{}, {});
+  ops::advance_step(graph, ending.advances_its_step ? step : other_step);
+  const std::vector<Unfused> left = unfused(graph, true);
+  return left.size() == 1 && left[0].what == "update" ? left[0].why : "something else";
+}
+
+TEST(UnfusedTest, TellsOfEndingsThatWereMadeByHand) {
+  EXPECT_EQ(told_of({}), "it was appended after the rewrites");
+  EXPECT_EQ(told_of({.has_guard = false}), "no guard checks what is finite in this graph");
+  EXPECT_EQ(told_of({.has_own_guard = false}), "the update has another guard");
+  EXPECT_EQ(told_of({.advances_its_step = false}),
+            "guard, record and step counter follow different steps");
+  EXPECT_EQ(told_of({.guards_gradients_last = false}),
+            "the guard does not end with the gradients that the update takes");
+  EXPECT_EQ(told_of({.waits_for_gradients = false}), "an update waits for what is no gradient");
+  EXPECT_EQ(told_of({.loss = {2}}), "what is guarded is no number");
 }
 
 }  // namespace

@@ -31,7 +31,7 @@ namespace gradflip {
 struct PaperStepOptions {
   std::int64_t channels = 3;
   bool is_sampled = true, is_one_step = true;  // the target's pictures
-  bool has_computed_mean = false, has_computed_labels = false;
+  bool has_computed_mean = false;
   ops::Conv2dGeometry conv = {};                      // of the first block
   bool has_computed_filter = false, has_bias = true;  // the same
   ops::Pool2dGeometry pool = {};
@@ -44,6 +44,7 @@ struct PaperStepOptions {
   int domain_classifiers = 1, reversals = 1;
   bool has_external_lambda = false, has_relu_behind_reversal = false;
   Math domain_math = Math::kF32;
+  bool has_f32_domain_logits = false;
 };
 
 class PaperStep {
@@ -150,11 +151,7 @@ class PaperStep {
       if (!is_last) x = ops::relu(graph(), x);
     }
     label_logits = x;
-    Value classes = labels;
-    if (options_.has_computed_labels) {
-      classes = ops::constant_labels(graph(), std::array<ops::SegmentNumber, 1>{{{0, 3}}});
-    }
-    label_losses = ops::softmax_cross_entropy(graph(), label_logits, classes);
+    label_losses = ops::softmax_cross_entropy(graph(), label_logits, labels);
     Value weighed = label_losses;
     if (options_.weighs_each_row) {
       const Value weights = graph().external("weights", {Dtype::kF32, {}, segment_rows(0)});
@@ -165,7 +162,7 @@ class PaperStep {
     }
     label_sum = ops::mean_rows(graph(), weighed);
     draft.objective->terms.push_back({"label loss", label_sum});
-    const Value correct = ops::count_correct(graph(), label_logits, classes);
+    const Value correct = ops::count_correct(graph(), label_logits, labels);
     if (options_.reads_label_count_early) report("early", ops::scale(graph(), correct, 2.0F));
     report("label_correct", correct);
   }
@@ -182,9 +179,11 @@ class PaperStep {
     if (options_.has_relu_behind_reversal) x = ops::relu(graph(), x);
     const std::vector<std::int64_t>& widths = options_.domain_widths;
     for (std::size_t layer = 0; layer < widths.size(); ++layer) {
-      x = linear(name + ".fc" + std::to_string(layer + 1), x, widths[layer], options_.domain_math,
-                 true);
-      if (layer + 1 == widths.size()) break;
+      const bool is_last = layer + 1 == widths.size();
+      const Math math =
+          is_last && options_.has_f32_domain_logits ? Math::kF32 : options_.domain_math;
+      x = linear(name + ".fc" + std::to_string(layer + 1), x, widths[layer], math, true);
+      if (is_last) break;
       x = domain_hidden = ops::relu(graph(), x);
     }
     const Value truth =
