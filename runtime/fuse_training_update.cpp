@@ -41,8 +41,8 @@ Misfit find_ending(const Graph& graph, Ending& ending) {
   Misfit misfit;
   const auto take = [&](std::int32_t& place, std::int32_t index) {
     if (place >= 0) {
-      misfit = message("there are several of ",
-                       graph.nodes()[static_cast<std::size_t>(index)].op->name(), " in the graph");
+      misfit = message("the graph has several ",
+                       graph.nodes()[static_cast<std::size_t>(index)].op->name(), " nodes");
     }
     place = index;
   };

@@ -153,7 +153,7 @@ TEST(UnfusedTest, TellsOfUpdates) {
   tells([](Draft& d) { d.averages.push_back({}); },
         "average changes state between guard, update and step counter");
   tells([](Draft& d) { d.reports.insert(d.reports.end(), 5, d.reports.back()); },
-        "there are several of record in the graph");
+        "the graph has several record nodes");
 }
 
 TEST(UnfusedTest, TellsOfStepsOfSeveralGraphs) {

@@ -65,7 +65,7 @@ exits 0 $small --mode dann --profile --json
 exits 0 --cost h200
 grep -q '^not fused: nothing$' "$folder/output" || fail "not fused: $(cat "$folder/output")"
 exits 0 --cost h200 --json
-[ "$(field 'd["launches"], d["not_fused"]')" = '(9, [])' ] || fail "--cost --json: $(cat "$folder/output")"
+[ "$(field 'd["launches"], d["not_fused"]')" = '9 []' ] || fail "--cost --json: $(cat "$folder/output")"
 
 exits 2 --mode nothing
 exits 2 --batch 1
