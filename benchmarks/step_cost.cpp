@@ -6,6 +6,7 @@
 #include <array>
 
 #include "apps/common/usage_error.h"
+#include "benchmarks/not_fused.h"
 #include "models/dann.h"
 #include "models/presets.h"
 #include "models/training_graph.h"
@@ -101,6 +102,7 @@ StepCost step_cost(const WorkloadOptions& options, bool adversarial, const Devic
   const std::array<std::int64_t, 2> rows{training.source_batch, training.target_batch};
   StepCost cost;
   cost.images = options.batch;
+  cost.not_fused = unfused(graph, /*whole_batch=*/true);
   for (const Node& node : graph.nodes()) {
     if (node.op->view()) continue;
     StepCost::Row row{.name = label_of(graph, node), .cost = cost_of(graph, node, rows)};
@@ -121,9 +123,11 @@ std::string table(const StepCost& cost) {
                         row.cost.flops * 1e-9, row.cost.bytes * 1e-6, 1e6 * row.compute_seconds,
                         1e6 * row.memory_seconds, 1e6 * row.least_seconds);
   }
-  return text + fmt::format("{} launches, at least {:.1f} us a step: at most {:.2f} M images/s\n",
-                            cost.rows.size(), 1e6 * cost.least_seconds,
-                            static_cast<double>(cost.images) / cost.least_seconds * 1e-6);
+  return text +
+         fmt::format("{} launches, at least {:.1f} us a step: at most {:.2f} M images/s\n",
+                     cost.rows.size(), 1e6 * cost.least_seconds,
+                     static_cast<double>(cost.images) / cost.least_seconds * 1e-6) +
+         not_fused_text(cost.not_fused);
 }
 
 nlohmann::ordered_json to_json(const StepCost& cost) {
@@ -139,7 +143,8 @@ nlohmann::ordered_json to_json(const StepCost& cost) {
   return {{"launches", cost.rows.size()},
           {"least_us", 1e6 * cost.least_seconds},
           {"images_per_second_at_most", static_cast<double>(cost.images) / cost.least_seconds},
-          {"kernels", rows}};
+          {"kernels", rows},
+          {"not_fused", not_fused_json(cost.not_fused)}};
 }
 
 }  // namespace gradflip::bench

@@ -12,6 +12,7 @@
 #include "kernels/math_mode.h"
 #include "runtime/graph.h"
 #include "runtime/op.h"
+#include "runtime/unfused.h"
 
 namespace gradflip::bench {
 
@@ -44,6 +45,7 @@ struct StepCost {
   std::vector<Row> rows;  // one for every launch
   double least_seconds = 0.0;
   std::int64_t images = 0;
+  std::vector<Unfused> not_fused;  // what could have been fewer launches
 };
 
 // Of a training step as a GPU runs it.

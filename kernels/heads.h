@@ -24,6 +24,7 @@
 #include "kernels/context.h"
 #include "kernels/gemm.h"
 #include "kernels/math_mode.h"
+#include "kernels/misfit.h"
 #include "kernels/step_state.h"
 #include "kernels/write.h"
 
@@ -62,8 +63,9 @@ struct HeadsShape {
   }
 };
 
-// Whether the kernels take such heads at all. Row counts do not matter.
-bool heads_fit(const HeadsShape& shape);
+// What the kernels do not take in such heads, if anything. Row counts do not matter.
+Misfit heads_misfit(const HeadsShape& shape);
+inline bool heads_fit(const HeadsShape& shape) { return !heads_misfit(shape); }
 
 // Throws std::invalid_argument unless heads_fit and the heads' rows are rows of the features.
 void require_valid(const HeadsShape& shape);

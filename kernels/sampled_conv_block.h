@@ -15,6 +15,7 @@
 
 #include "kernels/context.h"
 #include "kernels/conv_block.h"
+#include "kernels/misfit.h"
 #include "kernels/sampling.h"
 #include "kernels/schedule.h"
 
@@ -53,8 +54,9 @@ struct SampledConvBlock {
   std::span<const ScheduledValue> schedules = {};
 };
 
-// Whether a row of the filter is one run of the picture's row, S*C elements of at most 256.
-bool samples_conv_block(const ConvBlockShape& shape);
+// A row of the filter must be one run of the picture's row, S*C elements of at most 256.
+Misfit sampled_misfit(const ConvBlockShape& shape);
+inline bool samples_conv_block(const ConvBlockShape& shape) { return !sampled_misfit(shape); }
 
 // Throws std::invalid_argument unless everything fits together.
 void require_valid(const SampledConvBlock& block);

@@ -1,4 +1,10 @@
+#include <optional>
+#include <set>
+
+#include "kernels/misfit.h"
+#include "kernels/require.h"
 #include "runtime/fusion.h"
+#include "runtime/fusion_misses.h"
 #include "runtime/graph_rewrite.h"
 #include "runtime/op.h"
 #include "runtime/ops/bias.h"
@@ -10,9 +16,53 @@
 namespace gradflip {
 namespace {
 
-bool fits_conv_block(const ops::Pool2dGeometry& pool) {
-  return pool.window_h == pool.stride_h && pool.window_w == pool.stride_w && pool.pad_h == 0 &&
-         pool.pad_w == 0 && pool.window_h * pool.window_w < kDeadWinner;
+std::string extents_text(std::int64_t h, std::int64_t w) { return message(h, "x", w); }
+
+Misfit pool_misfit(const ops::Pool2dGeometry& pool) {
+  const std::string window = extents_text(pool.window_h, pool.window_w);
+  if (pool.window_h != pool.stride_h || pool.window_w != pool.stride_w) {
+    const bool overlaps = pool.window_h > pool.stride_h || pool.window_w > pool.stride_w;
+    return message("the pool's windows ", overlaps ? "overlap" : "leave gaps", " (", window,
+                   ", stride ", extents_text(pool.stride_h, pool.stride_w), ")");
+  }
+  if (pool.pad_h != 0 || pool.pad_w != 0) {
+    return message("the pool is padded (", extents_text(pool.pad_h, pool.pad_w), ")");
+  }
+  if (pool.window_h * pool.window_w >= kDeadWinner) {
+    return message("the pool's windows are ", window, ", of at most ", kDeadWinner - 1,
+                   " positions");
+  }
+  return {};
+}
+
+// conv2d + bias + relu + max_pool2d, one behind the other.
+struct ConvChain {
+  const Node *conv = nullptr, *bias = nullptr, *relu = nullptr, *pool = nullptr;
+};
+
+std::optional<ConvChain> chain_above(const GraphRewrite& rewrite, const Node& pool) {
+  if (!is<ops::Pool2dGeometry>(*pool.op)) return {};
+  ConvChain chain{.pool = &pool};
+  chain.relu = rewrite.producer_with<ops::ReluAttributes>(pool.inputs[0]);
+  if (chain.relu == nullptr) return {};
+  chain.bias = rewrite.producer_with<ops::BiasAttributes>(chain.relu->inputs[0]);
+  if (chain.bias == nullptr) return {};
+  chain.conv = rewrite.producer_with<ops::Conv2dGeometry>(chain.bias->inputs[0]);
+  return chain.conv == nullptr ? std::nullopt : std::optional(chain);
+}
+
+Misfit chain_misfit(const GraphRewrite& rewrite, const ConvChain& chain) {
+  if (Misfit misfit = pool_misfit(*attributes_of<ops::Pool2dGeometry>(*chain.pool->op))) {
+    return misfit;
+  }
+  if (rewrite.readers(chain.pool->outputs[1]) != 0) return "somebody reads the pool's winners";
+  for (const Node* node : {chain.conv, chain.bias, chain.relu}) {
+    if (const int readers = rewrite.readers(node->outputs[0]); readers != 1) {
+      return message("what ", node->op->name(), " makes has ", readers,
+                     " readers, not the next node alone");
+    }
+  }
+  return {};
 }
 
 }  // namespace
@@ -22,30 +72,40 @@ Rewritten fuse_conv_blocks(const Graph& graph, std::span<const Value> keep) {
   std::int32_t index = -1;
   for (const Node& node : graph.nodes()) {
     ++index;
-    const auto* pool = attributes_of<ops::Pool2dGeometry>(*node.op);
-    if (pool == nullptr || !fits_conv_block(*pool) || rewrite.readers(node.outputs[1]) != 0)
-      continue;
-    const Node* relu = rewrite.only_producer_with<ops::ReluAttributes>(node.inputs[0]);
-    const Node* bias = relu == nullptr
-                           ? nullptr
-                           : rewrite.only_producer_with<ops::BiasAttributes>(relu->inputs[0]);
-    const Node* conv = bias == nullptr
-                           ? nullptr
-                           : rewrite.only_producer_with<ops::Conv2dGeometry>(bias->inputs[0]);
-    if (conv == nullptr) continue;
-    const ops::ConvBlockGeometry geometry{*attributes_of<ops::Conv2dGeometry>(*conv->op),
-                                          pool->window_h, pool->window_w};
+    const std::optional<ConvChain> chain = chain_above(rewrite, node);
+    if (!chain || chain_misfit(rewrite, *chain)) continue;
+    const auto& pool = *attributes_of<ops::Pool2dGeometry>(*node.op);
+    const ops::ConvBlockGeometry geometry{*attributes_of<ops::Conv2dGeometry>(*chain->conv->op),
+                                          pool.window_h, pool.window_w};
     rewrite.replace(
         index,
-        {rewrite.producer_index(node.inputs[0]), rewrite.producer_index(relu->inputs[0]),
-         rewrite.producer_index(bias->inputs[0])},
-        [x = conv->inputs[0], filter = conv->inputs[1], b = bias->inputs[1],
+        {rewrite.producer_index(node.inputs[0]), rewrite.producer_index(chain->relu->inputs[0]),
+         rewrite.producer_index(chain->bias->inputs[0])},
+        [x = chain->conv->inputs[0], filter = chain->conv->inputs[1], b = chain->bias->inputs[1],
          pooled = node.outputs[0], geometry](Successor& fused) {
           fused.becomes(pooled, ops::conv_block(fused.graph(), fused.now(x), fused.now(filter),
                                                 fused.now(b), geometry));
         });
   }
   return rewrite.apply();
+}
+
+std::vector<Unfused> unfused_conv_blocks(const ForwardPart& forward) {
+  const GraphRewrite rewrite(forward.graph, forward.keep);
+  std::vector<Unfused> left;
+  std::set<const Node*> named;
+  for (const Node& node : forward.graph.nodes()) {
+    const std::optional<ConvChain> chain = chain_above(rewrite, node);
+    if (!chain) continue;
+    named.insert(chain->conv);
+    left.push_back({layer_label(forward.graph, *chain->conv),
+                    chain_misfit(rewrite, *chain).value_or(kReadFromOutside)});
+  }
+  for (const Node& node : forward.graph.nodes()) {
+    if (!is<ops::Conv2dGeometry>(*node.op) || named.contains(&node)) continue;
+    left.push_back({layer_label(forward.graph, node), "no bias, ReLU and max pool follow it"});
+  }
+  return left;
 }
 
 }  // namespace gradflip

@@ -2,7 +2,10 @@
 #include <optional>
 #include <vector>
 
+#include "kernels/misfit.h"
+#include "kernels/require.h"
 #include "runtime/fusion.h"
+#include "runtime/fusion_misses.h"
 #include "runtime/gradient_flow.h"
 #include "runtime/graph_rewrite.h"
 #include "runtime/op.h"
@@ -13,6 +16,8 @@
 
 namespace gradflip {
 namespace {
+
+constexpr const char* kNoWeighedSum = "no term is a weighed sum of its rows' losses";
 
 // A term that can be a weighed_loss, in old values.
 struct LossMatch {
@@ -53,11 +58,12 @@ class LossMatcher {
   LossMatcher(const Graph& graph, const GraphRewrite& rewrite, Needs needs)
       : graph_(graph), rewrite_(rewrite), needs_(std::move(needs)) {}
 
-  std::optional<LossMatch> match(const Term& term) const {
-    const Node* sum = rewrite_.only_producer_with<ops::SumRowsAttributes>(term.loss);
+  // Fills `match` if the term fits.
+  Misfit match(const Term& term, LossMatch& match) const {
+    const Node* sum = rewrite_.producer_with<ops::SumRowsAttributes>(term.loss);
     const Node* loss = sum == nullptr ? nullptr : rewrite_.producer(sum->inputs[0]);
-    LossMatch match;
-    if (loss == nullptr || !read_loss(*loss, match)) return std::nullopt;
+    if (loss == nullptr || !read_loss(*loss, match)) return kNoWeighedSum;
+    if (rewrite_.readers(term.loss) != 1) return "the term's sum is read by others, too";
     const auto& attributes = *attributes_of<ops::SumRowsAttributes>(*sum->op);
     match.weights = ops::scaled(attributes.weights, term.weight);
     match.anchor = rewrite_.producer_index(term.loss);
@@ -66,10 +72,16 @@ class LossMatcher {
     // The term and those who show it, nobody else.
     if (rewrite_.readers(loss->outputs[0]) != 1 + static_cast<int>(match.plain_sums.size()) ||
         rewrite_.readers(loss->outputs[1]) != 0) {
-      return std::nullopt;
+      return "its rows' losses are read by more than the term and plain sums for show";
     }
-    if (is_read_before_anchor(match) || !bring_forward(term.times, match)) return std::nullopt;
-    return match;
+    if (is_read_before_anchor(match)) return "a plain sum of its rows' losses is read too early";
+    if (!bring_forward(term.times, match)) return "the term's weight is computed too late";
+    return {};
+  }
+
+  static bool is_row_loss(const Node& node) {
+    LossMatch match;
+    return read_loss(node, match);
   }
 
  private:
@@ -193,20 +205,18 @@ Rewritten fuse_losses(const Graph& graph, std::span<const Value> keep, std::vect
   terms = taken_apart(std::move(terms), rewrite, trained);
   const LossMatcher matcher(graph, rewrite, needs_of(graph, terms));
   for (Term& term : terms) {
-    std::optional<LossMatch> match = matcher.match(term);
-    if (!match) continue;
+    LossMatch match;
+    if (matcher.match(term, match)) continue;
     const bool is_trained = !term.times.none() && trained[term.times.index()] != 0;
-    rewrite.replace(
-        match->anchor, match->nodes, [match = *match, term, is_trained](Successor& fused) {
-          Value times = term.times.none() ? Value{} : fused.brought_forward(term.times);
-          if (is_trained)
-            times = ops::stop_gradient(fused.graph(), times);  // a term's are constants
-          const Value loss =
-              ops::weighed_loss(fused.graph(), fused.now(match.logits), fused.now(match.labels),
-                                times, match.loss, match.weights);
-          fused.becomes(term.loss, loss);  // which only the term reads
-          for (const Value plain : match.plain_sums) fused.becomes(plain, loss);
-        });
+    rewrite.replace(match.anchor, match.nodes, [match, term, is_trained](Successor& fused) {
+      Value times = term.times.none() ? Value{} : fused.brought_forward(term.times);
+      if (is_trained) times = ops::stop_gradient(fused.graph(), times);  // a term's are constants
+      const Value loss =
+          ops::weighed_loss(fused.graph(), fused.now(match.logits), fused.now(match.labels), times,
+                            match.loss, match.weights);
+      fused.becomes(term.loss, loss);  // which only the term reads
+      for (const Value plain : match.plain_sums) fused.becomes(plain, loss);
+    });
     term.weight = 1.0F;
     term.times = {};
   }
@@ -216,6 +226,30 @@ Rewritten fuse_losses(const Graph& graph, std::span<const Value> keep, std::vect
     term.times = rewritten(term.times);
   }
   return rewritten;
+}
+
+std::vector<Unfused> unfused_losses(const ForwardPart& forward) {
+  const Graph& graph = forward.graph;
+  // Without what weighs them, of which only gradients were made.
+  std::vector<Term> terms;
+  for (const Value loss : forward.losses) terms.push_back({.name = {}, .loss = loss});
+  const GraphRewrite rewrite(graph, forward.keep);
+  const LossMatcher matcher(graph, rewrite, needs_of(graph, terms));
+  std::vector<Unfused> left;
+  for (const Node& node : graph.nodes()) {
+    if (!LossMatcher::is_row_loss(node)) continue;
+    const auto term = std::find_if(terms.begin(), terms.end(), [&](const Term& one) {
+      const Node* sum = rewrite.producer_with<ops::SumRowsAttributes>(one.loss);
+      return sum != nullptr && sum->inputs[0] == node.outputs[0];
+    });
+    LossMatch match;
+    const Misfit misfit = term == terms.end() ? kNoWeighedSum : matcher.match(*term, match);
+    left.push_back({layer_label(graph, node),
+                    misfit.value_or(message(
+                        kReadFromOutside,
+                        ", or the term's weight is computed too late, or from the same losses"))});
+  }
+  return left;
 }
 
 }  // namespace gradflip

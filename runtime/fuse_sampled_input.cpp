@@ -1,7 +1,9 @@
 #include <algorithm>
 
+#include "kernels/require.h"
 #include "kernels/sampled_conv_block.h"
 #include "runtime/fusion.h"
+#include "runtime/fusion_misses.h"
 #include "runtime/graph_rewrite.h"
 #include "runtime/op.h"
 #include "runtime/ops/conv_block.h"
@@ -13,15 +15,25 @@
 namespace gradflip {
 namespace {
 
+constexpr std::string_view kSampledConvBlock = "sampled_conv_block";
+
+// Of a head that has so many schedules already, and is to take another one.
+Misfit schedules_misfit(std::size_t schedules) {
+  if (schedules < kMaxSchedules) return {};
+  return message("the head of a step takes ", kMaxSchedules, " schedules");
+}
+
 // The head of a step around one gather_normalize, in old values.
 class Head {
  public:
   Head(const Graph& graph, const GraphRewrite& rewrite, std::int32_t gather)
       : graph_(graph), rewrite_(rewrite) {
-    matches_ = find_conv_block(gather) && find_samples(gather) && find_schedules();
+    misfit_ = find_conv_block(gather);
+    if (!misfit_) misfit_ = find_samples(gather);
+    if (!misfit_) misfit_ = find_schedules();
   }
 
-  bool matches() const { return matches_; }
+  const Misfit& misfit() const { return misfit_; }
   // All of them; the first comes before everyone who reads what they make.
   const std::vector<std::int32_t>& nodes() const { return nodes_; }
 
@@ -53,9 +65,11 @@ class Head {
   }
 
   // The only reader of the pictures.
-  bool find_conv_block(std::int32_t gather) {
+  Misfit find_conv_block(std::int32_t gather) {
     const Value pictures = node(gather).outputs[0];
-    if (rewrite_.readers(pictures) != 1) return false;
+    if (const int readers = rewrite_.readers(pictures); readers != 1) {
+      return message("the pictures have ", readers, " readers, not one convolution block alone");
+    }
     std::int32_t index = -1;
     for (const Node& reader : graph_.nodes()) {
       ++index;
@@ -69,33 +83,36 @@ class Head {
       const auto is_parameter = [&](Value value) {
         return graph_.info(value).kind == ValueKind::kParameter;
       };
-      return rewrite_.readers(reader.outputs[1]) == 0 && is_parameter(filter_) &&
-             is_parameter(bias_) &&
-             samples_conv_block(ops::conv_block_shape(geometry_, 0, graph_.type(pictures).shape,
-                                                      graph_.type(filter_).shape));
+      if (rewrite_.readers(reader.outputs[1]) != 0) return "somebody reads the pool's winners";
+      if (!is_parameter(filter_) || !is_parameter(bias_)) {
+        return "the first convolution's filter or bias is computed, no parameter";
+      }
+      return sampled_misfit(ops::conv_block_shape(geometry_, 0, graph_.type(pictures).shape,
+                                                  graph_.type(filter_).shape));
     }
-    return false;
+    return "the pictures go into no convolution block";
   }
 
   bool is_external(Value value) const { return graph_.info(value).kind == ValueKind::kExternal; }
 
-  bool find_samples(std::int32_t gather) {
+  Misfit find_samples(std::int32_t gather) {
     const Node& node = this->node(gather);
     mean_ = node.inputs[0];
     scale_ = node.inputs[1];
-    if (!is_external(mean_) || !is_external(scale_)) return false;
+    if (!is_external(mean_) || !is_external(scale_)) return "the mean or scale is computed";
     for (std::size_t i = 2; i + 1 < node.inputs.size(); i += 2) {
-      if (!is_external(node.inputs[i]) || !add_segment(node.inputs[i], node.inputs[i + 1])) {
-        return false;
-      }
+      if (!is_external(node.inputs[i])) return "a data set is computed";
+      if (Misfit misfit = add_segment(node.inputs[i], node.inputs[i + 1])) return misfit;
     }
-    return images_.size() <= kMaxSampledSegments;
+    if (images_.size() <= kMaxSampledSegments) return {};
+    return message(images_.size(), " segments, of at most ", kMaxSampledSegments);
   }
 
-  bool add_segment(Value images, Value indices) {
+  Misfit add_segment(Value images, Value indices) {
     const Node* sample = rewrite_.producer(indices);
     const auto* rows = sample == nullptr ? nullptr : attributes_of<ops::SampledRows>(*sample->op);
-    if (rows == nullptr || (!step_.none() && !(sample->inputs[0] == step_))) return false;
+    if (rows == nullptr) return "a segment's indices are not sampled (sample_indices)";
+    if (!step_.none() && !(sample->inputs[0] == step_)) return "segments follow two step counters";
     step_ = sample->inputs[0];
     nodes_.push_back(rewrite_.producer_index(indices));
     images_.push_back({*rows, images, {}});
@@ -105,32 +122,35 @@ class Head {
     for (const Node& reader : graph_.nodes()) {
       ++index;
       if (!is<ops::GatherLabelsAttributes>(*reader.op) || !(reader.inputs[1] == indices)) continue;
-      if (!images_.back().labels.none() || !is_external(reader.inputs[0])) return false;
+      if (!images_.back().labels.none()) return "a segment's labels are gathered twice";
+      if (!is_external(reader.inputs[0])) return "a segment's labels are computed";
       images_.back().labels = reader.inputs[0];
       row_labels_.back() = reader.outputs[0];
       nodes_.push_back(index);
       ++readers;
     }
-    return rewrite_.readers(indices) == readers;
+    if (rewrite_.readers(indices) == readers) return {};
+    return "a segment's indices are read for more than its pictures and labels";
   }
 
-  bool find_schedules() {
+  Misfit find_schedules() {
     std::int32_t index = -1;
     for (const Node& node : graph_.nodes()) {
       ++index;
       const auto* schedule = attributes_of<Schedule>(*node.op);
       if (schedule == nullptr || !(node.inputs[0] == step_)) continue;
-      if (schedules_.size() == kMaxSchedules) break;  // the others stay alone
+      if (schedules_misfit(schedules_.size())) break;  // the others stay alone
       schedules_.push_back(*schedule);
       scheduled_.push_back(node.outputs[0]);
       nodes_.push_back(index);
     }
-    return is_external(step_);
+    if (is_external(step_)) return {};
+    return "the step counter is computed";
   }
 
   const Graph& graph_;
   const GraphRewrite& rewrite_;
-  bool matches_ = false;
+  Misfit misfit_;
   std::vector<std::int32_t> nodes_;
   ops::ConvBlockGeometry geometry_;
   Value step_, mean_, scale_, filter_, bias_, pooled_;
@@ -148,7 +168,7 @@ Rewritten fuse_sampled_input(const Graph& graph, std::span<const Value> keep,
   for (std::size_t index = 0; index < graph.nodes().size(); ++index) {
     if (!is<ops::GatherNormalizeAttributes>(*graph.nodes()[index].op)) continue;
     const Head head(graph, rewrite, static_cast<std::int32_t>(index));
-    if (!head.matches()) continue;
+    if (head.misfit()) continue;
     // Everything that it reads is an input of the graph, so it can stand where the first stood.
     rewrite.replace(*std::min_element(head.nodes().begin(), head.nodes().end()), head.nodes(),
                     [head, pictures](Successor& fused) {
@@ -157,6 +177,40 @@ Rewritten fuse_sampled_input(const Graph& graph, std::span<const Value> keep,
     break;  // one step has one head
   }
   return rewrite.apply();
+}
+
+std::vector<Unfused> unfused_sampled_input(const ForwardPart& forward) {
+  const Graph& graph = forward.graph;
+  const GraphRewrite rewrite(graph, forward.keep);
+  const bool has_head = graph.count(kSampledConvBlock) > 0;
+  std::vector<Unfused> left;
+  for (std::size_t index = 0; index < graph.nodes().size(); ++index) {
+    const Node& node = graph.nodes()[index];
+    if (!is<ops::GatherNormalizeAttributes>(*node.op)) continue;
+    const Head head(graph, rewrite, static_cast<std::int32_t>(index));
+    const char* otherwise =
+        has_head ? "a step has one head, and this is another" : kReadFromOutside;
+    left.push_back({layer_label(graph, node), head.misfit().value_or(otherwise)});
+  }
+  return left;
+}
+
+std::vector<Unfused> unfused_schedules(const Graph& compiled) {
+  std::vector<Unfused> left;
+  for (const Node& head : compiled.nodes()) {
+    if (head.op->name() != kSampledConvBlock) continue;
+    const auto schedules =
+        std::count_if(head.outputs.begin(), head.outputs.end(), [&](Value value) {
+          return compiled.type(value) == ValueType{Dtype::kF32, {}, {}};
+        });
+    for (const Node& node : compiled.nodes()) {
+      if (!is<Schedule>(*node.op) || !(node.inputs[0] == head.inputs[0])) continue;
+      left.push_back({layer_label(compiled, node),
+                      schedules_misfit(static_cast<std::size_t>(schedules))
+                          .value_or("it was appended after the head had been fused")});
+    }
+  }
+  return left;
 }
 
 }  // namespace gradflip

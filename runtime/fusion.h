@@ -1,5 +1,6 @@
 // Rewrites of a graph into an equal one that costs less. Each is small and stands alone; the
-// unfused graph stays the reference in their tests.
+// unfused graph stays the reference in their tests. What they leave as it is, and why, unfused.h
+// tells.
 #pragma once
 
 #include <span>

@@ -16,15 +16,26 @@
 namespace gradflip {
 namespace {
 
-bool head_fits(const HeadShape& head) {
-  if (head.num_layers < 1 || head.num_layers > kMaxHeadLayers) return false;
+Misfit head_misfit(const HeadShape& head) {
+  if (head.num_layers < 1 || head.num_layers > kMaxHeadLayers) {
+    return message(head.num_layers, " layers; a head has 1 to ", kMaxHeadLayers);
+  }
   for (int layer = 0; layer < head.num_layers; ++layer) {
     const bool is_last = layer + 1 == head.num_layers;
-    const std::int64_t width = head.widths[layer];
-    if (width < 1 || width > (is_last ? kMaxHeadLogits : kMaxHeadWidth)) return false;
+    const std::int64_t width = head.widths[layer], most = is_last ? kMaxHeadLogits : kMaxHeadWidth;
+    if (width < 1 || width > most) {
+      return message(width, is_last ? " logits" : " hidden units", "; a head's layer has 1 to ",
+                     most);
+    }
   }
-  if (head.loss == HeadLoss::kBceWithLogits) return head.num_logits() == 1;
-  return head.label_smoothing >= 0.0F && head.label_smoothing <= 1.0F;
+  if (head.loss == HeadLoss::kBceWithLogits && head.num_logits() != 1) {
+    return message(head.num_logits(), " logits; a head with a binary loss has one");
+  }
+  if (head.loss == HeadLoss::kSoftmaxCrossEntropy &&
+      !(head.label_smoothing >= 0.0F && head.label_smoothing <= 1.0F)) {
+    return message("label smoothing of ", head.label_smoothing, ", must be in [0, 1]");
+  }
+  return {};
 }
 
 // One linear layer, on top of its bias; the product alone first.
@@ -109,19 +120,20 @@ void forward_head(Cpu ctx, const HeadsShape& shape, int index, const float* feat
 
 }  // namespace
 
-bool heads_fit(const HeadsShape& shape) {
-  return shape.features > 0 && shape.num_heads >= 1 && shape.num_heads <= kMaxHeads &&
-         std::all_of(shape.heads, shape.heads + shape.num_heads, head_fits);
+Misfit heads_misfit(const HeadsShape& shape) {
+  if (shape.features < 1) return message(shape.features, " features");
+  if (shape.num_heads < 1 || shape.num_heads > kMaxHeads) {
+    return message(shape.num_heads, " heads; one launch takes 1 to ", kMaxHeads);
+  }
+  for (int head = 0; head < shape.num_heads; ++head) {
+    if (Misfit misfit = head_misfit(shape.heads[head])) return misfit;
+  }
+  return {};
 }
 
 void require_valid(const HeadsShape& shape) {
-  GRADFLIP_REQUIRE(shape.num_heads >= 1 && shape.num_heads <= kMaxHeads,
-                   message("heads: ", shape.num_heads, " heads, must be 1 to ", kMaxHeads));
-  GRADFLIP_REQUIRE(
-      heads_fit(shape),
-      message("heads: a size is out of range: 1 to ", kMaxHeadLayers, " layers of 1 to ",
-              kMaxHeadWidth, " hidden units, 1 to ", kMaxHeadLogits,
-              " logits (of a binary loss, one), label_smoothing in [0, 1]"));
+  const Misfit misfit = heads_misfit(shape);
+  GRADFLIP_REQUIRE(!misfit, message("heads: ", *misfit));
   for (int head = 0; head < shape.num_heads; ++head) {
     const HeadShape& sizes = shape.heads[head];
     GRADFLIP_REQUIRE(

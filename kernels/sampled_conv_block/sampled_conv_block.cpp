@@ -36,16 +36,23 @@ struct Scratch {
 
 }  // namespace
 
-bool samples_conv_block(const ConvBlockShape& shape) {
-  return shape.conv.dilation_w == 1 && shape.conv.S * shape.conv.C <= kLongestRun;
+Misfit sampled_misfit(const ConvBlockShape& shape) {
+  const Conv2dShape& conv = shape.conv;
+  if (conv.dilation_w != 1) {
+    return message("the filter's columns are ", conv.dilation_w, " apart, must be neighbours");
+  }
+  if (conv.S * conv.C > kLongestRun) {
+    return message("a row of the filter has ", conv.S * conv.C, " numbers (", conv.S, " x ", conv.C,
+                   " channels), of at most ", kLongestRun);
+  }
+  return {};
 }
 
 void require_valid(const SampledConvBlock& block) {
   require_valid(block.shape);
   const Conv2dShape& conv = block.shape.conv;
-  GRADFLIP_REQUIRE(samples_conv_block(block.shape),
-                   message("sampled_conv_block: a filter row of ", conv.S, " x ", conv.C,
-                           " with dilation ", conv.dilation_w));
+  const Misfit misfit = sampled_misfit(block.shape);
+  GRADFLIP_REQUIRE(!misfit, message("sampled_conv_block: ", *misfit));
   GRADFLIP_REQUIRE(
       block.segments.size() <= kMaxSampledSegments && block.schedules.size() <= kMaxSchedules,
       message("sampled_conv_block: ", block.segments.size(), " segments (<= ", kMaxSampledSegments,

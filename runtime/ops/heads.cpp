@@ -32,6 +32,8 @@ class Heads final : public Op {
  public:
   explicit Heads(SharedEntry entry) : entry_(std::move(entry)) {}
 
+  const HeadsEntry& entry() const { return *entry_; }
+
   std::string_view name() const override { return "heads"; }
   Gradient gradient_kind() const override { return Gradient::kRule; }
   std::size_t num_losses() const override { return entry_->heads.size(); }
@@ -188,8 +190,22 @@ class Heads final : public Op {
 
 }  // namespace
 
-bool heads_fit(const Graph& graph, Value features, std::span<const Head> heads) {
-  return gradflip::heads_fit(sizes_of(graph, features, heads, Math::kF32));
+Misfit heads_misfit(const Graph& graph, Value features, std::span<const Head> heads) {
+  return gradflip::heads_misfit(sizes_of(graph, features, heads, Math::kF32));
+}
+
+std::optional<HeadsNode> heads_node(const Node& node) {
+  const auto* heads = dynamic_cast<const Heads*>(node.op.get());
+  if (heads == nullptr) return std::nullopt;
+  const HeadsEntry& entry = heads->entry();
+  HeadsNode found{.features = node.inputs[0],
+                  .num_heads = entry.heads.size(),
+                  .layers = static_cast<std::size_t>(entry.shape.heads[0].num_layers),
+                  .math = entry.shape.math};
+  for (const HeadEntry& head : entry.heads) {
+    found.sees_views = found.sees_views || head.reversal != 0 || !(head.rows == entry.rows);
+  }
+  return found;
 }
 
 std::vector<HeadValues> heads(Graph& graph, Value features, std::span<const Head> heads,

@@ -6,10 +6,12 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <vector>
 
 #include "kernels/heads.h"
+#include "kernels/misfit.h"
 #include "runtime/graph.h"
 #include "runtime/ops/row_weights.h"
 
@@ -38,8 +40,18 @@ struct HeadValues {
   Value correct;  // f32 scalar
 };
 
-// Whether the kernels take such heads.
-bool heads_fit(const Graph& graph, Value features, std::span<const Head> heads);
+// What the kernels do not take in such heads, if anything.
+Misfit heads_misfit(const Graph& graph, Value features, std::span<const Head> heads);
+
+// Of a heads node, in the values of its graph.
+struct HeadsNode {
+  Value features;
+  std::size_t num_heads = 0;
+  std::size_t layers = 0;   // of the first head
+  bool sees_views = false;  // a head has other rows than the features, or reverses its gradient
+  Math math = Math::kF32;
+};
+std::optional<HeadsNode> heads_node(const Node& node);
 
 // features: f32 rows x (any shape). One HeadValues for each head. The gradient rule appends one
 // operation for the features and one for all parameters.

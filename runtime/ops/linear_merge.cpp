@@ -11,15 +11,16 @@ namespace {
 constexpr std::size_t kMaxTerms = kMaxGemmTerms;
 
 // Inputs: dy and weight of each term, then the reversals of those that have one.
-class LinearMerge final : public Op {
+class LinearMerge final : public OpWith<LinearMergeAttributes> {
  public:
   struct Term {
     Rows rows;
     std::size_t reversal_input = 0;  // 0: none
   };
 
-  LinearMerge(std::vector<Term> terms, Rows rows, const Shape& shape, Math math)
-      : terms_(std::move(terms)), rows_(rows), shape_(shape), math_(math) {}
+  LinearMerge(const LinearMergeAttributes& attributes, std::vector<Term> terms, Rows rows,
+              const Shape& shape)
+      : OpWith(attributes), terms_(std::move(terms)), rows_(rows), shape_(shape) {}
 
   std::string_view name() const override { return "linear_merge"; }
 
@@ -62,7 +63,7 @@ class LinearMerge final : public Op {
     }
     dispatch(launch, [&](auto ctx) {
       gemm_terms(ctx, launch.outputs[0].rows, shape_.size(), std::span(terms.data(), terms_.size()),
-                 math_, launch.out<float>(0));
+                 attributes().math, launch.out<float>(0));
     });
   }
 
@@ -81,7 +82,6 @@ class LinearMerge final : public Op {
   std::vector<Term> terms_;
   Rows rows_;
   Shape shape_;
-  Math math_;
 };
 
 }  // namespace
@@ -89,19 +89,20 @@ class LinearMerge final : public Op {
 Value linear_merge(Graph& graph, std::span<const LinearGradientTerm> terms, Rows rows,
                    const Shape& shape, Math math) {
   std::vector<Value> inputs;
-  std::vector<LinearMerge::Term> attributes;
+  std::vector<LinearMerge::Term> placed;
   for (const LinearGradientTerm& term : terms) {
     inputs.push_back(term.dy);
     inputs.push_back(term.weight);
-    attributes.push_back({graph.type(term.dy).rows, 0});
+    placed.push_back({graph.type(term.dy).rows, 0});
   }
   for (std::size_t i = 0; i < terms.size(); ++i) {
     if (terms[i].reversal.none()) continue;
-    attributes[i].reversal_input = inputs.size();
+    placed[i].reversal_input = inputs.size();
     inputs.push_back(terms[i].reversal);
   }
+  const LinearMergeAttributes attributes{terms.size(), math, inputs.size() > 2 * terms.size()};
   return graph.append_one(
-      std::make_shared<const LinearMerge>(std::move(attributes), rows, shape, math),
+      std::make_shared<const LinearMerge>(attributes, std::move(placed), rows, shape),
       std::move(inputs));
 }
 

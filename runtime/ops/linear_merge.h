@@ -3,10 +3,12 @@
 // Made by fusion.
 #pragma once
 
+#include <cstddef>
 #include <span>
 
 #include "kernels/math_mode.h"
 #include "runtime/graph.h"
+#include "runtime/op.h"
 
 namespace gradflip::ops {
 
@@ -14,6 +16,12 @@ struct LinearGradientTerm {
   Value dy;        // rows x (out_features), segments among those of the result
   Value weight;    // (out_features, in_features)
   Value reversal;  // none(): scale 1; an f32 scalar lambda: scale -lambda
+};
+
+struct LinearMergeAttributes {
+  std::size_t terms = 0;
+  Math math = Math::kF32;
+  bool reverses = false;  // a term
 };
 
 // -> f32 `rows` x shape, shape of in_features elements. Rows that no term covers become zero.

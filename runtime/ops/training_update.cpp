@@ -21,6 +21,10 @@ class TrainingUpdateOp final : public Op {
         first_recorded_(ring_ + (has_ring ? 1 : 0)),
         recorded_(recorded) {}
 
+  std::span<const Value> losses(const Node& node) const {
+    return std::span(node.inputs).subspan(kFirstLoss, losses_);
+  }
+
   std::string_view name() const override { return "training_update"; }
   bool updates_state() const override { return true; }
 
@@ -91,6 +95,11 @@ void training_update(Graph& graph, const TrainingUpdateInputs& inputs, const Sgd
   graph.append(std::make_shared<const TrainingUpdateOp>(
                    options, inputs.losses.size(), !inputs.ring.none(), inputs.recorded.size()),
                std::move(values));
+}
+
+std::span<const Value> guarded_losses(const Node& node) {
+  const auto* op = dynamic_cast<const TrainingUpdateOp*>(node.op.get());
+  return op == nullptr ? std::span<const Value>() : op->losses(node);
 }
 
 }  // namespace gradflip::ops

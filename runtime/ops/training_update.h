@@ -25,4 +25,7 @@ struct TrainingUpdateInputs {
 // options: without Nesterov's momentum.
 void training_update(Graph& graph, const TrainingUpdateInputs& inputs, const SgdOptions& options);
 
+// The losses that a training_update guards; empty for other nodes.
+std::span<const Value> guarded_losses(const Node& node);
+
 }  // namespace gradflip::ops

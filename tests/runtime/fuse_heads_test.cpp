@@ -356,7 +356,6 @@ TYPED_TEST(FusedHeadsTest, AStepIsThreeLaunches) {
   for (const float gradient : runner.read(gradients[1])) EXPECT_TRUE(std::isfinite(gradient));
 }
 
-// Where the batch is cut, the fused operation says that it cannot.
 // Somebody reads the second of two views, which is one of the first.
 TEST(FuseHeadsTest, LeavesViewsOfWhichSomebodyReadsOne) {
   Dann d;
@@ -402,6 +401,7 @@ TEST(FuseHeadsTest, LeavesACountThatWeighsItsLoss) {
   EXPECT_EQ(fused.graph.count("heads"), 0);
 }
 
+// Where the batch is cut, the fused operation says that it cannot.
 TEST(FuseHeadsTest, RefuseACutBatch) {
   Dann dann = fused(build_dann());
   GraphRunner runner(dann.graph, {40, 40}, 1, dann.parameters, Cpu{});

@@ -20,6 +20,7 @@
 #include "runtime/ops/relu.h"
 #include "runtime/program.h"
 #include "runtime/sequence.h"
+#include "runtime/unfused.h"
 #include "tests/support/backends.h"
 #include "tests/support/losses.h"
 #include "tests/support/memory_simulation.h"
@@ -196,7 +197,8 @@ TYPED_TEST(FusionPropertyTest, RandomDraftsComputeTheSame) {
   }
 }
 
-// No draft is refused, each fusion finds enough to do, and there are enough drafts of each kind.
+// No draft is refused, each fusion finds enough to do and can tell what it leaves, and there are
+// enough drafts of each kind.
 TEST(FusionPropertyTest, RandomDraftsAreFused) {
   std::map<std::string, std::int64_t> drafts;
   for (std::uint32_t seed = 1; seed <= kDrafts; ++seed) {
@@ -211,6 +213,9 @@ TEST(FusionPropertyTest, RandomDraftsAreFused) {
       for (const char* op : {"conv_block", "weighed_loss", "heads", "linear_merge",
                              "sampled_conv_block", "training_update"}) {
         drafts[op] += graph.count(op) > 0 ? 1 : 0;
+      }
+      for (const Unfused& left : unfused(graph, whole)) {
+        EXPECT_FALSE(left.what.empty() || left.why.empty()) << left.what << ": " << left.why;
       }
     }
     drafts["reads"] += draft.reads.empty() ? 0 : 1;

@@ -61,6 +61,12 @@ exits 0 $small --mode dann --profile --json
 [ "$(field 'round(sum(row["gflops"] * row["us"] for row in d["profiles"]["dann"]["rows"]) / 16e3, 2)')" = 11.55 ] ||
   fail "the FLOP of a profile, per image, in millions: $(field 'sum(row["gflops"] * row["us"] for row in d["profiles"]["dann"]["rows"]) / 16e3')"
 
+# The paper's step keeps within every limit of the nine launches (docs/architecture.md).
+exits 0 --cost h200
+grep -q '^not fused: nothing$' "$folder/output" || fail "not fused: $(cat "$folder/output")"
+exits 0 --cost h200 --json
+[ "$(field 'd["launches"], d["not_fused"]')" = '9 []' ] || fail "--cost --json: $(cat "$folder/output")"
+
 exits 2 --mode nothing
 exits 2 --batch 1
 exits 2 --precision f16
