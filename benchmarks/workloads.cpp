@@ -7,16 +7,19 @@
 #include <optional>
 #include <random>
 
-#include "models/dann.h"
 #include "models/data/device_data.h"
 #include "models/data/input_values.h"
+#include "models/evaluation.h"
+#include "models/methods/dann.h"
 #include "models/methods/dann_options.h"
+#include "models/methods/source_only.h"
+#include "models/networks/paper_mnist.h"
 #include "models/presets.h"
+#include "models/stage_run.h"
 #include "models/trainer.h"
-#include "models/training_graph.h"
-#include "runtime/executor.h"
+#include "runtime/program.h"
 #include "runtime/sequence.h"
-#include "runtime/sharding.h"
+#include "runtime/state.h"
 
 namespace gradflip::bench {
 namespace {
@@ -67,9 +70,9 @@ class TrainingWorkload : public Workload {
     training.steps = kTotalSteps;
     training.precision = options.precision;
     // The ramp starts at zero, where a reversed gradient would be nothing but zeros.
-    auto& dann = recipe.of<DannOptions>();
-    dann.lambda_schedule = LambdaSchedule::kConstant;
-    dann.lambda = 0.1;
+    auto& adversary = recipe.of<DannOptions>();
+    adversary.lambda_schedule = LambdaSchedule::kConstant;
+    adversary.lambda = 0.1;
     training.learning_rate_schedule = LearningRateSchedule::kConstant;
     if (options.still) training.learning_rate = kStillLearningRate;
     const std::int64_t count = std::max(kPictures, options.batch);
@@ -80,16 +83,18 @@ class TrainingWorkload : public Workload {
       target_data_.emplace(device.context, target_, "target");
     }
     trainer_ = std::make_unique<Trainer>(
-        recipe,
-        TrainingData{&*source_data_, adversarial ? &*target_data_ : nullptr, network_input()},
-        kSeed, device, options.threads);
+        adversarial ? dann() : source_only(), paper_mnist(network_input()), recipe,
+        TrainingData{&*source_data_, adversarial ? &*target_data_ : nullptr}, kSeed, device,
+        options.threads);
   }
 
-  std::int64_t images_per_step() const override { return trainer_->images_per_step(); }
+  std::int64_t images_per_step() const override { return rows_[0] + rows_[1]; }
   void run(std::int64_t steps) override { trainer_->run(steps); }
-  const Graph& graph() const override { return trainer_->graph(); }
+  const Graph& graph() const override { return trainer_->program().graph(); }
   std::vector<std::int64_t> rows() const override { return rows_; }
-  void observe(LaunchObserver* observer) override { trainer_->observe(observer); }
+  void observe(LaunchObserver* observer) override {
+    trainer_->program().executor().observe(observer);
+  }
 
  private:
   LabelledImages source_;
@@ -100,54 +105,67 @@ class TrainingWorkload : public Workload {
   std::unique_ptr<Trainer> trainer_;
 };
 
-// The evaluation graph without a trainer around it: pictures in, correct predictions out.
+// The parts of the network that an evaluation needs, declared by a method that has no others.
+Parameters declared_parameters(const Network& network, const DatasetShape& pictures) {
+  Parameters parameters;
+  const Recipe recipe = preset("paper");
+  const std::vector<Stage> stages = source_only().stages(recipe);
+  (void)write_stage(stages.front(), {.network = network,
+                                     .recipe = recipe,
+                                     .parameters = parameters,
+                                     .source = pictures,
+                                     .num_classes = kNumClasses,
+                                     .target = {}});
+  return parameters;
+}
+
+// An evaluation without a trainer around it: pictures in, correct predictions out.
 class InferenceWorkload : public Workload {
  public:
   InferenceWorkload(const WorkloadOptions& options, const Device& device)
-      : device_(device), workers_(options.threads), batch_{options.batch} {
-    const std::int64_t count = std::max(kPictures / options.batch, std::int64_t{1}) * options.batch;
-    images_ = pictures(count, kSeed);
-    data_.emplace(device_.context, images_, "pictures");
-    const NetworkInput input = network_input();
-    // Declares the parameters in their own order.
-    (void)build_training_graph(preset("paper"), input, data_->shape(), kNumClasses, {}, kSeed, 1,
-                               parameters_);
-    evaluation_ =
-        build_evaluation_graph(input, data_->shape(), kNumClasses, options.batch, options.precision,
-                               parameters_, batch_cut(device_.context).whole());
-    memory_ = std::make_unique<TrainingMemory>(device_.context, parameters_, kSeed);
-    input_memory_ = std::make_unique<InputMemory>(device_.context, input);
-    executor_ = std::make_unique<Executor>(evaluation_.graph, parameters_, memory_->blocks(),
-                                           device_.context, workers_, batch_);
-    sequence_.append(*executor_, {batch_.begin(), batch_.end()});
-    executor_->bind(evaluation_.samples, data_->samples());
-    executor_->bind(evaluation_.labels, data_->labels());
-    input_memory_->bind(*executor_, evaluation_.input);
-    step_ = Buffer(device_.context, sizeof(std::int64_t));  // zero
-    executor_->bind(evaluation_.step, step_.data());
+      : device_(device),
+        workers_(options.threads),
+        batch_(options.batch),
+        network_(paper_mnist(network_input())),
+        images_(pictures(std::max(kPictures / batch_, std::int64_t{1}) * batch_, kSeed)),
+        data_(device_.context, images_, "pictures"),
+        parameters_(declared_parameters(network_, data_.shape())),
+        evaluation_(write_evaluation(network_, parameters_, data_.shape(), kNumClasses, batch_,
+                                     options.precision)),
+        state_(device_.context, parameters_, kSeed, {}),
+        input_memory_(device_.context, network_.input),
+        batches_(device_.context, sizeof(std::int64_t)),
+        program_(evaluation_.draft, parameters_, state_, device_.context, workers_,
+                 std::array{batch_}) {
+    program_.bind(evaluation_.samples, data_.samples());
+    program_.bind(evaluation_.labels, data_.labels());
+    program_.bind(evaluation_.batches, batches_.data());
+    input_memory_.bind(program_, evaluation_.input);
+    sequence_.append(program_.executor(), {batch_});
   }
 
-  std::int64_t images_per_step() const override { return batch_[0]; }
+  std::int64_t images_per_step() const override { return batch_; }
   void run(std::int64_t steps) override {
     sequence_.run(steps);
-    (void)executor_->read_scalar(evaluation_.correct);
+    (void)program_.read_scalar(evaluation_.correct);
   }
-  const Graph& graph() const override { return evaluation_.graph; }
-  std::vector<std::int64_t> rows() const override { return {batch_[0]}; }
-  void observe(LaunchObserver* observer) override { executor_->observe(observer); }
+  const Graph& graph() const override { return program_.graph(); }
+  std::vector<std::int64_t> rows() const override { return {batch_}; }
+  void observe(LaunchObserver* observer) override { program_.executor().observe(observer); }
 
  private:
   Device device_;
   Workers workers_;
-  std::array<std::int64_t, 1> batch_;
-  Parameters parameters_;
-  EvaluationGraph evaluation_;
+  std::int64_t batch_;
+  Network network_;
   LabelledImages images_;
-  std::optional<LabelledDeviceData> data_;
-  std::unique_ptr<TrainingMemory> memory_;
-  std::unique_ptr<InputMemory> input_memory_;
-  Buffer step_;
-  std::unique_ptr<Executor> executor_;
+  LabelledDeviceData data_;
+  Parameters parameters_;
+  Evaluation evaluation_;
+  State state_;
+  InputMemory input_memory_;
+  Buffer batches_;
+  Program program_;
   Sequence sequence_{device_.context};
 };
 

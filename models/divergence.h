@@ -3,8 +3,9 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
-#include "models/recipe.h"
+#include "models/options.h"
 
 namespace gradflip {
 
@@ -12,11 +13,15 @@ struct Divergence {
   std::int64_t step = 0;
   std::string quantity;   // the first that was not finite: "label loss", "domain loss", "gradient"
   std::string parameter;  // whose gradient; empty for a loss
+  std::string update;     // of the method's updates, the one in which it was
 };
 
-// One line: what, on which step, and which options of this run can have led there: those that reach
-// the quantity, were at work by then, and are not zero already.
-std::string message_of(const Divergence& divergence, const Recipe& recipe,
-                       bool has_domain_classifier);
+// Of the options that every method has, those that can have led to it: a method that trains by
+// them asks here first.
+std::vector<std::string> optimizer_suspects(const Divergence& divergence,
+                                            const TrainingOptions& training);
+
+// One line: what, on which step, and which options to try smaller values of.
+std::string message_of(const Divergence& divergence, const std::vector<std::string>& suspects);
 
 }  // namespace gradflip

@@ -1,4 +1,4 @@
-// Measures a network on a labelled data set, again and again: the graph and its scratch stay.
+// Measures a network on a labelled data set, again and again: the program and its scratch stay.
 #pragma once
 
 #include <cstdint>
@@ -6,19 +6,20 @@
 #include "kernels/math_mode.h"
 #include "models/data/device_data.h"
 #include "models/data/input_values.h"
-#include "models/data/network_input.h"
-#include "models/training_graph.h"
-#include "runtime/executor.h"
+#include "models/evaluation.h"
+#include "models/network.h"
+#include "runtime/program.h"
+#include "runtime/state.h"
 
 namespace gradflip {
 
 // The network to measure. Everything referred to must outlive the evaluator.
 struct EvaluatedNetwork {
+  const Network& network;
   const Parameters& parameters;
-  const ParameterBlocks& blocks;
+  const State& state;
   const Context& context;
   Workers& workers;
-  const NetworkInput& input;
   const InputMemory& input_memory;
   std::int64_t num_classes = 0;
   Math precision = Math::kF32;
@@ -39,9 +40,9 @@ class Evaluator {
  private:
   Context context_;
   std::int64_t count_, batch_;
-  EvaluationGraph graph_;
-  Buffer step_;
-  Executor executor_;
+  Evaluation evaluation_;
+  Buffer batches_;
+  Program program_;
 };
 
 }  // namespace gradflip

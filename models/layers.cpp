@@ -44,7 +44,7 @@ Value NetworkBuilder::parameter(const std::string& name, const Shape& shape, con
     values_.resize(static_cast<std::size_t>(index) + 1);
   }
   Value& value = values_[static_cast<std::size_t>(index)];
-  if (value.none()) value = graph_.parameter(index, name, shape);
+  if (value.none()) value = graph_.parameter(index, name, shape, bank_);
   return value;
 }
 

@@ -16,8 +16,10 @@ namespace gradflip {
 // network can be applied to several inputs in one graph.
 class NetworkBuilder {
  public:
-  NetworkBuilder(Graph& graph, Parameters& parameters, Math math = Math::kF32)
-      : graph_(graph), declared_(parameters), declares_(&parameters), math_(math) {}
+  // bank: whose values of the parameters are read (ParameterBlocks::bank); only those of 0 have
+  // gradients.
+  NetworkBuilder(Graph& graph, Parameters& parameters, Math math = Math::kF32, int bank = 0)
+      : graph_(graph), declared_(parameters), declares_(&parameters), math_(math), bank_(bank) {}
   // For a graph over parameters that have their memory already: none can be added.
   NetworkBuilder(Graph& graph, const Parameters& parameters, Math math = Math::kF32)
       : graph_(graph), declared_(parameters), math_(math) {}
@@ -35,6 +37,7 @@ class NetworkBuilder {
   const Parameters& declared_;
   Parameters* declares_ = nullptr;  // the same; null where none can be added
   Math math_;
+  int bank_ = 0;
   std::vector<Value> values_;  // by parameter index; none() until this graph uses it
 };
 

@@ -39,8 +39,7 @@ MethodOptions method_options() {
   return {Options{}, fields_of, require};
 }
 
-// Of each method of models/methods that has options, in the order that --help shows: here a method
-// adds its line. A list, whose elements stay where they are.
+// Of all methods of method_list.h, in their order. A list, whose elements stay where they are.
 std::list<MethodOptions> options_of_methods();
 
 }  // namespace gradflip

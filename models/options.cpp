@@ -87,6 +87,11 @@ Schedule learning_rate_schedule(const TrainingOptions& options, std::int64_t tot
   return schedule;
 }
 
+Optimizer sgd(const TrainingOptions& options) {
+  return {.rule = SgdOptions{static_cast<float>(options.momentum),
+                             static_cast<float>(options.weight_decay)}};
+}
+
 std::string name_of(Math value) { return name_in(precisions(), value); }
 
 Math math_from_name(const std::string& name) {

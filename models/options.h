@@ -10,6 +10,7 @@
 #include "kernels/math_mode.h"
 #include "kernels/schedule.h"
 #include "models/option_field.h"
+#include "runtime/draft.h"
 
 namespace gradflip {
 
@@ -51,6 +52,9 @@ void require_together(const TrainingOptions& options, std::int64_t total_steps);
 
 // What the options describe, over a run of total_steps.
 Schedule learning_rate_schedule(const TrainingOptions& options, std::int64_t total_steps);
+
+// SGD with the momentum and the weight decay of the options.
+Optimizer sgd(const TrainingOptions& options);
 
 // As the command line writes a precision: "f32", "tf32", "bf16", "tf32x3". math_from_name throws
 // std::invalid_argument that lists them.

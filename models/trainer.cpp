@@ -3,19 +3,16 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
-#include <cmath>
+#include <optional>
 #include <span>
+#include <tuple>
 
 #include "kernels/require.h"
 #include "models/data/input_values.h"
 #include "models/divergence.h"
-#include "models/training_graph.h"
+#include "models/stage_run.h"
 #include "runtime/errors.h"
-#include "runtime/executor.h"
 #include "runtime/safetensors.h"
-#include "runtime/sequence.h"
-#include "runtime/sharding.h"
 
 namespace gradflip {
 namespace {
@@ -35,169 +32,180 @@ void require_fits(const NetworkInput& input, const DeviceData& data, const Conte
   }
 }
 
+const LabelledDeviceData& checked_source(const Method& method, const Network& network,
+                                         const Recipe& recipe, const TrainingData& data,
+                                         const Context& context) {
+  require_valid(recipe);
+  require_valid(network.input);
+  GRADFLIP_REQUIRE(data.source != nullptr, "trainer: no source");
+  require_fits(network.input, *data.source, context, recipe.training.source_batch);
+  if (method.reads_target) {
+    GRADFLIP_REQUIRE(data.target != nullptr,
+                     message("trainer: ", method.name, " learns from a target, and there is none"));
+    require_fits(network.input, *data.target, context, recipe.training.target_batch);
+  }
+  return *data.source;
+}
+
+std::vector<UpdatedGroup> groups_of(std::span<const std::vector<WrittenUpdate>> stages) {
+  std::vector<UpdatedGroup> groups;
+  for (const std::vector<WrittenUpdate>& stage : stages) {
+    for (const WrittenUpdate& update : stage) {
+      if (update.draft.objective) groups.push_back(updated_group(update.draft));
+    }
+  }
+  return groups;
+}
+
 }  // namespace
 
 struct Trainer::State {
-  // What a column of the records is reported as: a sum over rows as its mean per image.
-  struct ReportedRecord {
-    ReportColumn column;
-    StepRecord record = kRecordLabelLoss;
-    std::int64_t rows = 1;
-  };
-
-  static std::vector<ReportedRecord> reported_records(std::int64_t source_rows,
-                                                      std::int64_t target_rows) {
-    const ReportedRecord label_loss{{"label_loss"}, kRecordLabelLoss, source_rows};
-    const ReportedRecord learning_rate{{"learning_rate", true}, kRecordLearningRate};
-    if (target_rows == 0) return {label_loss, learning_rate};
-    const std::int64_t rows = source_rows + target_rows;
-    return {label_loss,
-            // Mean binary cross-entropy per image whatever the reduction: ln 2 means chance.
-            {{"domain_loss"}, kRecordDomainLoss, rows},
-            {{"domain_accuracy"}, kRecordDomainCorrect, rows},
-            {{"lambda", true}, kRecordLambda},
-            learning_rate};
-  }
-
-  State(const Recipe& run_recipe, const TrainingData& data, std::uint64_t run_seed,
-        const Device& run_device, int threads)
-      : recipe(run_recipe),
+  State(const Method& run_method, const Network& run_network, const Recipe& run_recipe,
+        const TrainingData& data, std::uint64_t run_seed, const Device& run_device, int threads)
+      : method(run_method),
+        network(run_network),
+        recipe(run_recipe),
         seed(run_seed),
         device(run_device),
         context(run_device.context),
         workers(threads),
-        input(data.input) {
-    require_valid(recipe);
+        source(checked_source(method, network, recipe, data, context)),
+        target(method.reads_target ? data.target : nullptr),
+        input_memory(context, network.input) {
     const TrainingOptions& options = recipe.training;
-    GRADFLIP_REQUIRE(data.labelled != nullptr, "trainer: no labelled data");
-    require_valid(input);
-    require_fits(input, *data.labelled, context, options.source_batch);
-    has_domain_classifier = data.unlabelled != nullptr;
-    if (has_domain_classifier) {
-      require_fits(input, *data.unlabelled, context, options.target_batch);
-    }
-    num_classes = data.labelled->num_classes();
-    steps_per_epoch = data.labelled->count() / options.source_batch;
+    steps_per_epoch = source.count() / options.source_batch;
     total_steps = options.steps > 0 ? options.steps : options.epochs * steps_per_epoch;
-    rows[kSource] = options.source_batch;
-    rows[kTarget] = has_domain_classifier ? options.target_batch : 0;
-    build(data);
-    declare_reports();
+    stages = method.stages(recipe);
+    ends = stage_ends(stages, total_steps);
+    write();
+    state.emplace(context, parameters, seed, groups_of(written), method.banks);
+    begin_stage(0);
   }
 
-  void build(const TrainingData& data) {
-    const DatasetShape unlabelled =
-        has_domain_classifier ? data.unlabelled->shape() : DatasetShape{};
-    training = build_training_graph(
-        recipe, input, data.labelled->shape(), num_classes, unlabelled, seed, total_steps,
-        parameters, {.whole_batch = batch_cut(context).whole(), .record_capacity = kStepsPerLook});
-    input_memory = std::make_unique<InputMemory>(context, input);
-    memory = std::make_unique<TrainingMemory>(context, parameters, seed);
-    executor = std::make_unique<Executor>(training.graph, parameters, memory->blocks(), context,
-                                          workers, rows);
-    memory->bind(*executor, training.update);
-    sequence.append(*executor, {rows.begin(), rows.end()});
-    records = Buffer(context, training.graph.type(training.records).shape.size() * 4);
-    host_records.resize(static_cast<std::size_t>(records.bytes() / 4));
-    executor->bind(training.records, records.data());
-    input_memory->bind(*executor, training.input);
-    executor->bind(training.labelled_samples, data.labelled->samples());
-    executor->bind(training.labels, data.labelled->labels());
-    if (has_domain_classifier) {
-      executor->bind(training.unlabelled_samples, data.unlabelled->samples());
+  // All stages, so that the parameters of all are declared before any memory is made.
+  void write() {
+    const StepSetting setting{.network = network,
+                              .recipe = recipe,
+                              .parameters = parameters,
+                              .source = source.shape(),
+                              .num_classes = source.num_classes(),
+                              .target = target == nullptr ? DatasetShape{} : target->shape(),
+                              .seed = seed,
+                              .total_steps = total_steps};
+    for (const Stage& each : stages) {
+      written.push_back(write_stage(each, setting));
+      for (const ReportColumn& column : columns_of(written.back())) {
+        const bool known =
+            std::any_of(columns.begin(), columns.end(),
+                        [&](const ReportColumn& other) { return other.name == column.name; });
+        if (!known) columns.push_back(column);
+      }
     }
   }
 
-  void declare_reports() {
-    reported = reported_records(rows[kSource], rows[kTarget]);
-    for (const ReportedRecord& each : reported) columns.push_back(each.column);
-    step_values.resize(columns.size());
-    epoch = block = StepMeans(columns);
+  void copy_banks() {
+    for (const BankCopy& copy : stages[stage].copies) {
+      const Buffer& from = state->parameter_blocks().bank(copy.from);
+      copy_within(context, state->parameter_blocks().bank(copy.to).data(), from.data(),
+                  from.bytes());
+    }
+  }
+
+  // From this stage on, the first one that has a step left. It takes the place of the one before.
+  void begin_stage(std::size_t number) {
+    stage = number;
+    copy_banks();
+    while (steps_done >= ends[stage]) {
+      ++stage;
+      copy_banks();
+    }
+    const std::vector<ReportColumn> of_stage = columns_of(written[stage]);
+    step_values.resize(of_stage.size());
+    epoch = block = StepMeans(of_stage);
+    running.reset();  // its memory first
+    running.emplace(
+        std::move(written[stage]),
+        StageContext{parameters, *state, context, workers, input_memory, source, target},
+        StageOptions{.record_capacity = kStepsPerLook});
   }
 
   // Takes what is known of the steps up to `end`, which the records still hold, into the reports.
-  void report_until(std::int64_t end, StepMeans& means) {
+  void report_until(std::int64_t end) {
     if (steps_done >= end) return;
-    copy_to_host(context, host_records.data(), records.data(), records.bytes());
+    running->fetch_reports();
+    images_done += (end - steps_done) * running->images_per_step();
     for (; steps_done < end; ++steps_done) {
-      take_values_of(steps_done);
+      running->values_of(steps_done, step_values);
       if (steps_done % steps_per_epoch == 0) epoch.clear();
       epoch.add(step_values);
-      means.add(step_values);
+      block.add(step_values);
     }
   }
 
-  void take_values_of(std::int64_t step) {
-    const float* record =
-        host_records.data() + step % kStepsPerLook * step_record_columns(has_domain_classifier);
-    for (std::size_t i = 0; i < reported.size(); ++i) {
-      step_values[i] = record[reported[i].record] / static_cast<double>(reported[i].rows);
-    }
-  }
-
-  void throw_if_diverged(StepMeans& means) {
-    const FiniteGuard seen = memory->guard();
+  void throw_if_diverged() {
+    const FiniteGuard seen = state->guard();
     if (seen.frozen == 0) return;
-    report_until(seen.step, means);
-    Divergence divergence{seen.step, guarded_quantity(seen.quantity, has_domain_classifier), {}};
-    if (is_guarded_gradient(seen.quantity, has_domain_classifier)) {
+    report_until(seen.step);
+    Divergence divergence;
+    divergence.step = seen.step;
+    std::tie(divergence.update, divergence.quantity) = running->quantity(seen.quantity);
+    if (divergence.quantity == kGradientQuantity) {
       const std::int32_t parameter = parameters.at_offset(seen.index);
       if (parameter >= 0) divergence.parameter = parameters[parameter].name;
     }
-    throw DivergedError(message_of(divergence, recipe, has_domain_classifier));
+    throw DivergedError(message_of(divergence, suspects_of(method, divergence, recipe)));
   }
 
+  Method method;
+  Network network;
   Recipe recipe;
   std::uint64_t seed;
   Device device;  // keeps alive what the context refers to
   Context context;
   Workers workers;
-  NetworkInput input;
-  bool has_domain_classifier = false;
-  std::int64_t num_classes = 0;
-  std::int64_t steps_per_epoch = 0, total_steps = 0, steps_done = 0;
-  std::array<std::int64_t, 2> rows{};
+  const LabelledDeviceData& source;
+  const DeviceData* target;
+  InputMemory input_memory;
+  std::int64_t steps_per_epoch = 0, total_steps = 0, steps_done = 0, images_done = 0;
 
-  std::unique_ptr<InputMemory> input_memory;
-  Buffer records;
-  std::vector<float> host_records;
-  std::vector<ReportedRecord> reported;
-  std::vector<ReportColumn> columns;
-  std::vector<double> step_values;  // of one step, a value for each column
-  StepMeans epoch;                  // of the current epoch's steps so far
-  StepMeans block;                  // of the steps of one run()
+  std::vector<Stage> stages;
+  std::vector<std::int64_t> ends;  // of each stage
+  std::size_t stage = 0;
+  std::vector<std::vector<WrittenUpdate>> written;  // of each stage that has not begun
   Parameters parameters;
-  std::unique_ptr<TrainingMemory> memory;
-  TrainingGraph training;
-  std::unique_ptr<Executor> executor;
-  Sequence sequence{context};
+  std::optional<gradflip::State> state;
+  std::optional<StageRun> running;
+
+  std::vector<ReportColumn> columns;  // of all stages
+  std::vector<double> step_values;    // of one step, a value for each column of the stage
+  StepMeans epoch;                    // of the current epoch's steps so far
+  StepMeans block;                    // of the steps of one run()
 };
 
-Trainer::Trainer(const Recipe& recipe, const TrainingData& data, std::uint64_t seed,
-                 const Device& device, int threads)
-    : state_(std::make_unique<State>(recipe, data, seed, device, threads)) {}
+Trainer::Trainer(const Method& method, const Network& network, const Recipe& recipe,
+                 const TrainingData& data, std::uint64_t seed, const Device& device, int threads)
+    : state_(std::make_unique<State>(method, network, recipe, data, seed, device, threads)) {}
 
 Trainer::~Trainer() = default;
 
 std::int64_t Trainer::total_steps() const { return state_->total_steps; }
 std::int64_t Trainer::steps_done() const { return state_->steps_done; }
 std::int64_t Trainer::steps_per_epoch() const { return state_->steps_per_epoch; }
-std::int64_t Trainer::images_per_step() const {
-  return state_->rows[kSource] + state_->rows[kTarget];
-}
+std::int64_t Trainer::images_done() const { return state_->images_done; }
 
 const StepReport& Trainer::run(std::int64_t count) {
   State& s = *state_;
-  const std::int64_t end = s.steps_done + std::min(count, s.total_steps - s.steps_done);
-  StepMeans& means = s.block;
-  means.clear();
+  s.block.clear();
+  if (s.steps_done >= s.total_steps) return s.block.report();
+  if (s.steps_done >= s.ends[s.stage]) s.begin_stage(s.stage + 1);
+  const std::int64_t end = s.steps_done + std::min(count, s.ends[s.stage] - s.steps_done);
   while (s.steps_done < end) {
     const std::int64_t steps = std::min(kStepsPerLook, end - s.steps_done);
-    s.sequence.run(steps);
-    s.throw_if_diverged(means);
-    s.report_until(s.steps_done + steps, means);
+    s.running->run(steps);
+    s.throw_if_diverged();
+    s.report_until(s.steps_done + steps);
   }
-  return means.report();
+  return s.block.report();
 }
 
 const StepReport& Trainer::epoch_report() const { return state_->epoch.report(); }
@@ -206,20 +214,19 @@ const std::vector<ReportColumn>& Trainer::report_columns() const { return state_
 std::unique_ptr<Evaluator> Trainer::evaluator(const LabelledDeviceData& data) {
   State& s = *state_;
   return std::make_unique<Evaluator>(
-      EvaluatedNetwork{s.parameters, s.memory->blocks(), s.context, s.workers, s.input,
-                       *s.input_memory, s.num_classes, s.recipe.training.precision},
+      EvaluatedNetwork{s.network, s.parameters, *s.state, s.context, s.workers, s.input_memory,
+                       s.source.num_classes(), s.recipe.training.precision},
       data);
 }
 
 double Trainer::evaluate(const LabelledDeviceData& data) { return evaluator(data)->accuracy(); }
 
-const Graph& Trainer::graph() const { return state_->training.graph; }
-void Trainer::observe(LaunchObserver* observer) { state_->executor->observe(observer); }
+Program& Trainer::program(std::size_t update) { return state_->running->program(update); }
 
 std::vector<float> Trainer::weights() const {
   std::vector<float> flat(static_cast<std::size_t>(state_->parameters.flat_size()));
-  copy_to_host(state_->context, flat.data(), state_->memory->blocks().weights.data(),
-               state_->memory->blocks().weights.bytes());
+  copy_to_host(state_->context, flat.data(), state_->state->parameter_blocks().weights.data(),
+               state_->state->parameter_blocks().weights.bytes());
   return flat;
 }
 
@@ -256,8 +263,8 @@ void Trainer::set_parameters(const std::vector<NamedTensor>& tensors) {
                              parameter.file.shape.text(), ", not ", Shape(tensor->shape).text()));
     from_file_order(parameter, tensor->values.data(), flat.data());
   }
-  copy_from_host(state_->context, state_->memory->blocks().weights.data(), flat.data(),
-                 state_->memory->blocks().weights.bytes());
+  copy_from_host(state_->context, state_->state->parameter_blocks().weights.data(), flat.data(),
+                 state_->state->parameter_blocks().weights.bytes());
 }
 
 void Trainer::save(const std::filesystem::path& path) const {
@@ -266,14 +273,16 @@ void Trainer::save(const std::filesystem::path& path) const {
   for (const NamedTensor& tensor : tensors) {
     file[tensor.name] = {"F32", tensor.shape, std::as_bytes(std::span(tensor.values))};
   }
-  write_safetensors(path, file,
-                    {{"format", "gradflip"},
-                     {"network", "paper-mnist"},
-                     {"preset", state_->recipe.training.preset},
-                     {"num_classes", std::to_string(state_->num_classes)},
-                     {"channel_means", fmt::format("{}", fmt::join(state_->input.means, ","))},
-                     {"seed", std::to_string(state_->seed)},
-                     {"steps", std::to_string(state_->steps_done)}});
+  write_safetensors(
+      path, file,
+      {{"format", "gradflip"},
+       {"network", state_->network.name},
+       {"method", state_->method.name},
+       {"preset", state_->recipe.training.preset},
+       {"num_classes", std::to_string(state_->source.num_classes())},
+       {"channel_means", fmt::format("{}", fmt::join(state_->network.input.means, ","))},
+       {"seed", std::to_string(state_->seed)},
+       {"steps", std::to_string(state_->steps_done)}});
 }
 
 }  // namespace gradflip

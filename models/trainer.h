@@ -1,31 +1,29 @@
-// Trains the paper's network, on one domain or as a DANN, and measures it. Builds the step's graph
-// once; after the first step, training allocates nothing.
+// Trains a network by a method, and measures it. Builds each stage's programs once; after the first
+// step of a stage, training allocates nothing.
 #pragma once
 
 #include <cstdint>
 #include <filesystem>
-#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "models/data/device_data.h"
-#include "models/data/network_input.h"
 #include "models/evaluator.h"
+#include "models/method.h"
+#include "models/network.h"
 #include "models/recipe.h"
 #include "models/step_report.h"
 #include "runtime/device.h"
-#include "runtime/graph.h"
-#include "runtime/launch_observer.h"
+#include "runtime/program.h"
 
 namespace gradflip {
 
-// What a run learns from, and how the network takes it. A DANN has both parts; source-only and
-// train-on-target have `labelled` alone. The data must outlive the trainer, which has no copy.
+// What a run learns from: labels of the source alone. The data must outlive the trainer, which has
+// no copy.
 struct TrainingData {
-  const LabelledDeviceData* labelled = nullptr;
-  const DeviceData* unlabelled = nullptr;  // null: no domain classifier
-  NetworkInput input;
+  const LabelledDeviceData* source = nullptr;
+  const DeviceData* target = nullptr;  // may be null for a method that does not read it
 };
 
 struct NamedTensor {
@@ -36,11 +34,11 @@ struct NamedTensor {
 
 class Trainer {
  public:
-  // Throws std::invalid_argument for a recipe or an input out of range, and for data in another
-  // device's memory; DataError for samples that the input does not take or that are fewer than a
-  // batch.
-  Trainer(const Recipe& recipe, const TrainingData& data, std::uint64_t seed, const Device& device,
-          int threads);
+  // Throws std::invalid_argument for a recipe, a network's input or a method that is not whole, and
+  // for data in another device's memory; DataError for samples that the network does not take or
+  // that are fewer than a batch.
+  Trainer(const Method& method, const Network& network, const Recipe& recipe,
+          const TrainingData& data, std::uint64_t seed, const Device& device, int threads);
   ~Trainer();
   Trainer(const Trainer&) = delete;
   Trainer& operator=(const Trainer&) = delete;
@@ -48,16 +46,18 @@ class Trainer {
   std::int64_t total_steps() const;
   std::int64_t steps_done() const;
   std::int64_t steps_per_epoch() const;
-  std::int64_t images_per_step() const;  // through the feature extractor
+  std::int64_t images_done() const;  // through the feature extractor, in all steps so far
 
-  // The next `count` steps (fewer at the end of the run). Throws DivergedError, naming step and
-  // quantity, when a loss or a gradient is no longer finite; the weights are then those of the last
-  // finite step. The report is of these steps, and valid until the next call.
+  // The next `count` steps, fewer at the end of the run or of a stage of the method. Throws
+  // DivergedError, naming step and quantity, when a loss or a gradient is no longer finite; the
+  // weights are then those of the last finite step. The report is of these steps, and valid until
+  // the next call.
   const StepReport& run(std::int64_t count);
-  // Of the steps of the current epoch so far; when an epoch has just ended, of all of it. Same
-  // seed, same bits, however calls of run() cut the steps. Valid until the next run().
+  // Of the steps of the current epoch so far; when an epoch has just ended, of all of it. A stage
+  // that begins within an epoch begins a report. Same seed, same bits, however calls of run() cut
+  // the steps. Valid until the next run().
   const StepReport& epoch_report() const;
-  // What reports hold, in their order.
+  // What reports hold, in their order; of all stages, each name once.
   const std::vector<ReportColumn>& report_columns() const;
 
   // Share of samples whose label the label predictor gets right. Does not touch the training state.
@@ -76,9 +76,9 @@ class Trainer {
   // flattened C, H, W), with the means and the options as metadata. Atomic; IoError.
   void save(const std::filesystem::path& path) const;
 
-  // The step's graph, and someone to tell of its launches (null: nobody); see runtime/executor.h.
-  const Graph& graph() const;
-  void observe(LaunchObserver* observer);
+  // What an update of the current stage runs, by its place; see runtime/program.h. Until the stage
+  // ends.
+  Program& program(std::size_t update = 0);
 
   // The flat weights in the layout that kernels read, for comparisons bit by bit.
   std::vector<float> weights() const;

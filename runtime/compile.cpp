@@ -193,7 +193,7 @@ class Compiler {
       compiled_.quantities.push_back(term.name);
     }
     quantities.push_back(values.gradients);
-    compiled_.quantities.emplace_back("gradient");
+    compiled_.quantities.emplace_back(kGradientQuantity);
     ops::check_finite(graph, values.guard, step_, quantities, dparameters, options_.first_quantity);
     ops::update(graph, values, with.rule, dparameters);
   }

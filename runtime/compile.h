@@ -12,6 +12,9 @@
 
 namespace gradflip {
 
+// What Compiled::quantities calls the gradient.
+inline constexpr const char* kGradientQuantity = "gradient";
+
 struct CompileOptions {
   bool fuse = true;  // false: the reference that fusion is tested against
   // Fuse further, for a context that takes batches whole (sharding.h), such as a GPU.
@@ -43,7 +46,8 @@ struct Compiled {
   std::vector<Value> rings;
 
   std::vector<Column> columns;  // in the order of the reports
-  // What FiniteGuard::quantity counts, from first_quantity on: the terms' names, then "gradient".
+  // What FiniteGuard::quantity counts, from first_quantity on: the terms' names, then
+  // kGradientQuantity.
   std::vector<std::string> quantities;
 
   Value operator()(Value old) const { return now[static_cast<std::size_t>(old.id)]; }

@@ -96,7 +96,8 @@ def accuracy_table(documents):
         result = document["result"]
         summary = result["summary"]
         accuracies = [deviation(summary.get(mode, {}).get("target_test_accuracy")) for mode in MODES]
-        gap_closed = summary.get("gap_closed")
+        # Documents from before there were methods to compare have it beside their modes.
+        gap_closed = summary.get("dann", {}).get("gap_closed", summary.get("gap_closed"))
         source = summary.get("dann", {}).get("source_test_accuracy")
         seeds = len({run["seed"] for run in result["runs"] if completed(run)})
         rows.append([

@@ -5,9 +5,11 @@
 #include <algorithm>
 
 #include "apps/common/number_option.h"
+#include "apps/common/report/paper_rows.h"
 #include "apps/common/run/config_file.h"
 #include "apps/common/shown.h"
 #include "apps/common/usage_error.h"
+#include "apps/dann_mnist/modes.h"
 #include "runtime/device.h"
 
 namespace gradflip {
@@ -27,16 +29,6 @@ constexpr int kMaxThreads = 1024;
 
 void require_usage(bool holds, const std::string& otherwise) {
   if (!holds) throw UsageError(otherwise);
-}
-
-std::vector<Mode> modes_of(const std::string& name) {
-  std::vector<Mode> all = {Mode::kSourceOnly, Mode::kDann, Mode::kTargetOnly};
-  if (name == "all") return all;
-  const auto found =
-      std::find_if(all.begin(), all.end(), [&](Mode mode) { return name_of(mode) == name; });
-  require_usage(found != all.end(), "--mode: there is no " + shown(name) +
-                                        "; choose one of all, source-only, dann, target-only");
-  return {*found};
 }
 
 void require_consistent(const DataArguments& data, const std::optional<std::string>& name) {
@@ -64,6 +56,17 @@ void require_consistent(const DataArguments& data, const std::optional<std::stri
   require_usage(!data.blend || *data.blend == "difference" || *data.blend == "invert",
                 "--blend: there is no " + shown(data.blend.value_or("")) +
                     "; choose one of difference, invert");
+}
+
+// A line for each mode.
+std::string mode_list() {
+  std::string text;
+  for (const std::string& mode : all_modes()) {
+    text += fmt::format("\n{}: {}", mode,
+                        mode == kTargetOnly ? "learn the target's labels: the upper bound"
+                                            : method_of(mode).summary);
+  }
+  return text;
 }
 
 // An option whose value is words, and which need not be given.
@@ -99,8 +102,11 @@ CommandLine::CommandLine()
 }
 
 void CommandLine::add_experiment() {
-  app_.add_option("--mode", mode_, "which rows of the table to run [all]")
-      ->type_name("all|source-only|dann|target-only")
+  app_.add_option("--mode", mode_,
+                  fmt::format("rows of the table, one or several with commas; all: source-only, "
+                              "dann and target-only [all]{}",
+                              mode_list()))
+      ->type_name("all|NAME,...")
       ->group("Experiment");
   add_whole_number(app_, "--seed", {0, kMaxSeed}, arguments_.first_seed,
                    "of weights and sampling [1]")
@@ -182,7 +188,7 @@ Arguments CommandLine::arguments() const {
 
 nlohmann::ordered_json config_of(const Arguments& arguments) {
   nlohmann::ordered_json config;
-  config["mode"] = arguments.modes.size() > 1 ? "all" : name_of(arguments.modes.front());
+  config["mode"] = text_of(arguments.modes);
   const DataArguments& data = arguments.data;
   if (data.builtin()) config["data"] = "builtin";
   const auto add = [&](const char* name, const std::optional<std::filesystem::path>& folder) {

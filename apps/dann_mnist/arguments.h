@@ -17,7 +17,7 @@
 namespace gradflip {
 
 struct Arguments {
-  std::vector<Mode> modes;
+  std::vector<std::string> modes;
   DataArguments data;
   Recipe recipe;
   std::uint64_t first_seed = 1;

@@ -7,6 +7,8 @@
 #include <string_view>
 #include <vector>
 
+#include "apps/common/report/paper_rows.h"
+
 namespace gradflip {
 namespace {
 
@@ -66,8 +68,7 @@ std::optional<std::string> chance_note(const RunResult& run, const LabelledImage
   const EpochResult& last = run.history.back();
   const auto note = [&](const std::string& what,
                         const char* remedy = "train for longer, or with a lower --learning-rate") {
-    return fmt::format("{} seed {} ends at chance: {}; {}", name_of(run.mode), run.seed, what,
-                       remedy);
+    return fmt::format("{} seed {} ends at chance: {}; {}", run.mode, run.seed, what, remedy);
   };
   const double guessing = guessing_loss(learned_shares, label_smoothing);
   const std::optional<double> loss = label_loss(last);
@@ -83,7 +84,7 @@ std::optional<std::string> chance_note(const RunResult& run, const LabelledImage
         fmt::format("its label loss is {:.3f}, and guessing gives {:.3f}", *loss, guessing));
   }
   if (test == nullptr) return {};
-  const bool on_target = run.mode == Mode::kTargetOnly;
+  const bool on_target = run.mode == kTargetOnly;
   const double accuracy = on_target ? *last.target_test_accuracy : last.source_test_accuracy;
   const double share = largest(shares(*test));
   const double deviation =

@@ -8,7 +8,7 @@
 #include <unordered_set>
 
 #include "apps/common/data/picture_notes.h"
-#include "models/dann.h"
+#include "models/networks/paper_mnist.h"
 
 namespace gradflip {
 namespace {

@@ -9,7 +9,7 @@
 #include "apps/common/data/fit_to.h"
 #include "apps/common/data/mnist_m.h"
 #include "apps/dann_mnist/data_notes.h"
-#include "models/dann.h"
+#include "models/networks/paper_mnist.h"
 #include "runtime/errors.h"
 
 namespace gradflip {

@@ -5,7 +5,9 @@
 #include <algorithm>
 
 #include "apps/common/cli.h"
+#include "apps/common/report/paper_rows.h"
 #include "apps/common/run/stopwatch.h"
+#include "apps/dann_mnist/modes.h"
 
 namespace gradflip {
 namespace {
@@ -14,13 +16,21 @@ namespace {
 // less than 50 ms.
 constexpr double kBlockSeconds = 0.025;
 
+// What a mode learns from. Only target-only is given the target's labels.
+TrainingData data_of(const DeviceSets& sets, const std::string& mode) {
+  if (mode == kTargetOnly) return {sets.labelled_target(), nullptr};
+  return {&sets.source_train(), &sets.target_train()};
+}
+
 // One run: the loop, its clocks and what it shows. What it measures is in `result` as soon as it is
 // known, whatever ends the run.
 class Run {
  public:
-  Run(const Experiment& experiment, const TrainingData& data, RunResult& result)
+  Run(const Experiment& experiment, RunResult& result)
       : experiment_(experiment),
-        trainer_(experiment.recipe, data, result.seed, experiment.device, experiment.threads),
+        trainer_(method_of(result.mode), experiment.network, experiment.recipe,
+                 data_of(experiment.sets, result.mode), result.seed, experiment.device,
+                 experiment.threads),
         source_test_(trainer_.evaluator(experiment.sets.source_test())),
         result_(result) {
     if (const LabelledDeviceData* target_test = experiment.sets.target_test()) {
@@ -70,8 +80,7 @@ class Run {
           1, static_cast<std::int64_t>(kBlockSeconds * static_cast<double>(block.steps) /
                                        std::max(seconds, 1e-9)));
       epoch_.reported = trainer_.epoch_report().values;
-      result_.images_per_second =
-          static_cast<double>(result_.steps * trainer_.images_per_step()) / result_.seconds;
+      result_.images_per_second = static_cast<double>(trainer_.images_done()) / result_.seconds;
       experiment_.progress.update(progress_state());
     }
     epoch_.steps = trainer_.steps_done();
@@ -99,7 +108,7 @@ class Run {
 
   ProgressState progress_state() const {
     ProgressState state;
-    state.run = fmt::format("{} seed {}", name_of(result_.mode), result_.seed);
+    state.run = fmt::format("{} seed {}", result_.mode, result_.seed);
     state.epoch = epoch_.epoch;
     state.epochs =
         (trainer_.total_steps() + trainer_.steps_per_epoch() - 1) / trainer_.steps_per_epoch();
@@ -126,42 +135,25 @@ class Run {
   std::int64_t steps_per_block_ = 1;
 };
 
-RunResult run(const Experiment& experiment, Mode mode, const TrainingData& data,
-              std::uint64_t seed) {
-  RunResult result;
-  result.mode = mode;
-  result.seed = seed;
-  result.measures_target = experiment.sets.target_test() != nullptr;
-  try {
-    Run(experiment, data, result).train();
-  } catch (const std::exception& error) {
-    result.error = run_error_of(error);
-    experiment.progress.say(fmt::format("{} seed {}  failed after {} steps: {}", name_of(mode),
-                                        seed, result.steps, result.error->message));
-  }
-  return result;
-}
-
 }  // namespace
 
 RunError run_error_of(const std::exception& error) {
   return {static_cast<int>(exit_code_of(error)), error_text(error)};
 }
 
-RunResult source_only(const Experiment& experiment, std::uint64_t seed) {
-  return run(experiment, Mode::kSourceOnly,
-             {&experiment.sets.source_train(), nullptr, experiment.input}, seed);
-}
-
-RunResult dann(const Experiment& experiment, std::uint64_t seed) {
-  const DeviceSets& sets = experiment.sets;
-  return run(experiment, Mode::kDann,
-             {&sets.source_train(), &sets.target_train(), experiment.input}, seed);
-}
-
-RunResult train_on_target(const Experiment& experiment, std::uint64_t seed) {
-  return run(experiment, Mode::kTargetOnly,
-             {experiment.sets.labelled_target(), nullptr, experiment.input}, seed);
+RunResult run(const Experiment& experiment, const std::string& mode, std::uint64_t seed) {
+  RunResult result;
+  result.mode = mode;
+  result.seed = seed;
+  result.measures_target = experiment.sets.target_test() != nullptr;
+  try {
+    Run(experiment, result).train();
+  } catch (const std::exception& error) {
+    result.error = run_error_of(error);
+    experiment.progress.say(fmt::format("{} seed {}  failed after {} steps: {}", mode, seed,
+                                        result.steps, result.error->message));
+  }
+  return result;
 }
 
 }  // namespace gradflip

@@ -1,15 +1,17 @@
-// The paper's experiment: the same network trained on the source only, as a DANN, and on the
-// target's own labels. The first and the last are the bounds between which the second is judged.
+// The paper's experiment: the same network trained on the source only, by methods that adapt it,
+// and on the target's own labels. The first and the last are the bounds between which the others
+// are judged.
 #pragma once
 
 #include <cstdint>
 #include <exception>
 #include <functional>
+#include <string>
 
 #include "apps/common/report/run_result.h"
 #include "apps/common/run/progress.h"
 #include "apps/dann_mnist/device_sets.h"
-#include "models/data/network_input.h"
+#include "models/network.h"
 #include "models/recipe.h"
 #include "models/trainer.h"
 #include "runtime/device.h"
@@ -19,7 +21,7 @@ namespace gradflip {
 // What the runs of an experiment share.
 struct Experiment {
   const DeviceSets& sets;
-  const NetworkInput& input;  // how the network takes their pictures
+  const Network& network;
   const Recipe& recipe;
   const Device& device;
   int threads;
@@ -29,14 +31,11 @@ struct Experiment {
   std::function<void(const Trainer&, const RunResult&)> save;
 };
 
-// Each trains one network to the end of the run, or until a stop is requested, and measures it at
-// the end of every epoch on both test sets. Target test accuracy is recorded and decides nothing.
-// What goes wrong is in the result: `error` if it ended the run, `save_error` if only its weights
-// are lost.
-RunResult source_only(const Experiment& experiment, std::uint64_t seed);
-RunResult dann(const Experiment& experiment, std::uint64_t seed);
-// The sets must have a labelled target.
-RunResult train_on_target(const Experiment& experiment, std::uint64_t seed);
+// Trains one network to the end of the run, or until a stop is requested, and measures it at the
+// end of every epoch on both test sets. Target test accuracy is recorded and decides nothing. What
+// goes wrong is in the result: `error` if it ended the run, `save_error` if only its weights are
+// lost. The sets must have a labelled target for the mode target-only, which alone sees it.
+RunResult run(const Experiment& experiment, const std::string& mode, std::uint64_t seed);
 
 // What went wrong, as reports show it.
 RunError run_error_of(const std::exception& error);

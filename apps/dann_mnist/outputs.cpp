@@ -42,7 +42,7 @@ std::vector<Output> outputs_of(const Arguments& arguments) {
   if (!arguments.save) return outputs;
   const Plan plan = asked_for(arguments);
   for (std::int64_t i = 0; i < plan.seeds; ++i) {
-    for (const Mode mode : plan.modes) {
+    for (const std::string& mode : plan.modes) {
       outputs.push_back(
           {"--save",
            weights_file(arguments, mode, arguments.first_seed + static_cast<std::uint64_t>(i))});
@@ -120,9 +120,9 @@ void require_apart(const Arguments& arguments, const std::vector<Output>& output
 
 }  // namespace
 
-fs::path weights_file(const Arguments& arguments, Mode mode, std::uint64_t seed) {
+fs::path weights_file(const Arguments& arguments, const std::string& mode, std::uint64_t seed) {
   if (asked_for(arguments).runs() == 1) return *arguments.save;
-  return with_suffix(*arguments.save, fmt::format("{}-seed{}", name_of(mode), seed));
+  return with_suffix(*arguments.save, fmt::format("{}-seed{}", mode, seed));
 }
 
 void require_outputs(const Arguments& arguments) {

@@ -11,7 +11,8 @@ namespace gradflip {
 
 // Where the weights of a run go, --save having been given: the name itself for a single run, one
 // with mode and seed for each of several.
-std::filesystem::path weights_file(const Arguments& arguments, Mode mode, std::uint64_t seed);
+std::filesystem::path weights_file(const Arguments& arguments, const std::string& mode,
+                                   std::uint64_t seed);
 
 // Before anything else is done: refuses, as a usage error, two outputs that would be one file, an
 // output that would replace a file which this experiment reads or one that its standard output or

@@ -10,6 +10,7 @@
 
 #include "apps/common/cli.h"
 #include "apps/common/report/json.h"
+#include "apps/common/report/paper_rows.h"
 #include "apps/common/report/table.h"
 #include "apps/common/run/output_file.h"
 #include "apps/common/run/progress.h"
@@ -20,7 +21,7 @@
 #include "apps/dann_mnist/experiment.h"
 #include "apps/dann_mnist/outputs.h"
 #include "apps/dann_mnist/plan.h"
-#include "models/dann.h"
+#include "models/networks/paper_mnist.h"
 
 namespace gradflip {
 namespace {
@@ -28,9 +29,9 @@ namespace {
 // A signal came before the first run.
 struct Interrupted {};
 
-class Program {
+class DannMnist {
  public:
-  Program(const Arguments& arguments, const StopRequest& stop)
+  DannMnist(const Arguments& arguments, const StopRequest& stop)
       : arguments_(arguments), stop_(stop), progress_(std::cerr, stderr_width()) {
     context_.version = GRADFLIP_VERSION;
     context_.precision = arguments.precision;
@@ -106,9 +107,9 @@ class Program {
 
   // Every mode with every seed, seed by seed, so that the first rows to compare come early.
   void train() {
-    const NetworkInput input = digits_input(loaded_->experiment.channel_means);
+    const Network network = paper_mnist(digits_input(loaded_->experiment.channel_means));
     const Experiment experiment{*sets_,
-                                input,
+                                network,
                                 arguments_.recipe,
                                 *device_,
                                 arguments_.threads,
@@ -120,29 +121,17 @@ class Program {
                                 }};
     for (std::int64_t i = 0; i < context_.plan.seeds; ++i) {
       const std::uint64_t seed = arguments_.first_seed + static_cast<std::uint64_t>(i);
-      for (const Mode mode : context_.plan.modes) {
+      for (const std::string& mode : context_.plan.modes) {
         if (stop_.signal() != 0 || (arguments_.fail_fast && first_failure() != nullptr)) return;
-        results_.push_back(train_one(experiment, mode, seed));
+        results_.push_back(gradflip::run(experiment, mode, seed));
         note_chance(results_.back());
       }
     }
   }
 
-  static RunResult train_one(const Experiment& experiment, Mode mode, std::uint64_t seed) {
-    switch (mode) {
-      case Mode::kSourceOnly:
-        return source_only(experiment, seed);
-      case Mode::kDann:
-        return dann(experiment, seed);
-      case Mode::kTargetOnly:
-        break;
-    }
-    return train_on_target(experiment, seed);
-  }
-
   void note_chance(const RunResult& result) {
     const ExperimentData& data = loaded_->experiment;
-    const bool on_target = result.mode == Mode::kTargetOnly;
+    const bool on_target = result.mode == kTargetOnly;
     const LabelledImages* target_test = data.target_test ? &*data.target_test : nullptr;
     const std::optional<std::string> text = chance_note(
         result, on_target ? *loaded_->labelled_target : data.source_train,
@@ -228,8 +217,8 @@ class Program {
     if (context_.error) {
       text = context_.error->message;
     } else if (failed != nullptr) {
-      text = fmt::format("{} seed {}: {}", name_of(failed->mode), failed->seed,
-                         failure_of(*failed)->message);
+      text =
+          fmt::format("{} seed {}: {}", failed->mode, failed->seed, failure_of(*failed)->message);
       if (context_.plan.runs() > 1) {
         text += fmt::format(" ({} of {} runs were completed)", completed(), context_.plan.runs());
       }
@@ -251,7 +240,7 @@ class Program {
 }  // namespace
 
 int run_program(const Arguments& arguments, const StopRequest& stop) {
-  return Program(arguments, stop).run();
+  return DannMnist(arguments, stop).run();
 }
 
 }  // namespace gradflip

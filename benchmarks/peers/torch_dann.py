@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """The DANN of Ganin et al. (JMLR 2016, digits) in PyTorch, timed step by step: what gradflip is compared with.
 
-The same network and the same step as models/dann.h:
+The same network and the same step as models/methods/dann.h:
 
   feature_extractor   conv 5x5 x 32, ReLU, max pool 2; conv 5x5 x 48, ReLU, max pool 2      (3x28x28 -> 768)
   label_predictor     768-100, ReLU, 100-100, ReLU, 100-10; softmax cross-entropy on the source half

@@ -2,9 +2,11 @@
 
 #include <stdexcept>
 
-#include "models/dann.h"
+#include "models/methods/dann.h"
+#include "models/networks/paper_mnist.h"
 #include "models/presets.h"
-#include "models/training_graph.h"
+#include "models/stage_run.h"
+#include "runtime/compile.h"
 
 namespace gradflip::bench {
 namespace {
@@ -40,16 +42,21 @@ bool ends_with(const std::string& text, const std::string& ending) {
 
 DannShapes dann_shapes() {
   const Recipe recipe = preset("paper");
-  const NetworkInput input = digits_input(std::vector<float>(kImageChannels));
-  const DatasetShape pictures{recipe.training.source_batch, input.sample};
+  const Network network = paper_mnist(digits_input(std::vector<float>(kImageChannels)));
+  const DatasetShape pictures{recipe.training.source_batch, network.input.sample};
   Parameters parameters;
-  const TrainingGraph training =
-      build_training_graph(recipe, input, pictures, kNumClasses, pictures, /*seed=*/1,
-                           /*total_steps=*/1, parameters);
+  const std::vector<WrittenUpdate> updates =
+      write_stage(dann().stages(recipe).front(), {.network = network,
+                                                  .recipe = recipe,
+                                                  .parameters = parameters,
+                                                  .source = pictures,
+                                                  .num_classes = kNumClasses,
+                                                  .target = pictures});
+  const Graph graph = compile(updates.front().draft, parameters, {}).graph;
   DannShapes shapes;
-  for (const Node& node : training.graph.nodes()) {
+  for (const Node& node : graph.nodes()) {
     if (node.op->name() == "conv_block") {
-      shapes.conv_layers.push_back(conv_layer(training.graph, node));
+      shapes.conv_layers.push_back(conv_layer(graph, node));
     }
   }
   if (shapes.conv_layers.empty()) throw std::logic_error("shapes: no convolution block was fused");

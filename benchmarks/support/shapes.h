@@ -33,7 +33,7 @@ struct DannShapes {
   const LinearLayer& linear(const std::string& name) const;
 };
 
-// Of the network of models/dann.h with the paper's options.
+// Of the network of models/networks/paper_mnist.h with the paper's options.
 DannShapes dann_shapes();
 
 // FLOP per image, two for each multiply-add: what a dense implementation does.

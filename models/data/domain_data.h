@@ -8,12 +8,16 @@
 #include <vector>
 
 #include "models/data/samples.h"
+#include "runtime/graph.h"
 
 namespace gradflip {
 
 // The batch's segments: source samples first, then target samples.
 inline constexpr int kSource = 0;
 inline constexpr int kTarget = 1;
+inline constexpr Rows kSourceRows = segment_rows(kSource);
+inline constexpr Rows kTargetRows = segment_rows(kTarget);
+inline constexpr Rows kBothRows = {kSourceRows.mask | kTargetRows.mask};
 
 // count pictures of height x width x channels bytes, NHWC: 1 channel is grey, 3 are R, G, B, and
 // any others are the caller's.

@@ -36,10 +36,10 @@ Value gather_input(Graph& graph, const NetworkInput& input, const InputValues& v
 InputMemory::InputMemory(const Context& context, const NetworkInput& input)
     : means_(in_context(context, input.means)), scales_(in_context(context, input.scales)) {}
 
-void InputMemory::bind(Executor& executor, const InputValues& values) const {
+void InputMemory::bind(Program& program, const InputValues& values) const {
   if (values.means.none()) return;
-  executor.bind(values.means, means_.data());
-  executor.bind(values.scales, scales_.data());
+  program.bind(values.means, means_.data());
+  program.bind(values.scales, scales_.data());
 }
 
 }  // namespace gradflip

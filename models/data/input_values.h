@@ -5,9 +5,9 @@
 
 #include "kernels/context.h"
 #include "models/data/network_input.h"
-#include "runtime/executor.h"
 #include "runtime/graph.h"
 #include "runtime/memory.h"
+#include "runtime/program.h"
 
 namespace gradflip {
 
@@ -28,12 +28,12 @@ struct InputSource {
 Value gather_input(Graph& graph, const NetworkInput& input, const InputValues& values,
                    std::span<const InputSource> sources);
 
-// The means and scales in a context's memory. Must outlive the executors that it is bound to.
+// The means and scales in a context's memory. Must outlive the programs that it is bound to.
 class InputMemory {
  public:
   InputMemory(const Context& context, const NetworkInput& input);
 
-  void bind(Executor& executor, const InputValues& values) const;
+  void bind(Program& program, const InputValues& values) const;
 
  private:
   Buffer means_, scales_;

@@ -5,6 +5,8 @@
 
 #include <cmath>
 
+#include "apps/common/report/paper_rows.h"
+
 namespace gradflip {
 namespace {
 
@@ -19,7 +21,8 @@ LabelledImages set_of(int classes, int each) {
   return data;
 }
 
-RunResult run_with(double label_loss, double source, double target, Mode mode = Mode::kDann) {
+RunResult run_with(double label_loss, double source, double target,
+                   const std::string& mode = kDann) {
   RunResult run;
   run.mode = mode;
   run.completed = true;
@@ -73,8 +76,8 @@ TEST(ChanceNoteTest, TheShareOfTheLargestClassIsChance) {
   EXPECT_THAT(said(run_with(0.5, 0.1, 0.9), ten), HasSubstr("source test accuracy is 10.00 %"));
   EXPECT_THAT(said(run_with(0.5, 0.115, 0.9), ten), HasSubstr("gives 10.00 %"));
   EXPECT_EQ(said(run_with(0.5, 0.15, 0.1), ten), "") << "the target has no say";
-  EXPECT_THAT(said(run_with(0.5, 0.9, 0.1, Mode::kTargetOnly), ten), HasSubstr("target test"));
-  EXPECT_EQ(said(run_with(0.5, 0.1, 0.9, Mode::kTargetOnly), ten), "");
+  EXPECT_THAT(said(run_with(0.5, 0.9, 0.1, kTargetOnly), ten), HasSubstr("target test"));
+  EXPECT_EQ(said(run_with(0.5, 0.1, 0.9, kTargetOnly), ten), "");
 }
 
 TEST(ChanceNoteTest, WithoutALabelLossTheAccuracyIsLeft) {

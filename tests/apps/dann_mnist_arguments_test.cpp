@@ -4,6 +4,8 @@
 #include <string>
 #include <vector>
 
+#include "apps/common/report/paper_rows.h"
+#include "apps/dann_mnist/modes.h"
 #include "models/methods/dann_options.h"
 #include "models/presets.h"
 #include "tests/apps/parsed_arguments.h"
@@ -21,7 +23,7 @@ std::string help_text() {
 
 TEST(ArgumentsTest, WithoutOptionsItRunsThePaperOnBuiltinData) {
   const Arguments arguments = parse({});
-  EXPECT_THAT(arguments.modes, ElementsAre(Mode::kSourceOnly, Mode::kDann, Mode::kTargetOnly));
+  EXPECT_THAT(arguments.modes, ElementsAre(kSourceOnly, kDann, kTargetOnly));
   EXPECT_TRUE(arguments.data.builtin());
   EXPECT_EQ(arguments.recipe.training.preset, "paper");
   EXPECT_EQ(arguments.recipe.training.epochs, 20);
@@ -34,10 +36,24 @@ TEST(ArgumentsTest, WithoutOptionsItRunsThePaperOnBuiltinData) {
 }
 
 TEST(ArgumentsTest, EachModeHasItsName) {
-  EXPECT_THAT(parse({"--mode", "dann"}).modes, ElementsAre(Mode::kDann));
-  EXPECT_THAT(parse({"--mode", "source-only"}).modes, ElementsAre(Mode::kSourceOnly));
-  EXPECT_THAT(parse({"--mode", "target-only"}).modes, ElementsAre(Mode::kTargetOnly));
-  EXPECT_THAT(refusal({"--mode", "target"}), HasSubstr("all, source-only, dann, target-only"));
+  EXPECT_THAT(parse({"--mode", "dann"}).modes, ElementsAre(kDann));
+  EXPECT_THAT(parse({"--mode", "source-only"}).modes, ElementsAre(kSourceOnly));
+  EXPECT_THAT(parse({"--mode", "target-only"}).modes, ElementsAre(kTargetOnly));
+  EXPECT_THAT(refusal({"--mode", "target"}), HasSubstr("choose all, or one or several"));
+  for (const std::string& mode : all_modes()) {
+    EXPECT_THAT(parse({"--mode", mode}).modes, ElementsAre(mode));
+    EXPECT_THAT(refusal({"--mode", "target"}), HasSubstr(mode));
+    EXPECT_THAT(help_text(), HasSubstr(mode + ": "));
+  }
+}
+
+TEST(ArgumentsTest, SeveralModesAreRowsInTheTablesOrder) {
+  EXPECT_THAT(parse({"--mode", "target-only,dann,dann"}).modes, ElementsAre(kDann, kTargetOnly));
+  EXPECT_EQ(config_of(parse({"--mode", "target-only,dann"}))["mode"], "dann,target-only");
+  EXPECT_EQ(config_of(parse({"--mode", "target-only,source-only,dann"}))["mode"], "all");
+  for (const char* text : {"dann,", ",dann", "", "dann,,source-only", "dann, source-only"}) {
+    EXPECT_THAT(refusal({"--mode", text}), HasSubstr("--mode")) << text;
+  }
 }
 
 TEST(ArgumentsTest, AnOptionOverridesThePresetInEitherOrder) {

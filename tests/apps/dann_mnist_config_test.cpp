@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "apps/common/report/paper_rows.h"
 #include "apps/common/run/config_file.h"
 #include "models/methods/dann_options.h"
 #include "models/presets.h"
@@ -56,7 +57,7 @@ TEST_F(ConfigFileTest, APresetOnTheCommandLineReplacesTheFilesRecipe) {
     const Arguments read = parse({"--config", file, "--preset", name});
     EXPECT_EQ(config_of(read.recipe), config_of(preset(name)));
     EXPECT_EQ(read.first_seed, 9U);
-    EXPECT_THAT(read.modes, ElementsAre(Mode::kDann));
+    EXPECT_THAT(read.modes, ElementsAre(kDann));
   }
   const Recipe more =
       parse({"--config", file, "--preset", "deepda", "--gamma", "3", "--steps", "5"}).recipe;

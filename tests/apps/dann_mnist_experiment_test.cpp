@@ -2,10 +2,11 @@
 
 #include <sstream>
 
+#include "apps/common/report/paper_rows.h"
 #include "apps/common/run/progress.h"
 #include "apps/dann_mnist/data_sources.h"
 #include "apps/dann_mnist/experiment.h"
-#include "models/dann.h"
+#include "models/networks/paper_mnist.h"
 #include "tests/apps/small_digits.h"
 
 namespace gradflip {
@@ -26,9 +27,9 @@ class ExperimentTest : public SmallDigitsTest {
     std::ostringstream messages;
     Progress progress(messages, {});
     const DeviceSets sets(device.context, loaded);
-    const NetworkInput input = digits_input(loaded.experiment.channel_means);
+    const Network network = paper_mnist(digits_input(loaded.experiment.channel_means));
     const Experiment experiment{sets,
-                                input,
+                                network,
                                 recipe,
                                 device,
                                 /*threads=*/1,
@@ -38,7 +39,7 @@ class ExperimentTest : public SmallDigitsTest {
                                   EXPECT_GT(result.steps, 0);
                                   ++saved;
                                 }};
-    return dann(experiment, /*seed=*/1);
+    return gradflip::run(experiment, kDann, /*seed=*/1);
   }
 };
 

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "apps/common/cli.h"
+#include "apps/common/report/paper_rows.h"
 #include "apps/dann_mnist/arguments.h"
 #include "models/methods/dann_options.h"
 #include "tests/apps/option_list.h"
@@ -257,7 +258,7 @@ TEST(ConfigEncodingTest, AByteOrderMarkAndCarriageReturnsAreNotPartOfIt) {
       << "\xEF\xBB\xBFmode = dann\r\nlambda = 0.25 # mild\r\npreset = \"deepda\"\r\n";
   const Outcome outcome = run({"--config", file});
   ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
-  EXPECT_THAT(outcome.arguments->modes, ::testing::ElementsAre(Mode::kDann));
+  EXPECT_THAT(outcome.arguments->modes, ::testing::ElementsAre(kDann));
   EXPECT_EQ(outcome.arguments->recipe.of<DannOptions>().lambda, 0.25);
   EXPECT_EQ(outcome.arguments->recipe.training.preset, "deepda");
 

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "apps/common/report/paper_rows.h"
 #include "apps/common/usage_error.h"
 #include "apps/dann_mnist/outputs.h"
 #include "tests/apps/bytes.h"
@@ -31,7 +32,7 @@ class OutputsTest : public ::testing::Test {
   // Why `output` is refused, as weights and as a configuration alike; "" if it is not.
   static std::string refusal(const DataArguments& data, const fs::path& output) {
     Arguments weights, config;
-    weights.modes = config.modes = {Mode::kDann};
+    weights.modes = config.modes = {kDann};
     weights.data = config.data = data;
     weights.save = config.save_config = output;
     std::string why[2];

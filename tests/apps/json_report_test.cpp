@@ -76,17 +76,16 @@ TEST(JsonReportTest, WhatDoesNotApplyIsNull) {
   EXPECT_TRUE(source_only["history"][0]["lambda"].is_null());
   EXPECT_TRUE(json["summary"]["dann"]["target_test_accuracy"]["std"].is_null());
 
-  const Json empty = report(context(), {run(Mode::kDann, 1, {})});
+  const Json empty = report(context(), {run(kDann, 1, {})});
   EXPECT_TRUE(empty["runs"][0]["target_test_accuracy"].is_null());
   EXPECT_TRUE(empty["runs"][0]["oracle_target_test_accuracy"].is_null());
-  EXPECT_TRUE(empty["summary"]["gap_closed"].is_null());
+  EXPECT_TRUE(report(context(), {three_modes()[1]})["summary"]["dann"]["gap_closed"].is_null());
   EXPECT_FALSE(empty["summary"].contains("dann"));
 }
 
 TEST(JsonReportTest, HoldsWhatAMethodReportsUnderItsName) {
-  const Json json =
-      report(context(), {run(Mode::kSourceOnly, 1, {epoch(1, 0.9, 0.5)}),
-                         of_another_method(run(Mode::kDann, 1, {epoch(2, 0.9, 0.6)}))});
+  const Json json = report(context(), {run(kSourceOnly, 1, {epoch(1, 0.9, 0.5)}),
+                                       of_another_method(run(kDann, 1, {epoch(2, 0.9, 0.6)}))});
   const Json& row = json["runs"][1];
   EXPECT_EQ(row["final_label_loss"], 0.125);
   EXPECT_EQ(row["final_critic_score"], 12.5);
@@ -104,7 +103,7 @@ TEST(JsonReportTest, HoldsWhatAMethodReportsUnderItsName) {
 }
 
 TEST(JsonReportTest, ANameDoesNotTakeTheDocumentsOwnPlace) {
-  RunResult named = run(Mode::kDann, 1, {epoch(1, 0.9, 0.5)});
+  RunResult named = run(kDann, 1, {epoch(1, 0.9, 0.5)});
   named.history[0].reported = {{"steps", -1.0}, {"seconds", -1.0}, {"source_test_accuracy", -1.0}};
   named.columns = columns_in(named.history[0].reported);
   const Json row = report(context(), {named})["runs"][0];
@@ -115,7 +114,7 @@ TEST(JsonReportTest, ANameDoesNotTakeTheDocumentsOwnPlace) {
 }
 
 TEST(JsonReportTest, BeforeItsFirstEpochARunHasNoMeans) {
-  const Json row = report(context(), {run(Mode::kDann, 1, {})})["runs"][0];
+  const Json row = report(context(), {run(kDann, 1, {})})["runs"][0];
   for (const char* name : {"final_label_loss", "final_domain_loss", "domain_accuracy"}) {
     ASSERT_TRUE(row.contains(name)) << name;
     EXPECT_TRUE(row[name].is_null()) << name;
@@ -153,8 +152,8 @@ TEST(JsonReportTest, ARunThatWasNotSavedKeepsItsFigures) {
 }
 
 TEST(JsonReportTest, OfATargetWithoutLabelsHoldsNoTargetAccuracy) {
-  const Json json = report(context(), {unmeasured(run(Mode::kDann, 1, {epoch(1, 0.9, 0.5)})),
-                                       unmeasured(run(Mode::kDann, 2, {}))});
+  const Json json = report(
+      context(), {unmeasured(run(kDann, 1, {epoch(1, 0.9, 0.5)})), unmeasured(run(kDann, 2, {}))});
   EXPECT_EQ(json["runs"][0]["source_test_accuracy"], 0.9);
   EXPECT_THAT(json.dump(), Not(HasSubstr("target_test_accuracy")));
 }
@@ -187,14 +186,14 @@ TEST(JsonReportTest, BytesThatAreNoTextAreReplaced) {
 
 TEST(JsonReportTest, SummarisesOverSeeds) {
   std::vector<RunResult> runs = three_modes();
-  runs.push_back(run(Mode::kDann, 2, {epoch(2, 0.97, 0.80)}));
+  runs.push_back(run(kDann, 2, {epoch(2, 0.97, 0.80)}));
   const Json summary = report(context(), runs)["summary"];
   EXPECT_NEAR(summary["dann"]["target_test_accuracy"]["mean"].get<double>(), 0.75, 1e-12);
   EXPECT_NEAR(summary["dann"]["target_test_accuracy"]["std"].get<double>(), 0.1 / std::sqrt(2.0),
               1e-12);
   EXPECT_EQ(summary["dann"]["runs"], 2);
   EXPECT_NEAR(summary["source-only"]["target_test_accuracy"]["mean"].get<double>(), 0.40, 1e-12);
-  EXPECT_NEAR(summary["gap_closed"].get<double>(), 0.7, 1e-12);
+  EXPECT_NEAR(summary["dann"]["gap_closed"].get<double>(), 0.7, 1e-12);
 }
 
 TEST(JsonReportTest, IsValidJsonEvenWithNonFiniteNumbers) {

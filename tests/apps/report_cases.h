@@ -2,17 +2,19 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 #include <utility>
 #include <vector>
 
+#include "apps/common/report/paper_rows.h"
 #include "apps/common/report/run_result.h"
 
 namespace gradflip {
 
 // What DANN's method reports, or that of a run on one domain.
-inline std::vector<Reported> reported_by(Mode mode, double label_loss) {
+inline std::vector<Reported> reported_by(const std::string& mode, double label_loss) {
   const Reported label{"label_loss", label_loss}, rate{"learning_rate", 0.01, true};
-  if (mode != Mode::kDann) return {label, rate};
+  if (mode != kDann) return {label, rate};
   return {label, {"domain_loss", 0.69}, {"domain_accuracy", 0.5}, {"lambda", 0.9, true}, rate};
 }
 
@@ -41,7 +43,8 @@ inline EpochResult epoch(std::int64_t number, double source, double target) {
   return result;
 }
 
-inline RunResult run(Mode mode, std::uint64_t seed, std::vector<EpochResult> history) {
+inline RunResult run(const std::string& mode, std::uint64_t seed,
+                     std::vector<EpochResult> history) {
   RunResult result;
   result.mode = mode;
   result.seed = seed;
@@ -68,14 +71,12 @@ inline RunResult of_another_method(RunResult run) {
 }
 
 inline std::vector<RunResult> three_modes() {
-  return {run(Mode::kSourceOnly, 1, {epoch(1, 0.90, 0.50), epoch(2, 0.98, 0.40)}),
-          run(Mode::kDann, 1, {epoch(1, 0.91, 0.75), epoch(2, 0.97, 0.70)}),
-          run(Mode::kTargetOnly, 1, {epoch(1, 0.60, 0.85), epoch(2, 0.62, 0.90)})};
+  return {run(kSourceOnly, 1, {epoch(1, 0.90, 0.50), epoch(2, 0.98, 0.40)}),
+          run(kDann, 1, {epoch(1, 0.91, 0.75), epoch(2, 0.97, 0.70)}),
+          run(kTargetOnly, 1, {epoch(1, 0.60, 0.85), epoch(2, 0.62, 0.90)})};
 }
 
-inline Plan all_modes(std::int64_t seeds = 1) {
-  return {{Mode::kSourceOnly, Mode::kDann, Mode::kTargetOnly}, seeds};
-}
+inline Plan all_modes(std::int64_t seeds = 1) { return {{kSourceOnly, kDann, kTargetOnly}, seeds}; }
 
 // As it is on a target without labels.
 inline RunResult unmeasured(RunResult run) {

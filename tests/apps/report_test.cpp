@@ -65,30 +65,41 @@ TEST(ColumnsTest, OfAllRunsAreEachNameOnceWhereItsRunHasIt) {
 TEST(SummaryTest, UsesTheLastEpochAndKeepsTheOracleApart) {
   const Summary summary = summarize(three_modes());
   ASSERT_EQ(summary.modes.size(), 3U);
-  EXPECT_EQ(summary.modes[1].mode, Mode::kDann);
+  EXPECT_EQ(summary.modes[1].mode, kDann);
   EXPECT_NEAR(summary.modes[1].target_test_accuracy->mean, 0.70, 1e-15);
   EXPECT_NEAR(summary.modes[1].oracle_target_test_accuracy->mean, 0.75, 1e-15);
-  ASSERT_TRUE(summary.gap_closed);
-  EXPECT_NEAR(*summary.gap_closed, (0.70 - 0.40) / (0.90 - 0.40), 1e-12);
+  ASSERT_TRUE(summary.modes[1].gap_closed);
+  EXPECT_NEAR(*summary.modes[1].gap_closed, (0.70 - 0.40) / (0.90 - 0.40), 1e-12);
+  EXPECT_FALSE(summary.modes[0].gap_closed);  // the bounds
+  EXPECT_FALSE(summary.modes[2].gap_closed);
+}
+
+TEST(SummaryTest, EveryMethodClosesItsOwnPartOfTheGap) {
+  std::vector<RunResult> runs = three_modes();
+  runs.push_back(run("adversary", 1, {epoch(2, 0.98, 0.45)}));
+  const Summary summary = summarize(runs);
+  ASSERT_EQ(summary.modes.size(), 4U);
+  EXPECT_EQ(summary.modes[3].mode, "adversary");
+  EXPECT_NEAR(*summary.modes[3].gap_closed, (0.45 - 0.40) / (0.90 - 0.40), 1e-12);
+  EXPECT_NEAR(*summary.find("dann")->gap_closed, 0.6, 1e-12);
 }
 
 TEST(SummaryTest, GapClosedIsOfTheMeans) {
   std::vector<RunResult> runs = three_modes();
-  runs.push_back(run(Mode::kSourceOnly, 2, {epoch(2, 0.98, 0.50)}));
-  runs.push_back(run(Mode::kDann, 2, {epoch(2, 0.98, 0.60)}));
+  runs.push_back(run(kSourceOnly, 2, {epoch(2, 0.98, 0.50)}));
+  runs.push_back(run(kDann, 2, {epoch(2, 0.98, 0.60)}));
   const Summary summary = summarize(runs);
   EXPECT_EQ(summary.modes[0].runs, 2);
   EXPECT_EQ(summary.modes[2].runs, 1);
-  EXPECT_NEAR(*summary.gap_closed, (0.65 - 0.45) / (0.90 - 0.45), 1e-12);
+  EXPECT_NEAR(*summary.modes[1].gap_closed, (0.65 - 0.45) / (0.90 - 0.45), 1e-12);
 }
 
 TEST(SummaryTest, NoGapWithoutAllModesOrWithoutDifference) {
   std::vector<RunResult> runs = three_modes();
   runs.pop_back();
-  EXPECT_FALSE(summarize(runs).gap_closed);
-  runs.push_back(run(Mode::kTargetOnly, 1, {epoch(2, 0.6, 0.40)}));
-  EXPECT_FALSE(summarize(runs).gap_closed);
-  EXPECT_FALSE(summarize({}).gap_closed);
+  EXPECT_FALSE(summarize(runs).find("dann")->gap_closed);
+  runs.push_back(run(kTargetOnly, 1, {epoch(2, 0.6, 0.40)}));
+  EXPECT_FALSE(summarize(runs).find("dann")->gap_closed);
 }
 
 TEST(SummaryTest, LeavesOutRunsThatASignalCutShort) {
@@ -96,7 +107,7 @@ TEST(SummaryTest, LeavesOutRunsThatASignalCutShort) {
   runs[1].completed = false;
   const Summary summary = summarize(runs);
   ASSERT_EQ(summary.modes.size(), 2U);
-  EXPECT_EQ(summary.modes[1].mode, Mode::kTargetOnly);
+  EXPECT_EQ(summary.modes[1].mode, kTargetOnly);
 }
 
 TEST(TableTest, ShowsTheRowsOfThePaper) {
@@ -120,9 +131,9 @@ TEST(TableTest, ShowsTheRowsOfThePaper) {
 }
 
 TEST(TableTest, ShowsTheDeviationOverSeeds) {
-  const std::string text = table(
-      {run(Mode::kDann, 1, {epoch(1, 0.97, 0.70)}), run(Mode::kDann, 2, {epoch(1, 0.99, 0.74)})},
-      {"a", "b", false, {{Mode::kDann}, 2}});
+  const std::string text =
+      table({run(kDann, 1, {epoch(1, 0.97, 0.70)}), run(kDann, 2, {epoch(1, 0.99, 0.74)})},
+            {"a", "b", false, {{kDann}, 2}});
   const std::string dann = line_with(text, "DANN");
   EXPECT_THAT(dann, HasSubstr("98.00 ± 1.41 %"));
   EXPECT_THAT(dann, HasSubstr("72.00 ± 2.83 %"));
@@ -152,17 +163,17 @@ TEST(TableTest, ColumnsStandUnderTheirTitles) {
 }
 
 TEST(SummaryTest, OfATargetWithoutLabelsHasNoTargetAccuracy) {
-  const Summary summary = summarize({unmeasured(run(Mode::kDann, 1, {epoch(1, 0.9, 0.5)}))});
+  const Summary summary = summarize({unmeasured(run(kDann, 1, {epoch(1, 0.9, 0.5)}))});
   ASSERT_EQ(summary.modes.size(), 1U);
   EXPECT_NEAR(summary.modes[0].source_test_accuracy.mean, 0.9, 1e-15);
   EXPECT_FALSE(summary.modes[0].target_test_accuracy);
   EXPECT_FALSE(summary.modes[0].oracle_target_test_accuracy);
-  EXPECT_FALSE(summary.gap_closed);
+  EXPECT_FALSE(summary.modes[0].gap_closed);
 }
 
 TEST(TableTest, ATargetWithoutLabelsHasADash) {
-  const std::string text = table({unmeasured(run(Mode::kDann, 1, {epoch(1, 0.9, 0.5)}))},
-                                 {"a", "b", false, {{Mode::kDann}, 1}});
+  const std::string text =
+      table({unmeasured(run(kDann, 1, {epoch(1, 0.9, 0.5)}))}, {"a", "b", false, {{kDann}, 1}});
   const std::string dann = line_with(text, "DANN");
   EXPECT_THAT(dann, HasSubstr("90.00 %"));
   EXPECT_THAT(dann, Not(HasSubstr("50.00 %")));
@@ -183,8 +194,8 @@ TEST(TableTest, AFailedRunIsALineAndNoRow) {
 
 TEST(TableTest, CountsTheSeedsThatFinished) {
   std::vector<RunResult> runs = three_modes();
-  runs.push_back(run(Mode::kSourceOnly, 2, {epoch(2, 0.98, 0.50)}));
-  runs.push_back(failed(run(Mode::kDann, 2, {})));
+  runs.push_back(run(kSourceOnly, 2, {epoch(2, 0.98, 0.50)}));
+  runs.push_back(failed(run(kDann, 2, {})));
   const std::string text = table(runs, {"a", "b", false, all_modes(2)});
   EXPECT_THAT(text, HasSubstr("source-only 2 of 2, dann 1 of 2, target-only 1 of 2"));
 }
@@ -203,7 +214,7 @@ TEST(TableTest, SaysTransductive) {
 TEST(TableTest, SaysHowFarAnInterruptedRunCame) {
   std::vector<RunResult> runs = three_modes();
   runs[2].completed = false;
-  runs.push_back(run(Mode::kTargetOnly, 2, {}));
+  runs.push_back(run(kTargetOnly, 2, {}));
   runs.back().completed = false;
   const std::string text = table(runs, {"a", "b", false, all_modes()});
   EXPECT_EQ(line_with(text, "train-on-target"), "");

@@ -2,6 +2,7 @@
 #include <cuda_runtime_api.h>
 #include <gtest/gtest.h>
 
+#include "models/methods/dann.h"
 #include "models/trainer.h"
 #include "tests/support/tiny_domains.h"
 
@@ -22,7 +23,7 @@ TEST(CudaMemoryTest, DoesNotDependOnTheNumberOfThreads) {
   recipe.training.source_batch = recipe.training.target_batch = 32;
   const auto taken = [&](int threads) {
     const std::size_t before = free_bytes();
-    Trainer trainer(recipe, domains.dann(), 1, device, threads);
+    Trainer trainer(dann(), domains.network(), recipe, domains.data(), 1, device, threads);
     const auto one = trainer.evaluator(domains.source()),
                other = trainer.evaluator(domains.source());
     return before - free_bytes();
@@ -38,7 +39,8 @@ TEST(CudaMemoryTest, ADataSetIsThereOnceHoweverManyLookAtIt) {
   recipe.training.source_batch = recipe.training.target_batch = 2;
   const auto taken = [&](const TinyDomains& domains) {
     const std::size_t before = free_bytes();
-    Trainer one(recipe, domains.dann(), 1, device, 1), other(recipe, domains.dann(), 2, device, 1);
+    Trainer one(dann(), domains.network(), recipe, domains.data(), 1, device, 1);
+    Trainer other(dann(), domains.network(), recipe, domains.data(), 2, device, 1);
     const auto evaluator = one.evaluator(domains.source());
     return before - free_bytes();
   };

@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "models/methods/dann.h"
 #include "models/trainer.h"
 #include "runtime/device.h"
 #include "tests/simt/config.h"
@@ -24,7 +25,8 @@ TEST(SecondGpuTrainerTest, TrainsAsOnTheFirstOne) {
     Device device;
     std::thread([&] { device = select_device(name); }).join();
     const TinyDomains domains(device.context, 9, 8);
-    Trainer trainer(recipe, domains.dann(), /*seed=*/5, device, /*threads=*/1);
+    Trainer trainer(dann(), domains.network(), recipe, domains.data(), /*seed=*/5, device,
+                    /*threads=*/1);
     std::thread([&] { trainer.run(1); }).join();   // launches
     std::thread([&] { trainer.run(19); }).join();  // records, and replays steps and blocks of them
     return trainer.weights();

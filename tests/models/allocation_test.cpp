@@ -6,6 +6,8 @@
 #include <cstdlib>
 #include <new>
 
+#include "models/methods/dann.h"
+#include "models/methods/source_only.h"
 #include "models/trainer.h"
 #include "tests/support/tiny_domains.h"
 
@@ -40,7 +42,7 @@ TEST(AllocationTest, TrainingAllocatesNothingAfterTheFirstStep) {
   const TinyDomains domains(Cpu{}, 200, 200);
   Recipe recipe;
   recipe.training.steps = 10;
-  Trainer trainer(recipe, domains.dann(), 1, select_device("cpu"), 2);
+  Trainer trainer(dann(), domains.network(), recipe, domains.data(), 1, select_device("cpu"), 2);
   trainer.run(1);
   const std::int64_t before = allocations.load();
   trainer.run(5);
@@ -54,7 +56,8 @@ TEST(AllocationTest, MoreThreadsThanShardsTakeNoMoreMemory) {
   Recipe recipe;
   const auto bytes = [&](int threads) {
     const std::int64_t before = allocated_bytes.load();
-    const Trainer trainer(recipe, domains.source_only(), 1, select_device("cpu"), threads);
+    const Trainer trainer(source_only(), domains.network(), recipe, domains.data(), 1,
+                          select_device("cpu"), threads);
     return allocated_bytes.load() - before;
   };
   bytes(1);  // what is made once
@@ -68,7 +71,7 @@ TEST(AllocationTest, TrainersAndEvaluatorsCopyNoPicture) {
   Recipe recipe;
   const auto bytes = [&](const TinyDomains& domains) {
     const std::int64_t before = allocated_bytes.load();
-    Trainer trainer(recipe, domains.dann(), 1, select_device("cpu"), 1);
+    Trainer trainer(dann(), domains.network(), recipe, domains.data(), 1, select_device("cpu"), 1);
     const auto evaluator = trainer.evaluator(domains.source());
     return allocated_bytes.load() - before;
   };

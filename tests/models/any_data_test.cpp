@@ -4,83 +4,20 @@
 
 #include <array>
 #include <cmath>
-#include <functional>
-#include <optional>
-#include <span>
 #include <type_traits>
 #include <vector>
 
 #include "models/data/device_data.h"
-#include "models/data/input_values.h"
-#include "models/layers.h"
+#include "models/methods/dann.h"
+#include "models/methods/source_only.h"
+#include "models/networks/mlp.h"
+#include "models/networks/paper_mnist.h"
 #include "models/trainer.h"
-#include "models/training_step.h"
-#include "runtime/ops/gather.h"
-#include "runtime/ops/relu.h"
-#include "runtime/ops/row_sums.h"
-#include "runtime/ops/sample.h"
-#include "runtime/ops/schedule.h"
-#include "runtime/ops/softmax_cross_entropy.h"
 #include "tests/support/backends.h"
 #include "tests/support/random_data.h"
 
 namespace gradflip {
 namespace {
-
-// A classifier of the test's own on one labelled set; the graph is as the network wrote it.
-class Classifier {
- public:
-  using Network = std::function<Value(NetworkBuilder&, Value)>;  // samples -> logits
-
-  Classifier(const Context& context, const LabelledDeviceData& data, const NetworkInput& input,
-             const Network& network, std::int64_t batch)
-      : rows_{batch}, workers_(2), input_memory_(context, input) {
-    require_takes(input, data);
-    const Value step = graph_.external("step", {Dtype::kI64, {}, {}});
-    const Value samples = graph_.external("samples", data.shape().type());
-    const Value labels = graph_.external("labels", {Dtype::kI32, {data.count()}, {}});
-    const InputValues norms = declare_input(graph_, input);
-    const std::array<InputSource, 1> sources{
-        {{samples, ops::sample_indices(graph_, step, 0,
-                                       {.seed = 1, .size = data.count(), .batch = batch})}}};
-    NetworkBuilder builder(graph_, parameters_);
-    const Value logits = network(builder, gather_input(graph_, input, norms, sources));
-    const Value losses = ops::softmax_cross_entropy(
-        graph_, logits, ops::gather_labels(graph_, labels, sources[0].indices));
-    loss_ = ops::sum_rows(graph_, losses);
-    const Term term{"loss", ops::mean_rows(graph_, losses)};
-    training_ =
-        append_training_step(graph_, step, std::span(&term, 1), parameters_, {.momentum = 0.9F},
-                             ops::evaluate_schedule(graph_, step, {.start = 0.05}));
-    memory_.emplace(context, parameters_, /*seed=*/1);
-    executor_.emplace(graph_, parameters_, memory_->blocks(), context, workers_, rows_);
-    memory_->bind(*executor_, training_);
-    input_memory_.bind(*executor_, norms);
-    executor_->bind(samples, data.samples());
-    executor_->bind(labels, data.labels());
-  }
-
-  // The mean loss of so many steps.
-  double train(std::int64_t steps) {
-    double sum = 0.0;
-    for (std::int64_t i = 0; i < steps; ++i) {
-      executor_->run(rows_);
-      sum += executor_->read_scalar(loss_);
-    }
-    return sum / static_cast<double>(steps * rows_[0]);
-  }
-
- private:
-  std::array<std::int64_t, 1> rows_;
-  Workers workers_;
-  InputMemory input_memory_;
-  Graph graph_;
-  Parameters parameters_;
-  Value loss_;
-  TrainingStep training_;
-  std::optional<TrainingMemory> memory_;
-  std::optional<Executor> executor_;
-};
 
 template <typename Ctx>
 class AnyDataTest : public BackendTest<Ctx> {
@@ -89,6 +26,21 @@ class AnyDataTest : public BackendTest<Ctx> {
     BackendTest<Ctx>::SetUp();
     if (this->IsSkipped() || this->HasFatalFailure()) return;
     device_ = select_device(Backend<Ctx>::kName);
+  }
+
+  // The mean label loss of the first, and of the last `compared` steps of a run without adaptation.
+  std::array<double, 2> first_and_last(const Network& network, const LabelledDeviceData& data,
+                                       std::int64_t batch, std::int64_t steps,
+                                       std::int64_t compared) const {
+    Recipe recipe;
+    recipe.training.source_batch = batch;
+    recipe.training.steps = steps;
+    recipe.training.learning_rate = 0.05;
+    recipe.training.learning_rate_schedule = LearningRateSchedule::kConstant;
+    Trainer trainer(source_only(), network, recipe, {&data, nullptr}, /*seed=*/1, device_, 2);
+    const double first = trainer.run(compared).find("label_loss").value();
+    trainer.run(steps - 2 * compared);
+    return {first, trainer.run(compared).find("label_loss").value()};
   }
 
   static constexpr bool kOnCpu = std::is_same_v<Ctx, Cpu>;  // the emulated GPU takes its time
@@ -110,16 +62,9 @@ TYPED_TEST(AnyDataTest, TwoMoonsAreLearnedFromRowsOfTwoNumbers) {
     moons.push_back(upper ? 0 : 1);
   }
   const LabelledDeviceData data(this->device_.context, rows_of(points, {2}), moons, 2, "moons");
-  Classifier classifier(
-      this->device_.context, data, row_input(2),
-      [](NetworkBuilder& network, Value x) {
-        const Value hidden = ops::relu(network.graph(), linear(network, "hidden", x, 15));
-        return linear(network, "logits", hidden, 2);
-      },
-      /*batch=*/50);
-  const double first = classifier.train(5);
-  classifier.train(this->kOnCpu ? 300 : 60);
-  EXPECT_LT(classifier.train(5), (this->kOnCpu ? 0.3 : 0.7) * first);
+  const auto [first, last] = this->first_and_last(mlp(row_input(2)), data, /*batch=*/50,
+                                                  this->kOnCpu ? 310 : 70, /*compared=*/5);
+  EXPECT_LT(last, (this->kOnCpu ? 0.3 : 0.7) * first);
 }
 
 // The class is the channel that is bright; where it stands differs.
@@ -138,16 +83,21 @@ TYPED_TEST(AnyDataTest, PicturesOfFiveChannelsThatAreNotSquareAreLearned) {
   const LabelledDeviceData data(this->device_.context, images, "bands");
   const std::vector<float> scales{1 / 50.0F, 1 / 60.0F, 1 / 70.0F, 1 / 80.0F, 1 / 90.0F};
   const std::vector<float> means = channel_means({&images.images}, kChannels);
-  Classifier classifier(
-      this->device_.context, data, picture_input(kHeight, kWidth, means, scales),
-      [](NetworkBuilder& network, Value x) {
-        const Value h = conv_block(network, "conv", x, {.filters = 6, .kernel = 3, .pad = 1});
-        return linear(network, "logits", h, kChannels);
-      },
-      /*batch=*/10);
-  const double first = classifier.train(1);
-  classifier.train(this->kOnCpu ? 60 : 10);
-  EXPECT_LT(classifier.train(2), 0.5 * first);
+  const Network network{.name = "bands",
+                        .input = picture_input(kHeight, kWidth, means, scales),
+                        .feature_extractor =
+                            [](NetworkBuilder& builder, Value x) {
+                              return conv_block(builder, "feature_extractor.conv1", x,
+                                                {.filters = 6, .kernel = 3, .pad = 1});
+                            },
+                        .label_predictor =
+                            [](NetworkBuilder& builder, Value features, std::int64_t num_classes) {
+                              return linear(builder, "label_predictor.fc1", features, num_classes);
+                            },
+                        .domain_classifier = {}};
+  const auto [first, last] =
+      this->first_and_last(network, data, /*batch=*/10, this->kOnCpu ? 63 : 13, /*compared=*/1);
+  EXPECT_LT(last, 0.5 * first);
 }
 
 // The paper's network on pictures of another size, of many classes: as DomainNet has them.
@@ -168,8 +118,8 @@ TYPED_TEST(AnyDataTest, TakesTwoStepsWith345ClassesOnPicturesOfAnotherSize) {
   options.steps = this->kOnCpu ? 40 : 2;
   options.learning_rate_schedule = LearningRateSchedule::kConstant;
   options.learning_rate = 0.05;
-  const TrainingData data{&source_data, &target_data, input};
-  Trainer trainer(recipe, data, /*seed=*/1, this->device_, 2);
+  Trainer trainer(dann(), paper_mnist(input), recipe, {&source_data, &target_data}, /*seed=*/1,
+                  this->device_, 2);
   EXPECT_NEAR(trainer.run(1).find("label_loss").value(), std::log(345.0), 0.2);  // chance
   const StepReport later = trainer.run(options.steps - 1);
   EXPECT_TRUE(std::isfinite(later.find("label_loss").value()) &&

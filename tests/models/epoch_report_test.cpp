@@ -8,6 +8,7 @@
 #include <type_traits>
 #include <vector>
 
+#include "models/methods/dann.h"
 #include "models/trainer.h"
 #include "runtime/errors.h"
 #include "tests/support/backends.h"
@@ -37,11 +38,9 @@ class EpochReportTest : public BackendTest<Ctx> {
     domains_.emplace(device_.context, kStepsPerEpoch * pictures, 70);
   }
 
-  TrainingData data() const { return domains_->dann(); }
-
   // The reports at the end of each epoch, of a run in blocks of these lengths, over and over.
   std::vector<StepReport> epochs(const std::vector<std::int64_t>& blocks, int threads = 2) const {
-    Trainer trainer(recipe_, data(), 5, device_, threads);
+    Trainer trainer(dann(), domains_->network(), recipe_, domains_->data(), 5, device_, threads);
     std::vector<StepReport> reports;
     for (std::size_t block = 0; trainer.steps_done() < recipe_.training.steps; ++block) {
       const std::int64_t in_epoch = trainer.steps_done() % kStepsPerEpoch;
@@ -87,7 +86,8 @@ TYPED_TEST(EpochReportTest, CoversTheStepsBeforeADivergence) {
   this->recipe_.training.learning_rate_schedule = LearningRateSchedule::kConstant;
   std::vector<StepReport> reports;
   for (const std::int64_t block : {1, 1000}) {
-    Trainer trainer(this->recipe_, this->data(), 5, this->device_, 1);
+    Trainer trainer(dann(), this->domains_->network(), this->recipe_, this->domains_->data(), 5,
+                    this->device_, 1);
     EXPECT_THROW(while (trainer.steps_done() < this->kSteps) trainer.run(block), DivergedError);
     EXPECT_THROW(trainer.run(block), DivergedError);  // stays so
     EXPECT_GT(trainer.steps_done(), 1);

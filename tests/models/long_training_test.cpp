@@ -4,6 +4,7 @@
 
 #include <type_traits>
 
+#include "models/methods/dann.h"
 #include "models/trainer.h"
 #include "tests/support/backends.h"
 #include "tests/support/tiny_domains.h"
@@ -28,7 +29,7 @@ Losses losses_on(const std::string& device) {
   options.target_batch = 4;
   options.learning_rate_schedule = LearningRateSchedule::kConstant;
   options.steps = 140;
-  Trainer trainer(recipe, domains.dann(), /*seed=*/3, selected, 2);
+  Trainer trainer(dann(), domains.network(), recipe, domains.data(), /*seed=*/3, selected, 2);
   const double first = trainer.run(20).find("label_loss").value();
   trainer.run(100);
   const StepReport last = trainer.run(20);

@@ -4,24 +4,36 @@
 #include <array>
 #include <vector>
 
-#include "models/dann.h"
-#include "models/training_graph.h"
+#include "models/evaluation.h"
+#include "models/methods/dann.h"
+#include "models/methods/dann_options.h"
+#include "models/methods/source_only.h"
+#include "models/networks/paper_mnist.h"
+#include "models/stage_run.h"
+#include "runtime/compile.h"
 #include "runtime/memory_plan.h"
 
 namespace gradflip {
 namespace {
 
 const DatasetShape kDigits{60000, {28, 28, 3}};
-const NetworkInput kInput = digits_input({60.0F, 60.0F, 60.0F});
 constexpr std::int64_t kRowsPerPiece = 32;
 
-MemoryPlan plan_of_training(const Recipe& recipe, bool adversarial) {
-  Parameters parameters;
-  const TrainingGraph training = build_training_graph(
-      recipe, kInput, kDigits, 10, adversarial ? kDigits : DatasetShape{}, 1, 1000, parameters);
-  std::vector<std::int64_t> rows{recipe.training.source_batch};
-  if (adversarial) rows.push_back(recipe.training.target_batch);
-  return plan_memory(training.graph, parameters, Cpu{}, rows);
+Network digits_network() { return paper_mnist(digits_input({60.0F, 60.0F, 60.0F})); }
+
+MemoryPlan plan_of_training(const Method& method, const Recipe& recipe, Parameters& parameters) {
+  const Network network = digits_network();
+  const std::vector<WrittenUpdate> updates =
+      write_stage(method.stages(recipe).front(), {.network = network,
+                                                  .recipe = recipe,
+                                                  .parameters = parameters,
+                                                  .source = kDigits,
+                                                  .num_classes = 10,
+                                                  .target = kDigits,
+                                                  .seed = 1,
+                                                  .total_steps = 1000});
+  const Compiled compiled = compile(updates.front().draft, parameters, {});
+  return plan_memory(compiled.graph, parameters, Cpu{}, updates.front().rows);
 }
 
 TEST(ShardsTest, DigitsAreCutIntoPiecesOf32) {
@@ -32,8 +44,9 @@ TEST(ShardsTest, DigitsAreCutIntoPiecesOf32) {
         recipe.training.precision = precision;
         recipe.of<DannOptions>().domain_logits = domain_logits;
         recipe.training.source_batch = source_batch;
-        for (const bool adversarial : {false, true}) {
-          const MemoryPlan plan = plan_of_training(recipe, adversarial);
+        for (const Method& method : {source_only(), dann()}) {
+          Parameters parameters;
+          const MemoryPlan plan = plan_of_training(method, recipe, parameters);
           EXPECT_EQ(plan.cut.micro_batch_images, kRowsPerPiece);
           EXPECT_EQ(plan.cut.max_shards, kCpuCut.max_shards);
         }
@@ -41,13 +54,21 @@ TEST(ShardsTest, DigitsAreCutIntoPiecesOf32) {
     }
   }
   Parameters parameters;
-  build_training_graph(recipe, kInput, kDigits, 10, kDigits, 1, 1000, parameters);
-  const EvaluationGraph evaluation =
-      build_evaluation_graph(kInput, kDigits, 10, 512, Math::kF32, parameters);
+  (void)plan_of_training(dann(), recipe, parameters);
+  const Evaluation evaluation =
+      write_evaluation(digits_network(), parameters, kDigits, 10, 512, Math::kF32);
+  const Compiled compiled = compile(evaluation.draft, parameters, {});
   const MemoryPlan plan =
-      plan_memory(evaluation.graph, parameters, Cpu{}, std::array<std::int64_t, 1>{512});
+      plan_memory(compiled.graph, parameters, Cpu{}, std::array<std::int64_t, 1>{512});
   EXPECT_EQ(plan.cut.micro_batch_images, kRowsPerPiece);
   EXPECT_EQ(plan.cut.max_shards, kCpuCut.max_shards);
+}
+
+TEST(EvaluationTest, LeavesTheParametersAsTheyAre) {
+  const Parameters parameters;
+  EXPECT_THROW(write_evaluation(digits_network(), parameters, {4, {28, 28, 1}}, 10, 4, Math::kF32),
+               std::invalid_argument);
+  EXPECT_TRUE(parameters.list().empty());
 }
 
 }  // namespace

@@ -11,6 +11,8 @@
 #include <string>
 #include <vector>
 
+#include "models/methods/dann.h"
+#include "models/methods/source_only.h"
 #include "models/trainer.h"
 #include "runtime/errors.h"
 #include "tests/support/backends.h"
@@ -41,15 +43,16 @@ class TrainerDataTest : public BackendTest<Ctx> {
     const LabelledDeviceData source_data(device_.context, source, "the source");
     std::optional<DeviceData> target_data;
     if (target != nullptr) target_data.emplace(device_.context, *target, "the target");
-    Trainer(recipe_, {&source_data, target_data ? &*target_data : nullptr, input_}, 1, device_, 1)
+    Trainer(target_data ? dann() : source_only(), paper_mnist(input_), recipe_,
+            {&source_data, target_data ? &*target_data : nullptr}, 1, device_, 1)
         .run(2);
   }
   void evaluate(const LabelledImages& test) {
     const LabelledDeviceData test_data(device_.context, test, "the test set");
     if (trainer_ == nullptr) {
       source_data_.emplace(device_.context, source_, "the source");
-      const TrainingData data{&*source_data_, nullptr, input_};
-      trainer_ = std::make_unique<Trainer>(recipe_, data, 1, device_, 1);
+      trainer_ = std::make_unique<Trainer>(source_only(), paper_mnist(input_), recipe_,
+                                           TrainingData{&*source_data_, nullptr}, 1, device_, 1);
     }
     trainer_->evaluate(test_data);
   }

@@ -9,8 +9,9 @@
 
 #include "kernels/sampling.h"
 #include "kernels/schedule.h"
-#include "models/dann.h"
+#include "models/methods/dann.h"
 #include "models/methods/dann_options.h"
+#include "models/networks/paper_mnist.h"
 #include "models/presets.h"
 #include "models/trainer.h"
 #include "tests/support/backends.h"
@@ -106,7 +107,7 @@ class TrainerReferenceTest : public BackendTest<Ctx> {
                             std::int64_t steps = kSteps) const {
     TrainingOptions& options = recipe.training;
     options.steps = steps;
-    Trainer trainer(recipe, domains_->dann(), kSeed, device_, 2);
+    Trainer trainer(dann(), domains_->network(), recipe, domains_->data(), kSeed, device_, 2);
     DannParameters parameters, velocity;
     for (const NamedTensor& tensor : trainer.parameters()) {
       parameters[tensor.name].assign(tensor.values.begin(), tensor.values.end());
@@ -188,19 +189,19 @@ TYPED_TEST(TrainerReferenceTest, FollowsDeepDa) {
 
 TYPED_TEST(TrainerReferenceTest, FollowsLambdaOnBothPartsNeverSquared) {
   Recipe recipe = this->unequal_batches();
-  auto& dann = recipe.of<DannOptions>();
-  dann.lambda_applies_to = LambdaAppliesTo::kBoth;
-  dann.lambda_schedule = LambdaSchedule::kConstant;
-  dann.lambda = 0.5;
-  dann.domain_weight = 3.0;
+  auto& options = recipe.of<DannOptions>();
+  options.lambda_applies_to = LambdaAppliesTo::kBoth;
+  options.lambda_schedule = LambdaSchedule::kConstant;
+  options.lambda = 0.5;
+  options.domain_weight = 3.0;
   this->expect_same_training(recipe);
 }
 
 TYPED_TEST(TrainerReferenceTest, FollowsTheMeanReductionWithUnequalBatches) {
   Recipe recipe = this->unequal_batches();
-  auto& dann = recipe.of<DannOptions>();
-  dann.domain_reduction = DomainReduction::kMean;
-  dann.lambda_schedule = LambdaSchedule::kConstant;
+  auto& options = recipe.of<DannOptions>();
+  options.domain_reduction = DomainReduction::kMean;
+  options.lambda_schedule = LambdaSchedule::kConstant;
   recipe.training.label_smoothing = 0.1;
   recipe.training.weight_decay = 1e-3;
   this->expect_same_training(recipe);
@@ -224,8 +225,8 @@ TYPED_TEST(TrainerTorchTest, FollowsTheTraceOfPyTorch) {
   const Device device = select_device(Backend<TypeParam>::kName);
   const LabelledDeviceData source_data(device.context, source, "source");
   const DeviceData target_data(device.context, target, "target");
-  Trainer trainer(recipe, {&source_data, &target_data, digits_input({mean, mean, mean})},
-                  /*seed=*/1, device, 2);
+  Trainer trainer(dann(), paper_mnist(digits_input({mean, mean, mean})), recipe,
+                  {&source_data, &target_data}, /*seed=*/1, device, 2);
   std::vector<NamedTensor> weights;
   for (std::uint32_t block = 0; block < trace::weight_blocks().size(); ++block) {
     const trace::WeightBlock& description = trace::weight_blocks()[block];
@@ -258,9 +259,9 @@ TYPED_TEST(TrainerTorchTest, FollowsTheTraceOfPyTorch) {
 
 TYPED_TEST(TrainerReferenceTest, FollowsLambdaZero) {
   Recipe recipe = this->unequal_batches();
-  auto& dann = recipe.of<DannOptions>();
-  dann.lambda_schedule = LambdaSchedule::kConstant;
-  dann.lambda = 0.0;
+  auto& options = recipe.of<DannOptions>();
+  options.lambda_schedule = LambdaSchedule::kConstant;
+  options.lambda = 0.0;
   this->expect_same_training(recipe);
 }
 

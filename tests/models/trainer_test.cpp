@@ -5,11 +5,15 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <memory>
 #include <optional>
 #include <string>
 #include <type_traits>
 
+#include "models/method_list.h"
+#include "models/methods/dann.h"
 #include "models/methods/dann_options.h"
+#include "models/methods/source_only.h"
 #include "runtime/errors.h"
 #include "runtime/safetensors.h"
 #include "tests/support/backends.h"
@@ -41,14 +45,18 @@ class TrainerTest : public BackendTest<Ctx> {
     return recipe;
   }
 
-  TrainingData dann() const { return domains_->dann(); }
-  TrainingData source_only() const { return domains_->source_only(); }
+  std::unique_ptr<Trainer> trainer(const Method& by, const Recipe& recipe, std::uint64_t seed = 3,
+                                   int threads = 1) const {
+    return std::make_unique<Trainer>(by, domains_->network(), recipe, domains_->data(), seed,
+                                     device_, threads);
+  }
 
-  std::vector<float> weights_after(const Recipe& recipe, const TrainingData& data,
-                                   std::uint64_t seed, int threads) const {
-    Trainer trainer(recipe, data, seed, device_, threads);
-    trainer.run(recipe.training.steps);
-    return trainer.weights();
+  std::vector<float> weights_after(const Method& by, const Recipe& recipe, std::uint64_t seed,
+                                   int threads) const {
+    const std::unique_ptr<Trainer> run = trainer(by, recipe, seed, threads);
+    while (run->run(recipe.training.steps).steps > 0) {
+    }
+    return run->weights();
   }
 
   Device device_;
@@ -57,33 +65,36 @@ class TrainerTest : public BackendTest<Ctx> {
 TYPED_TEST_SUITE(TrainerTest, Backends, BackendNames);
 
 TYPED_TEST(TrainerTest, SameSeedSameBitsForAnyNumberOfThreads) {
-  const auto expect_same_bits = [this](const Recipe& recipe, const TrainingData& data) {
-    const std::vector<float> one = this->weights_after(recipe, data, 5, 1);
-    EXPECT_EQ(this->weights_after(recipe, data, 5, 1), one);
+  const auto expect_same_bits = [this](const Recipe& recipe, const Method& by) {
+    SCOPED_TRACE(by.name);
+    const std::vector<float> one = this->weights_after(by, recipe, 5, 1);
+    EXPECT_EQ(this->weights_after(by, recipe, 5, 1), one);
     for (const int threads : {2, 4, 8}) {
       if (!this->kOnCpu) break;
       SCOPED_TRACE(threads);
-      EXPECT_EQ(this->weights_after(recipe, data, 5, threads), one);
+      EXPECT_EQ(this->weights_after(by, recipe, 5, threads), one);
     }
-    EXPECT_NE(this->weights_after(recipe, data, 6, 1), one);
+    EXPECT_NE(this->weights_after(by, recipe, 6, 1), one);
   };
   Recipe recipe = this->short_run(4);
-  expect_same_bits(recipe, this->dann());
-  expect_same_bits(recipe, this->source_only());
+  for (const Method& each : methods()) expect_same_bits(recipe, each);
   recipe.training.precision = Math::kBf16;
-  expect_same_bits(recipe, this->dann());
+  expect_same_bits(recipe, dann());
 }
 
 TYPED_TEST(TrainerTest, StepsInOneGoOrOneByOneAreTheSame) {
   const Recipe recipe = this->short_run(5);
-  Trainer trainer(recipe, this->dann(), 5, this->device_, 2);
-  for (int step = 0; step < 5; ++step) {
-    trainer.run(1);
-    trainer.evaluate(this->domains_->source());  // looks, does not touch
+  for (const Method& each : methods()) {
+    SCOPED_TRACE(each.name);
+    const std::unique_ptr<Trainer> run = this->trainer(each, recipe, 5, 2);
+    for (int step = 0; step < 5; ++step) {
+      run->run(1);
+      run->evaluate(this->domains_->source());  // looks, does not touch
+    }
+    EXPECT_EQ(run->weights(), this->weights_after(each, recipe, 5, 2));
+    EXPECT_EQ(run->steps_done(), 5);
+    EXPECT_EQ(run->run(10).steps, 0);  // the run is over
   }
-  EXPECT_EQ(trainer.weights(), this->weights_after(recipe, this->dann(), 5, 2));
-  EXPECT_EQ(trainer.steps_done(), 5);
-  EXPECT_EQ(trainer.run(10).steps, 0);  // the run is over
 }
 
 TYPED_TEST(TrainerTest, LearnsWhatTheSourceShows) {
@@ -91,23 +102,24 @@ TYPED_TEST(TrainerTest, LearnsWhatTheSourceShows) {
   recipe.training.source_batch = 5;
   recipe.training.learning_rate = 0.03;
   recipe.training.learning_rate_schedule = LearningRateSchedule::kConstant;
-  Trainer trainer(recipe, this->source_only(), 3, this->device_, 2);
-  const StepReport first = trainer.run(10);
-  const StepReport last = trainer.run(140);
+  const std::unique_ptr<Trainer> run = this->trainer(source_only(), recipe, 3, 2);
+  const StepReport first = run->run(10);
+  const StepReport last = run->run(140);
   EXPECT_LT(last.find("label_loss").value(), first.find("label_loss").value());
-  EXPECT_GT(trainer.evaluate(this->domains_->source()), 0.9);
+  EXPECT_GT(run->evaluate(this->domains_->source()), 0.9);
+  EXPECT_EQ(run->images_done(), 150 * 5);
 }
 
 TYPED_TEST(TrainerTest, ReportsLossesPerImageAndTheSchedules) {
   Recipe recipe = this->short_run(10);
   recipe.training.learning_rate = 1e-12;
   recipe.of<DannOptions>().domain_weight = 7.0;  // must not show in the displayed loss
-  Trainer trainer(recipe, this->dann(), 3, this->device_, 1);
-  StepReport report = trainer.run(1);
+  const std::unique_ptr<Trainer> run = this->trainer(dann(), recipe);
+  StepReport report = run->run(1);
   EXPECT_NEAR(report.find("label_loss").value(), std::log(10.0), 0.1);  // chance
   EXPECT_NEAR(report.find("domain_loss").value(), std::log(2.0), 0.1);  // chance
   EXPECT_EQ(report.find("lambda").value(), 0.0);
-  report = trainer.run(5);
+  report = run->run(5);
   EXPECT_EQ(report.steps, 5);
   EXPECT_NEAR(report.find("lambda").value(), 2.0 / (1.0 + std::exp(-10.0 * 0.5)) - 1.0, 1e-6);
   EXPECT_GE(report.find("domain_accuracy").value(), 0.0);
@@ -121,19 +133,19 @@ TYPED_TEST(TrainerTest, DeclaresWhatItReports) {
                                        {"domain_accuracy"},
                                        {"lambda", true},
                                        {"learning_rate", true}};
-  for (const TrainingData& data : {this->source_only(), this->dann()}) {
-    const Trainer trainer(this->short_run(2), data, 3, this->device_, 1);
-    const std::vector<ReportColumn>& want = data.unlabelled == nullptr ? label_only : both;
-    EXPECT_EQ(trainer.report_columns(), want);
-    EXPECT_EQ(trainer.epoch_report(), StepMeans(want).report());
+  for (const Method& each : {source_only(), dann()}) {
+    const std::unique_ptr<Trainer> run = this->trainer(each, this->short_run(2));
+    const std::vector<ReportColumn>& want = each.reads_target ? both : label_only;
+    EXPECT_EQ(run->report_columns(), want);
+    EXPECT_EQ(run->epoch_report(), StepMeans(want).report());
   }
 }
 
 TYPED_TEST(TrainerTest, SavesEveryParameterInFileOrder) {
   const TemporaryFolder folder;
-  Trainer trainer(this->short_run(2), this->dann(), 3, this->device_, 1);
-  trainer.run(2);
-  trainer.save(folder.path() / "model.safetensors");
+  const std::unique_ptr<Trainer> run = this->trainer(dann(), this->short_run(2));
+  run->run(2);
+  run->save(folder.path() / "model.safetensors");
   const SafetensorsFile file = read_safetensors(folder.path() / "model.safetensors");
   EXPECT_EQ(file.content.tensors.size(), 14U);
   EXPECT_EQ(file.content.tensors.at("feature_extractor.conv2.weight").shape,
@@ -142,14 +154,16 @@ TYPED_TEST(TrainerTest, SavesEveryParameterInFileOrder) {
             (std::vector<std::int64_t>{100, 768}));
   EXPECT_EQ(file.content.metadata.at("channel_means"), "60,60,60");
   EXPECT_EQ(file.content.metadata.at("steps"), "2");
+  EXPECT_EQ(file.content.metadata.at("network"), "paper-mnist");
+  EXPECT_EQ(file.content.metadata.at("method"), "dann");
 
-  Trainer other(this->short_run(2), this->dann(), 4, this->device_, 1);
-  EXPECT_NE(other.weights(), trainer.weights());
-  other.set_parameters(trainer.parameters());
-  EXPECT_EQ(other.weights(), trainer.weights());
-  std::vector<NamedTensor> wrong = trainer.parameters();
+  const std::unique_ptr<Trainer> other = this->trainer(dann(), this->short_run(2), 4);
+  EXPECT_NE(other->weights(), run->weights());
+  other->set_parameters(run->parameters());
+  EXPECT_EQ(other->weights(), run->weights());
+  std::vector<NamedTensor> wrong = run->parameters();
   wrong[0].shape = {1};
-  EXPECT_THROW(other.set_parameters(wrong), std::invalid_argument);
+  EXPECT_THROW(other->set_parameters(wrong), std::invalid_argument);
 }
 
 std::string divergence(Trainer& trainer) {
@@ -165,12 +179,12 @@ TYPED_TEST(TrainerTest, DivergenceNamesStepAndQuantityAndKeepsTheLastFiniteWeigh
   Recipe recipe = this->short_run(40);
   recipe.training.learning_rate = 1e18;
   recipe.training.learning_rate_schedule = LearningRateSchedule::kConstant;
-  Trainer trainer(recipe, this->dann(), 3, this->device_, 2);
-  const std::string text = divergence(trainer);
+  const std::unique_ptr<Trainer> run = this->trainer(dann(), recipe, 3, 2);
+  const std::string text = divergence(*run);
   EXPECT_NE(text.find("diverged at step"), std::string::npos) << text;
   EXPECT_NE(text.find("is not finite"), std::string::npos) << text;
   EXPECT_NE(text.find("--domain-weight"), std::string::npos) << text;
-  const std::vector<float> weights = trainer.weights();
+  const std::vector<float> weights = run->weights();
   EXPECT_TRUE(
       std::all_of(weights.begin(), weights.end(), [](float w) { return std::isfinite(w); }));
 }
@@ -179,8 +193,7 @@ TYPED_TEST(TrainerTest, DivergenceOfASourceOnlyRunNamesNoOptionOfADann) {
   Recipe recipe = this->short_run(20);
   recipe.training.learning_rate = 1e-6;
   recipe.training.weight_decay = 1e8;
-  Trainer trainer(recipe, this->source_only(), 3, this->device_, 1);
-  const std::string text = divergence(trainer);
+  const std::string text = divergence(*this->trainer(source_only(), recipe));
   EXPECT_NE(text.find("; try a smaller --learning-rate, --momentum or --weight-decay"),
             std::string::npos)
       << text;
@@ -189,12 +202,11 @@ TYPED_TEST(TrainerTest, DivergenceOfASourceOnlyRunNamesNoOptionOfADann) {
 
 TYPED_TEST(TrainerTest, DivergenceOnTheFirstStepNamesWhatWasAtWork) {
   Recipe recipe = this->short_run(2);
-  auto& dann = recipe.of<DannOptions>();
-  dann.domain_weight = 3e38;
-  dann.lambda_schedule = LambdaSchedule::kConstant;
-  dann.lambda = 1e3;
-  Trainer trainer(recipe, this->dann(), 3, this->device_, 1);
-  const std::string text = divergence(trainer);
+  auto& options = recipe.of<DannOptions>();
+  options.domain_weight = 3e38;
+  options.lambda_schedule = LambdaSchedule::kConstant;
+  options.lambda = 1e3;
+  const std::string text = divergence(*this->trainer(dann(), recipe));
   EXPECT_EQ(text.find("training diverged at step 0: the gradient of feature_extractor."), 0U)
       << text;
   EXPECT_NE(text.find("try a smaller --domain-weight or --lambda"), std::string::npos) << text;
@@ -203,10 +215,13 @@ TYPED_TEST(TrainerTest, DivergenceOnTheFirstStepNamesWhatWasAtWork) {
 TYPED_TEST(TrainerTest, RefusesDataThatDoNotFit) {
   Recipe recipe = this->short_run(1);
   recipe.training.source_batch = 91;
-  EXPECT_THROW(Trainer(recipe, this->source_only(), 1, this->device_, 1), DataError);
-  TrainingData no_labels = this->dann();
-  no_labels.labelled = nullptr;
-  EXPECT_THROW(Trainer(this->short_run(1), no_labels, 1, this->device_, 1), std::invalid_argument);
+  EXPECT_THROW(this->trainer(source_only(), recipe), DataError);
+  const auto train = [&](const TrainingData& data) {
+    const Trainer trainer(dann(), this->domains_->network(), this->short_run(1), data, 1,
+                          this->device_, 1);
+  };
+  EXPECT_THROW(train({nullptr, this->domains_->data().target}), std::invalid_argument);
+  EXPECT_THROW(train({this->domains_->data().source, nullptr}), std::invalid_argument);
 }
 
 }  // namespace

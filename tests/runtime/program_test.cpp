@@ -409,6 +409,13 @@ TEST(CompileTest, SaysWhatDoesNotFitTogether) {
   };
   refuses([](Written&, Parameters& p) { p.add("extra.weight", {2}, FileLayout::same({2}), {}); },
           "dann: the graph does not use extra.weight");
+  refuses(
+      [](Written& w, Parameters&) {
+        w.draft.graph.parameter(0, "feature_extractor.fc1.weight", {16, 5});
+      },
+      "dann: feature_extractor.fc1.weight stands in the graph twice");
+  refuses([](Written& w, Parameters&) { w.draft.graph.parameter(99, "stray", {2}); },
+          "dann: the graph's parameter stray (2) is not number 99");
   refuses([](Written& w, Parameters&) { w.draft.objective->terms.pop_back(); },
           "dann: no term depends on domain_classifier.fc1.weight");
   refuses([](Written& w, Parameters&) { w.draft.objective->terms.clear(); },

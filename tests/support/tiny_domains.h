@@ -5,9 +5,9 @@
 #include <utility>
 #include <vector>
 
-#include "models/dann.h"
 #include "models/data/device_data.h"
 #include "models/data/domain_data.h"
+#include "models/networks/paper_mnist.h"
 #include "models/trainer.h"
 #include "tests/support/random_data.h"
 
@@ -41,21 +41,23 @@ class TinyDomains {
         target_images_(tiny_domain(target_count, 3, seed + 1).without_labels()),
         source_(context, source_images_, "source"),
         target_(context, target_images_, "target"),
-        input_(digits_input(std::move(means))) {}
+        network_(paper_mnist(digits_input(std::move(means)))) {}
 
   const LabelledImages& source_images() const { return source_images_; }
   const UnlabelledImages& target_images() const { return target_images_; }
   const LabelledDeviceData& source() const { return source_; }
 
-  TrainingData dann() const { return {&source_, &target_, input_}; }
-  TrainingData source_only() const { return {&source_, nullptr, input_}; }
+  const Network& network() const { return network_; }
+
+  // Of both domains; a method that does not read the target leaves it.
+  TrainingData data() const { return {&source_, &target_}; }
 
  private:
   LabelledImages source_images_;
   UnlabelledImages target_images_;
   LabelledDeviceData source_;
   DeviceData target_;
-  NetworkInput input_;
+  Network network_;
 };
 
 }  // namespace gradflip

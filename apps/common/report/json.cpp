@@ -61,7 +61,7 @@ Json epoch_json(const RunResult& run, const std::vector<ReportColumn>& columns,
 
 Json run_json(const RunResult& run, const std::vector<ReportColumn>& columns) {
   const EpochResult* last = run.history.empty() ? nullptr : &run.history.back();
-  Json json = {{"mode", name_of(run.mode)},
+  Json json = {{"mode", run.mode},
                {"seed", run.seed},
                {"completed", run.completed},
                {"steps", run.steps},
@@ -94,15 +94,15 @@ Json statistics_json(const Statistics& statistics) {
 Json summary_json(const Summary& summary, const Plan& plan) {
   Json json = Json::object();
   for (const ModeSummary& mode : summary.modes) {
-    Json& entry = json[name_of(mode.mode)];
+    Json& entry = json[mode.mode];
     entry = {{"runs", mode.runs},
              {"planned", plan.seeds},
              {"source_test_accuracy", statistics_json(mode.source_test_accuracy)}};
     if (!mode.target_test_accuracy) continue;
     entry["target_test_accuracy"] = statistics_json(*mode.target_test_accuracy);
     entry["oracle_target_test_accuracy"] = statistics_json(*mode.oracle_target_test_accuracy);
+    entry["gap_closed"] = number(mode.gap_closed);
   }
-  json["gap_closed"] = number(summary.gap_closed);
   return json;
 }
 

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <iterator>
 
+#include "apps/common/report/paper_rows.h"
 #include "kernels/require.h"
 
 namespace gradflip {
@@ -19,31 +20,30 @@ std::optional<Statistics> measured(const std::vector<std::optional<double>>& val
   return statistics_of(present);
 }
 
-std::optional<double> gap_closed(const Summary& summary) {
-  const auto target = [&](Mode mode) -> std::optional<double> {
-    const ModeSummary* found = summary.find(mode);
-    if (found == nullptr || !found->target_test_accuracy) return {};
-    return found->target_test_accuracy->mean;
-  };
-  const std::optional<double> lower = target(Mode::kSourceOnly), dann = target(Mode::kDann),
-                              upper = target(Mode::kTargetOnly);
-  if (!lower || !dann || !upper || !(*upper - *lower > 0.0)) return {};
-  return (*dann - *lower) / (*upper - *lower);
+std::optional<double> target_mean(const ModeSummary* mode) {
+  if (mode == nullptr || !mode->target_test_accuracy) return {};
+  return mode->target_test_accuracy->mean;
+}
+
+std::optional<double> gap_closed(const ModeSummary& mode, const Summary& summary) {
+  if (mode.mode == kSourceOnly || mode.mode == kTargetOnly) return {};
+  const std::optional<double> lower = target_mean(summary.find(kSourceOnly)),
+                              upper = target_mean(summary.find(kTargetOnly)),
+                              reached = target_mean(&mode);
+  if (!lower || !upper || !reached || !(*upper - *lower > 0.0)) return {};
+  return (*reached - *lower) / (*upper - *lower);
+}
+
+// Each once, in the order of their first runs.
+std::vector<std::string> modes_in(const std::vector<RunResult>& runs) {
+  std::vector<std::string> modes;
+  for (const RunResult& run : runs) {
+    if (std::find(modes.begin(), modes.end(), run.mode) == modes.end()) modes.push_back(run.mode);
+  }
+  return modes;
 }
 
 }  // namespace
-
-std::string name_of(Mode mode) {
-  switch (mode) {
-    case Mode::kSourceOnly:
-      return "source-only";
-    case Mode::kDann:
-      return "dann";
-    case Mode::kTargetOnly:
-      return "target-only";
-  }
-  throw std::invalid_argument(message("no name for mode ", static_cast<int>(mode)));
-}
 
 double RunResult::seconds_per_source_epoch() const {
   return steps == 0 ? 0.0
@@ -84,7 +84,7 @@ Statistics statistics_of(const std::vector<double>& values) {
   return statistics;
 }
 
-const ModeSummary* Summary::find(Mode mode) const {
+const ModeSummary* Summary::find(const std::string& mode) const {
   const auto found = std::find_if(modes.begin(), modes.end(),
                                   [&](const ModeSummary& other) { return other.mode == mode; });
   return found == modes.end() ? nullptr : &*found;
@@ -92,7 +92,7 @@ const ModeSummary* Summary::find(Mode mode) const {
 
 Summary summarize(const std::vector<RunResult>& runs) {
   Summary summary;
-  for (const Mode mode : {Mode::kSourceOnly, Mode::kDann, Mode::kTargetOnly}) {
+  for (const std::string& mode : modes_in(runs)) {
     std::vector<double> source;
     std::vector<std::optional<double>> target, oracle;
     for (const RunResult& run : runs) {
@@ -103,9 +103,9 @@ Summary summarize(const std::vector<RunResult>& runs) {
     }
     if (source.empty()) continue;
     summary.modes.push_back(
-        {mode, std::ssize(source), statistics_of(source), measured(target), measured(oracle)});
+        {mode, std::ssize(source), statistics_of(source), measured(target), measured(oracle), {}});
   }
-  summary.gap_closed = gap_closed(summary);
+  for (ModeSummary& mode : summary.modes) mode.gap_closed = gap_closed(mode, summary);
   return summary;
 }
 

@@ -12,11 +12,6 @@
 
 namespace gradflip {
 
-enum class Mode { kSourceOnly, kDann, kTargetOnly };
-
-// As the command line and JSON spell it: "source-only", "dann", "target-only".
-std::string name_of(Mode mode);
-
 // The state at the end of an epoch, or of the run.
 struct EpochResult {
   std::int64_t epoch = 0;          // from 1; the last may be part of an epoch
@@ -34,7 +29,7 @@ struct RunError {
 };
 
 struct RunResult {
-  Mode mode = Mode::kDann;
+  std::string mode;  // as --mode and JSON have it: "dann"
   std::uint64_t seed = 0;
   std::int64_t steps = 0;
   double seconds = 0.0;  // of training, wall clock
@@ -73,7 +68,7 @@ Statistics statistics_of(const std::vector<double>& values);
 
 // What was asked for: each of the modes with so many seeds.
 struct Plan {
-  std::vector<Mode> modes;
+  std::vector<std::string> modes;
   std::int64_t seeds = 1;
 
   std::int64_t runs() const { return static_cast<std::int64_t>(modes.size()) * seeds; }
@@ -81,19 +76,20 @@ struct Plan {
 
 // A mode's completed runs, over their seeds; last epochs and oracle.
 struct ModeSummary {
-  Mode mode = Mode::kDann;
+  std::string mode;
   std::int64_t runs = 0;
   Statistics source_test_accuracy;
   std::optional<Statistics> target_test_accuracy, oracle_target_test_accuracy;
+  // (mode - source-only) / (target-only - source-only), of the means on the target; empty of these
+  // two, and unless all three ran and there is a gap to close.
+  std::optional<double> gap_closed;
 };
 
 struct Summary {
-  std::vector<ModeSummary> modes;  // in the order of the paper's table; only those that completed
-  // (DANN - source-only) / (target-only - source-only), of the means; empty unless all three modes
-  // ran and there is a gap to close.
-  std::optional<double> gap_closed;
+  std::vector<ModeSummary> modes;  // in the order of their first runs; only those that completed
 
-  const ModeSummary* find(Mode mode) const;  // null if no run of it completed
+  // null if no run of it completed
+  const ModeSummary* find(const std::string& mode) const;
 };
 
 Summary summarize(const std::vector<RunResult>& runs);

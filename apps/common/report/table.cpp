@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "apps/common/report/paper_rows.h"
 #include "apps/common/shown.h"
 
 namespace gradflip {
@@ -11,16 +12,10 @@ namespace {
 
 constexpr const char* kRow = "{:<16}{:>17}{:>17}{:>17}{:>12}\n";
 
-const char* title(Mode mode) {
-  switch (mode) {
-    case Mode::kSourceOnly:
-      return "source-only";
-    case Mode::kDann:
-      return "DANN";
-    case Mode::kTargetOnly:
-      return "train-on-target";
-  }
-  return "";
+// As the paper calls its rows; others have their own names.
+std::string title(const std::string& mode) {
+  if (mode == kDann) return "DANN";
+  return mode == kTargetOnly ? "train-on-target" : mode;
 }
 
 std::string percent(const std::optional<Statistics>& statistics) {
@@ -31,8 +26,8 @@ std::string percent(const std::optional<Statistics>& statistics) {
 
 std::string how_far(const RunResult& run) {
   std::string text =
-      fmt::format("{}: {} seed {} after {} steps", run.error ? "failed" : "stopped early",
-                  name_of(run.mode), run.seed, run.steps);
+      fmt::format("{}: {} seed {} after {} steps", run.error ? "failed" : "stopped early", run.mode,
+                  run.seed, run.steps);
   if (run.error) return text + ": " + run.error->message + "\n";
   if (!run.history.empty() && run.history.back().target_test_accuracy) {
     const EpochResult& last = run.history.back();
@@ -47,12 +42,11 @@ std::string seeds_note(const Summary& summary, const Plan& plan) {
   if (plan.seeds <= 1) return "one seed\n";
   std::string finished;
   bool all = true;
-  for (const Mode mode : plan.modes) {
+  for (const std::string& mode : plan.modes) {
     const ModeSummary* found = summary.find(mode);
     const std::int64_t runs = found == nullptr ? 0 : found->runs;
     all = all && runs == plan.seeds;
-    finished +=
-        fmt::format("{}{} {} of {}", finished.empty() ? "" : ", ", name_of(mode), runs, plan.seeds);
+    finished += fmt::format("{}{} {} of {}", finished.empty() ? "" : ", ", mode, runs, plan.seeds);
   }
   if (all) return fmt::format("mean ± sample deviation over {} seeds\n", plan.seeds);
   return fmt::format("mean ± sample deviation over the seeds that finished: {}\n", finished);
@@ -67,11 +61,10 @@ std::string table(const std::vector<RunResult>& runs, const TableNotes& notes) {
   text += fmt::format(kRow, "", "source test", notes.transductive ? "target train*" : "target test",
                       "oracle (+)", "gap closed");
   for (const ModeSummary& mode : summary.modes) {
-    const bool closes_gap = mode.mode == Mode::kDann && summary.gap_closed;
     text +=
         fmt::format(kRow, title(mode.mode), percent(mode.source_test_accuracy),
                     percent(mode.target_test_accuracy), percent(mode.oracle_target_test_accuracy),
-                    closes_gap ? fmt::format("{:.1f} %", 100.0 * *summary.gap_closed) : "-");
+                    mode.gap_closed ? fmt::format("{:.1f} %", 100.0 * *mode.gap_closed) : "-");
   }
   text += "\nAccuracies after the last epoch; " + seeds_note(summary, notes.plan);
   text += "(+) best epoch by target labels: not usable for choosing\n";
@@ -81,8 +74,8 @@ std::string table(const std::vector<RunResult>& runs, const TableNotes& notes) {
   for (const RunResult& run : runs) {
     if (!run.completed) text += how_far(run);
     if (run.save_error) {
-      text += fmt::format("not saved: {} seed {}: {}\n", name_of(run.mode), run.seed,
-                          run.save_error->message);
+      text +=
+          fmt::format("not saved: {} seed {}: {}\n", run.mode, run.seed, run.save_error->message);
     }
   }
   return text;

@@ -15,7 +15,7 @@ struct TableNotes {
 };
 
 // One row per mode: accuracies in per cent after the last epoch, the oracle, and the share of the
-// gap that DANN closed, as mean ± deviation over seeds; "-" where there is nothing to measure with.
+// gap that it closed, as mean ± deviation over seeds; "-" where there is nothing to measure with.
 // Runs that failed or that a signal cut short are not in the rows; a line below says how far each
 // came. Ends with a newline.
 std::string table(const std::vector<RunResult>& runs, const TableNotes& notes);

@@ -1,0 +1,57 @@
+#include "apps/dann_mnist/modes.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <set>
+#include <sstream>
+
+#include "apps/common/report/paper_rows.h"
+#include "apps/common/shown.h"
+#include "apps/common/usage_error.h"
+#include "models/method_list.h"
+
+namespace gradflip {
+namespace {
+
+constexpr const char* kAll = "all";
+
+std::vector<std::string> paper_rows() { return {kSourceOnly, kDann, kTargetOnly}; }
+
+}  // namespace
+
+std::vector<std::string> all_modes() {
+  std::vector<std::string> modes;
+  for (const Method& each : methods()) modes.push_back(each.name);
+  modes.push_back(kTargetOnly);
+  return modes;
+}
+
+std::vector<std::string> modes_of(const std::string& text) {
+  if (text == kAll) return paper_rows();
+  const std::vector<std::string> known = all_modes();
+  std::set<std::string> wanted;
+  std::istringstream names(text + ",");  // so that no name is one, too
+  for (std::string name; std::getline(names, name, ',');) {
+    if (std::find(known.begin(), known.end(), name) == known.end()) {
+      throw UsageError(
+          fmt::format("--mode: there is no {}; choose {}, or one or several, with commas, of {}",
+                      shown(name), kAll, fmt::join(known, ", ")));
+    }
+    wanted.insert(name);
+  }
+  std::vector<std::string> modes;
+  std::copy_if(known.begin(), known.end(), std::back_inserter(modes),
+               [&](const std::string& mode) { return wanted.count(mode) > 0; });
+  return modes;
+}
+
+std::string text_of(const std::vector<std::string>& modes) {
+  return modes == paper_rows() ? kAll : fmt::format("{}", fmt::join(modes, ","));
+}
+
+Method method_of(const std::string& mode) {
+  return method(mode == kTargetOnly ? kSourceOnly : mode);
+}
+
+}  // namespace gradflip

@@ -1,0 +1,29 @@
+#include "models/method_list.h"
+
+#include <algorithm>
+
+#include "models/option_field.h"
+
+namespace gradflip {
+
+Method method(const std::string& name) {
+  const std::vector<Method> all = methods();
+  std::vector<std::string> names;
+  for (const Method& each : all) names.push_back(each.name);
+  return all[index_of_choice(names, "--method", name)];
+}
+
+// Methods may share options, which then stand once, where the first of them has them.
+std::list<MethodOptions> options_of_methods() {
+  std::list<MethodOptions> all;
+  for (const Method& each : methods()) {
+    if (!each.options) continue;
+    const bool known = std::any_of(all.begin(), all.end(), [&](const MethodOptions& other) {
+      return other.options.type() == each.options->options.type();
+    });
+    if (!known) all.push_back(*each.options);
+  }
+  return all;
+}
+
+}  // namespace gradflip

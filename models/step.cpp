@@ -1,0 +1,107 @@
+#include "models/step.h"
+
+#include <utility>
+
+#include "kernels/require.h"
+#include "runtime/ops/gather.h"
+#include "runtime/ops/sample.h"
+#include "runtime/ops/schedule.h"
+
+namespace gradflip {
+
+Step::Step(const StepSetting& setting, std::string name) : setting_(setting) {
+  draft_.name = std::move(name);
+  draft_.step = draft_.graph.external("step", {Dtype::kI64, {}, {}});
+}
+
+Value Step::indices(int domain) {
+  const auto index = static_cast<std::size_t>(domain);
+  if (!indices_[index].none()) return indices_[index];
+  const DatasetShape& data = domain == kSource ? setting_.source : setting_.target;
+  GRADFLIP_REQUIRE(data.count > 0, message(draft_.name,
+                                           ": there is no target to draw samples of; a method that "
+                                           "reads it says so"));
+  rows_[index] = domain == kSource ? training().source_batch : training().target_batch;
+  indices_[index] = ops::sample_indices(draft_.graph, draft_.step, domain,
+                                        {.seed = setting_.seed,
+                                         .stream = static_cast<std::uint32_t>(domain),
+                                         .size = data.count,
+                                         .batch = rows_[index]});
+  return indices_[index];
+}
+
+Value Step::samples(Rows domains) {
+  if (inputs_.input.means.none()) {
+    inputs_.input = declare_input(draft_.graph, setting_.network.input);
+  }
+  std::vector<InputSource> sources;
+  if (domains.contains_segment(kSource)) {
+    Value& data = inputs_.source_samples;
+    if (data.none()) data = draft_.graph.external("source samples", setting_.source.type());
+    sources.push_back({data, indices(kSource)});
+  }
+  if (domains.contains_segment(kTarget)) {
+    const Value rows = indices(kTarget);
+    Value& data = inputs_.target_samples;
+    if (data.none()) data = draft_.graph.external("target samples", setting_.target.type());
+    sources.push_back({data, rows});
+  }
+  return gather_input(draft_.graph, setting_.network.input, inputs_.input, sources);
+}
+
+Value Step::labels() {
+  if (inputs_.labels.none()) {
+    inputs_.labels = draft_.graph.external("labels", {Dtype::kI32, {setting_.source.count}, {}});
+  }
+  return ops::gather_labels(draft_.graph, inputs_.labels, indices(kSource));
+}
+
+NetworkBuilder& Step::builder(int bank) {
+  while (std::ssize(builders_) <= bank) {
+    builders_.emplace_back(draft_.graph, setting_.parameters, training().precision,
+                           static_cast<int>(builders_.size()));
+  }
+  return builders_[static_cast<std::size_t>(bank)];
+}
+
+Value Step::feature_extractor(Value x, int bank) {
+  const Rows domains = graph().type(x).rows;
+  for (std::size_t domain = 0; domain < rows_.size(); ++domain) {
+    if (domains.contains_segment(static_cast<int>(domain))) images_ += rows_[domain];
+  }
+  return setting_.network.feature_extractor(builder(bank), x);
+}
+
+Value Step::label_predictor(Value features, int bank) {
+  return setting_.network.label_predictor(builder(bank), features, setting_.num_classes);
+}
+
+Value Step::domain_classifier(Value features, std::int64_t num_logits, int bank) {
+  return setting_.network.domain_classifier(builder(bank), features, num_logits);
+}
+
+Value Step::schedule(const Schedule& schedule) {
+  return ops::evaluate_schedule(draft_.graph, draft_.step, schedule);
+}
+
+Value Step::learning_rate() {
+  if (learning_rate_.none()) {
+    learning_rate_ = schedule(learning_rate_schedule(training(), total_steps()));
+  }
+  return learning_rate_;
+}
+
+void Step::minimise(std::vector<Term> terms, ParameterGroup over) {
+  minimise({.terms = std::move(terms),
+            .over = std::move(over),
+            .with = sgd(training()),
+            .learning_rate = learning_rate()});
+}
+
+void Step::minimise(Objective objective) {
+  GRADFLIP_REQUIRE(!draft_.objective,
+                   message(draft_.name, ": one update makes one objective small"));
+  draft_.objective = std::move(objective);
+}
+
+}  // namespace gradflip

@@ -1,0 +1,103 @@
+// What a method writes an update into: samples of the domains, the three parts of the network, a
+// recipe's numbers, and what is made small. It becomes a draft (runtime/draft.h), in which
+// everything of runtime/ops can stand.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "models/data/domain_data.h"
+#include "models/data/input_values.h"
+#include "models/data/samples.h"
+#include "models/network.h"
+#include "models/recipe.h"
+#include "runtime/draft.h"
+#include "runtime/graph.h"
+#include "runtime/parameters.h"
+
+namespace gradflip {
+
+// What all updates of a run are written for.
+struct StepSetting {
+  const Network& network;
+  const Recipe& recipe;
+  Parameters& parameters;  // where the network's parts declare theirs
+  DatasetShape source;
+  std::int64_t num_classes = 0;
+  DatasetShape target;  // of count 0: there is none
+  std::uint64_t seed = 0;
+  std::int64_t total_steps = 1;  // of the run, which schedules span
+};
+
+// External values of a draft, to be bound beside the step counter; none() where the update does not
+// use them.
+struct StepInputs {
+  Value source_samples, labels, target_samples;
+  InputValues input;
+};
+
+class Step {
+ public:
+  // `name`: of the draft.
+  Step(const StepSetting& setting, std::string name);
+
+  Graph& graph() { return draft_.graph; }
+  const TrainingOptions& training() const { return setting_.recipe.training; }
+  template <typename Options>
+  const Options& options() const {
+    return setting_.recipe.of<Options>();
+  }
+  std::int64_t total_steps() const { return setting_.total_steps; }
+
+  // The samples that this step draws of these domains, ready for the feature extractor: f32 rows x
+  // input.sample. Each domain has its own order and batch, and every call, whichever update of the
+  // step makes it, gets the same. Throws std::invalid_argument for the target where there is none.
+  Value samples(Rows domains);
+  // Labels of the source's samples: i32 rows x (). The target has none.
+  Value labels();
+
+  // The network's parts on these values, with the weights of a bank: 0 is the one that is trained,
+  // others are constants.
+  Value feature_extractor(Value x, int bank = 0);
+  Value label_predictor(Value features, int bank = 0);
+  Value domain_classifier(Value features, std::int64_t num_logits, int bank = 0);
+
+  // Its value on this step, an f32 scalar.
+  Value schedule(const Schedule& schedule);
+  // The recipe's, over the run.
+  Value learning_rate();
+
+  // What the update makes small, once for each update. The first with the recipe's SGD and learning
+  // rate. over: the parts of the network that it changes; empty: all that are declared by the time
+  // the whole method is written.
+  void minimise(std::vector<Term> terms, ParameterGroup over = {});
+  void minimise(Objective objective);
+
+  // What is told of the step, in this order (Report in runtime/draft.h).
+  void report(Report report) { draft_.reports.push_back(std::move(report)); }
+
+  // What has been written. The step is used up.
+  Draft take_draft() { return std::move(draft_); }
+  const StepInputs& inputs() const { return inputs_; }
+  // Rows of each segment, 0 of a domain that it draws nothing of; and images through the feature
+  // extractor.
+  const std::array<std::int64_t, 2>& rows() const { return rows_; }
+  std::int64_t images() const { return images_; }
+
+ private:
+  Value indices(int domain);
+  NetworkBuilder& builder(int bank);
+
+  StepSetting setting_;
+  Draft draft_;
+  StepInputs inputs_;
+  std::array<Value, 2> indices_;
+  std::array<std::int64_t, 2> rows_{};
+  std::int64_t images_ = 0;
+  Value learning_rate_;
+  std::vector<NetworkBuilder> builders_;  // by bank
+};
+
+}  // namespace gradflip
