@@ -56,6 +56,12 @@ std::int32_t Parameters::add(std::string name, const Shape& shape, const FileLay
   GRADFLIP_REQUIRE(!frozen_, message("parameters: ", name,
                                      " comes after the memory for parameters was allocated; "
                                      "declare all parameters before the blocks are made"));
+  const std::uint32_t stream = stream_of(name);
+  for (const Parameter& other : list_) {
+    GRADFLIP_REQUIRE(other.name == name || stream_of(other.name) != stream,
+                     message("parameters: ", name, " would begin with the numbers of ", other.name,
+                             "; give it another name"));
+  }
   GRADFLIP_REQUIRE(std::none_of(list_.begin(), list_.end(),
                                 [&](const Parameter& other) { return other.name == name; }),
                    message("parameters: the name ", name, " is taken"));
@@ -101,13 +107,12 @@ const Buffer& ParameterBlocks::bank(int index) const {
 void initialize(const Context& context, const Parameters& parameters, std::uint64_t seed,
                 const Buffer& weights) {
   std::vector<float> flat(static_cast<std::size_t>(parameters.flat_size()), 0.0F);
-  std::uint32_t stream = 0;
   for (const Parameter& parameter : parameters.list()) {
     float* values = flat.data() + parameter.offset;
+    const std::uint32_t stream = stream_of(parameter.name);
     for_each_element(parameter.file, [&](std::int64_t kernel_element, std::int64_t file_element) {
       values[kernel_element] = initial_value(parameter.initialiser, seed, stream, file_element);
     });
-    ++stream;
   }
   copy_from_host(context, weights.data(), flat.data(), weights.bytes());
 }

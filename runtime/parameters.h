@@ -55,7 +55,8 @@ class Parameters {
  public:
   // Adds a parameter at the end of the flat layout, at a multiple of kUpdateRun elements
   // (kernels/update_kinds.h). Returns its index. Throws std::invalid_argument for a name that is
-  // taken, a file layout of another size, and for any once the list is frozen.
+  // taken, one with the stream of another (random.h), a file layout of another size, and for any
+  // once the list is frozen.
   std::int32_t add(std::string name, const Shape& shape, const FileLayout& file,
                    const Initialiser& initialiser, bool trained = true);
 
@@ -95,9 +96,9 @@ struct ParameterBlocks {
   Buffer notes;
 };
 
-// Fills the weights with each parameter's initial values, random ones from (seed, parameter index,
-// element in the FILE's order), so that the same seed gives the same network whatever layout
-// kernels prefer.
+// Fills the weights with each parameter's initial values, random ones from (seed, stream_of(name),
+// element in the FILE's order): the same seed gives the same network whatever layout kernels prefer
+// and whatever else is declared, before or after.
 void initialize(const Context& context, const Parameters& parameters, std::uint64_t seed,
                 const Buffer& weights);
 

@@ -13,6 +13,12 @@ constexpr std::uint32_t kInitialisers = 0x696E6974U;  // "init"
 
 }  // namespace
 
+std::uint32_t stream_of(std::string_view name) {
+  std::uint32_t hash = 2166136261U;
+  for (const char byte : name) hash = (hash ^ static_cast<unsigned char>(byte)) * 16777619U;
+  return hash;
+}
+
 std::uint32_t random_bits(std::uint64_t seed, std::uint32_t stream, std::uint64_t index) {
   const std::uint64_t block = index / 4;
   const PhiloxCounter counter = {static_cast<std::uint32_t>(block),

@@ -14,8 +14,12 @@
 #pragma once
 
 #include <cstdint>
+#include <string_view>
 
 namespace gradflip {
+
+// A stream for what is called `name`: the 32-bit hash FNV-1a (Fowler, Noll, Vo) of its bytes.
+std::uint32_t stream_of(std::string_view name);
 
 std::uint32_t random_bits(std::uint64_t seed, std::uint32_t stream, std::uint64_t index);
 

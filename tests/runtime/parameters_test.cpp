@@ -36,6 +36,15 @@ TEST(ParametersTest, RefusesWhatDoesNotFit) {
                std::invalid_argument);
 }
 
+// Two names of one hash would begin with the same numbers.
+TEST(ParametersTest, RefusesANameThatDrawsTheNumbersOfAnother) {
+  Parameters parameters;
+  parameters.add("liquid", {3}, FileLayout::same({3}), Uniform{1.0F});
+  EXPECT_THAT(
+      [&] { parameters.add("costarring", {3}, FileLayout::same({3}), Uniform{1.0F}); },
+      testing::ThrowsMessage<std::invalid_argument>(testing::HasSubstr("the numbers of liquid")));
+}
+
 TEST(ParametersTest, NoneCanBeAddedToThoseThatHaveTheirMemory) {
   Parameters parameters;
   const FileLayout layout = FileLayout::same({3});
@@ -107,7 +116,7 @@ TEST(ParametersTest, PermutesAFilterBetweenMemoryAndFile) {
   EXPECT_TRUE(std::equal(back.begin(), back.begin() + R * S * C * K, flat.begin()));
 }
 
-TEST(ParametersTest, InitialValuesDependOnSeedAndFilePositionOnly) {
+TEST(ParametersTest, InitialValuesDependOnSeedNameAndFilePositionOnly) {
   // The same (out, in) matrix, once with columns in H, W, C order in memory and once flat.
   Parameters pictures, plain;
   const Shape file{2, 24};
@@ -122,6 +131,14 @@ TEST(ParametersTest, InitialValuesDependOnSeedAndFilePositionOnly) {
   };
   EXPECT_EQ(values(pictures, 7), values(plain, 7));
   EXPECT_NE(values(plain, 7), values(plain, 8));
+  Parameters behind;
+  behind.add("fc0.weight", {9}, FileLayout::same({9}), Uniform{0.5F});
+  behind.add("fc.weight", {2, 24}, FileLayout::same(file), Uniform{0.5F});
+  const ParameterBlocks blocks(Cpu{}, behind);
+  initialize(Cpu{}, behind, 7, blocks.weights);
+  std::vector<float> in_file(48);
+  to_file_order(behind[1], blocks.weights.as<float>(), in_file.data());
+  EXPECT_EQ(in_file, values(plain, 7));
   for (const float value : values(plain, 7)) {
     EXPECT_GE(value, -0.5F);
     EXPECT_LE(value, 0.5F);

@@ -44,6 +44,13 @@ TEST(RandomTest, KnownBits) {
   }
 }
 
+// Test vectors of the hash's authors.
+TEST(RandomTest, AStreamIsItsNamesHash) {
+  EXPECT_EQ(stream_of(""), 0x811C9DC5U);
+  EXPECT_EQ(stream_of("a"), 0xE40C292CU);
+  EXPECT_EQ(stream_of("foobar"), 0xBF9CF968U);
+}
+
 TEST(RandomTest, FloatsAreTheUpperBits) {
   for (std::uint64_t index = 0; index < 1000; ++index) {
     const float number = uniform01(kSeed, 1, index);
