@@ -1,5 +1,5 @@
 // Where a kernel runs. The context is the first argument of every kernel, and overload resolution
-// picks the backend. Compiles without CUDA headers; holds the only #if in the tree.
+// picks the backend. Compiles without CUDA headers.
 #pragma once
 
 #include <cstdint>

@@ -65,9 +65,8 @@ struct HeadsShape {
 
 // What the kernels do not take in such heads, if anything. Row counts do not matter.
 Misfit heads_misfit(const HeadsShape& shape);
-inline bool heads_fit(const HeadsShape& shape) { return !heads_misfit(shape); }
 
-// Throws std::invalid_argument unless heads_fit and the heads' rows are rows of the features.
+// Throws std::invalid_argument unless they fit and the heads' rows are rows of the features.
 void require_valid(const HeadsShape& shape);
 
 // Rows of a head, one range after the other, whose losses weigh the same.

@@ -1,5 +1,5 @@
 // A training step's first block: conv_block on pictures that it takes itself from data sets of
-// bytes, and what else stands at the head of a step. It does what sample_indices, gather_normalize,
+// bytes, and what else stands at the intake of a step. It does what sample_indices, gather_normalize,
 // conv_block_forward, gather_labels and evaluate_schedule do one after the other; on CUDA it is one
 // launch.
 //
@@ -50,7 +50,7 @@ struct SampledConvBlock {
   const float* bias = nullptr;
   float* pooled = nullptr;
   std::uint8_t* winner = nullptr;
-  float* x = nullptr;  // (N, H, W, C), for the filter's gradient; null where nobody wants it
+  float* x = nullptr;  // (N, H, W, C), for the filter's gradient; null where it is not wanted
   std::span<const ScheduledValue> schedules = {};
 };
 

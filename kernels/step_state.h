@@ -23,11 +23,11 @@ struct StepState {
 
 // What a kernel that writes gradients may use of it: tickets, and where it reports gradients that
 // are not finite. Their indices count from `gradients`, the start of the flat block that all
-// gradients of the step lie in. state null: nothing is reported, and nobody has tickets.
+// gradients of the step lie in. state null: nothing is reported, and there are no tickets.
 struct GradientWatch {
   StepState* state = nullptr;
   const float* gradients = nullptr;
-  // Whoever completes the step's gradients reports them all: nobody has to look at them again.
+  // What completes the step's gradients reports them all: none is looked at again.
   bool complete = false;
 };
 

@@ -4,7 +4,7 @@
 //                thread finds out by itself whether the step is frozen, from the guard as the last
 //                step left it, the losses and the note on the gradients: a handful of words that
 //                come from L2 while the thread's elements are on their way. The last block to
-//                finish, when nobody reads them any more, records the scalars and changes guard,
+//                finish, when nothing reads them any more, records the scalars and changes guard,
 //                note and step.
 // Cost           memory-bound: 20 bytes per element; 205,891 parameters are 4.1 MB, 1 us at the
 //                4.3 TB/s of an H200, less than the 2.5 us from launch to launch (on paper).

@@ -5,9 +5,8 @@
 //
 //   ring[*step % capacity, i] = *recorded[i]
 //   if the guard is not frozen yet and losses[0], losses[1], ... or a gradient is not finite:
-//   freezes
-//     it, with the quantity (a loss's place; losses.size() for the gradients), the index of the
-//     first offender and *step, in that order of precedence
+//     freezes it, with the quantity (a loss's place; losses.size() for the gradients), the index of
+//     the first offender and *step, in that order of precedence
 //   unless the guard is frozen now: velocity and weight as sgd.h has them
 //   *step += 1, and the state's note is taken back
 // A frozen step, too, is recorded and counted.

@@ -22,8 +22,7 @@ std::string advice(const std::vector<std::string>& names) {
 std::vector<std::string> optimizer_suspects(const Divergence& divergence,
                                             const TrainingOptions& training) {
   std::vector<std::string> names;
-  // Until a step has been taken the weights are those that the run began with.
-  const bool updated = divergence.step > 0;
+  const bool updated = divergence.run_has_updated();
   if (updated) names.emplace_back("--learning-rate");
   // The first update has no earlier one to go on with.
   if (divergence.step > 1 && training.momentum > 0.0) names.emplace_back("--momentum");
@@ -33,8 +32,9 @@ std::vector<std::string> optimizer_suspects(const Divergence& divergence,
 
 std::string message_of(const Divergence& divergence, const std::vector<std::string>& suspects) {
   const std::string of = divergence.parameter.empty() ? "" : " of " + divergence.parameter;
+  const std::string in = divergence.update.empty() ? "" : " in the update " + divergence.update;
   return message("training diverged at step ", divergence.step, ": the ", divergence.quantity, of,
-                 " is not finite; ", advice(suspects));
+                 in, " is not finite; ", advice(suspects));
 }
 
 }  // namespace gradflip

@@ -1,9 +1,10 @@
 // A method of adaptation: what it draws, computes and makes small on a step, as data and functions.
 // One file of models/methods defines one, and reads like its paper's algorithm:
 //
-//   void write_dann(Step& step) { ... }         draws, networks, losses, objective, reports
-//   Method dann() { return {.name = "dann", ..., .stages = {{.updates = {{"dann", write_dann}}}}};
-//   }
+//   void write_dann(Step& step) { ... }    draws, networks, losses, objective, reports
+//   Method dann() { ... }                  its name, options, and {.updates = {{"dann", write_dann}}}
+//
+// docs/adding.md adds one.
 #pragma once
 
 #include <functional>
@@ -22,7 +23,7 @@ namespace gradflip {
 struct Update {
   std::string name;  // no other update of the method has it
   std::function<void(Step& step)> write;
-  int times = 1;  // per step, one after the other, on the same samples
+  int times = 1;  // per step, one after the other, on the same samples; the last one reports
 };
 
 // The weights of one bank become those of another; 0 is the bank that is trained.

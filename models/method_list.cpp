@@ -10,10 +10,9 @@ Method method(const std::string& name) {
   const std::vector<Method> all = methods();
   std::vector<std::string> names;
   for (const Method& each : all) names.push_back(each.name);
-  return all[index_of_choice(names, "--method", name)];
+  return all[index_of_choice(names, "method", name)];
 }
 
-// Methods may share options, which then stand once, where the first of them has them.
 std::list<MethodOptions> options_of_methods() {
   std::list<MethodOptions> all;
   for (const Method& each : methods()) {

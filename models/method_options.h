@@ -12,7 +12,6 @@
 
 #include <any>
 #include <cstdint>
-#include <list>
 #include <vector>
 
 #include "models/option_field.h"
@@ -38,8 +37,5 @@ MethodOptions method_options() {
   };
   return {Options{}, fields_of, require};
 }
-
-// Of all methods of method_list.h, in their order. A list, whose elements stay where they are.
-std::list<MethodOptions> options_of_methods();
 
 }  // namespace gradflip

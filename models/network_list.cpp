@@ -4,10 +4,14 @@
 
 namespace gradflip {
 
-Network network(const std::string& name, const NetworkInput& input) {
+std::vector<std::string> network_names() {
   std::vector<std::string> names;
-  for (const NetworkMaker make : networks()) names.push_back(make(input).name);
-  return networks()[index_of_choice(names, "--network", name)](input);
+  for (const NetworkMaker make : networks()) names.push_back(make({}).name);
+  return names;
+}
+
+Network network(const std::string& name, const NetworkInput& input) {
+  return networks()[index_of_choice(network_names(), "network", name)](input);
 }
 
 }  // namespace gradflip

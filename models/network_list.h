@@ -8,10 +8,12 @@
 
 namespace gradflip {
 
-// A network for inputs of this kind.
+// Makes a network for inputs of this kind; asks nothing of the input.
 using NetworkMaker = Network (*)(const NetworkInput& input);
 
+// In the order that --help shows.
 std::vector<NetworkMaker> networks();
+std::vector<std::string> network_names();
 
 // The one called `name`, for this input. Throws std::invalid_argument that lists them all.
 Network network(const std::string& name, const NetworkInput& input);

@@ -90,8 +90,8 @@ OptionField alternative_option(OptionText text, std::int64_t& value, std::int64_
                                std::int64_t high, std::string instead_of);
 OptionField real_option(OptionText text, double& value, RealRange range, UsedAs used_as);
 
-// The index of `wanted` in `names`; throws std::invalid_argument that lists them. `option` has its
-// dashes.
+// The index of `wanted` in `names`; throws std::invalid_argument that lists them. `option` is what
+// the message calls it: "--preset".
 std::size_t index_of_choice(const std::vector<std::string>& names, const std::string& option,
                             const std::string& wanted);
 

@@ -27,11 +27,12 @@ std::vector<OptionField> fields(TrainingOptions& o) {
                    kMaxEpochs),
       alternative_option({"steps", kLength, "train for so many steps instead of --epochs"}, o.steps,
                          1, kMaxSteps, "epochs"),
-      whole_option({"source-batch", kLength,
-                    "source images per step; also the batch of source-only and target-only runs"},
-                   o.source_batch, 1, kMaxBatch),
-      whole_option({"target-batch", kLength, "target images per step of a DANN run"},
-                   o.target_batch, 1, kMaxBatch),
+      whole_option(
+          {"source-batch", kLength, "source images per step; of target-only, the target's"},
+          o.source_batch, 1, kMaxBatch),
+      whole_option(
+          {"target-batch", kLength, "target images per step, of methods that learn from them"},
+          o.target_batch, 1, kMaxBatch),
       real_option({"learning-rate", kOptimizer, "mu_0: where the schedule starts"}, o.learning_rate,
                   Real::kAboveZero, UsedAs::kF32),
       choice_option(

@@ -4,8 +4,11 @@
 #include <set>
 
 #include "kernels/require.h"
+#include "models/method_list.h"
 
 namespace gradflip {
+
+Recipe::Recipe() : methods_(options_of_methods()) {}
 
 std::vector<OptionField> Recipe::fields() {
   std::vector<OptionField> all = gradflip::fields(training);

@@ -19,10 +19,13 @@ namespace gradflip {
 
 class Recipe {
  public:
+  // Of all methods of method_list.h, with default values.
+  Recipe();
+
   TrainingOptions training;
 
   // The options of a method, with default values where the recipe has none of this type. From then
-  // on they are part of it: a method that is not in options_of_methods() joins so. The reference is
+  // on they are part of it: a method that is not in the list joins so. The reference is
   // good until the recipe is assigned to.
   template <typename Options>
   Options& of();
@@ -38,7 +41,7 @@ class Recipe {
   const std::list<MethodOptions>& methods() const { return methods_; }
 
  private:
-  std::list<MethodOptions> methods_ = options_of_methods();
+  std::list<MethodOptions> methods_;
 };
 
 // Throws std::invalid_argument, one line, naming the option as the command line spells it, if a

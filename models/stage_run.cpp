@@ -10,19 +10,29 @@ namespace gradflip {
 std::vector<std::int64_t> stage_ends(std::span<const Stage> stages, std::int64_t total_steps) {
   GRADFLIP_REQUIRE(!stages.empty(), "method: it has no stage");
   double all = 0.0;
+  std::size_t count = 0;
   for (const Stage& stage : stages) {
-    GRADFLIP_REQUIRE(!stage.updates.empty(), "method: a stage has no update");
+    const std::size_t number = ++count;
+    GRADFLIP_REQUIRE(!stage.updates.empty(), message("method: stage ", number, " has no update"));
     GRADFLIP_REQUIRE(stage.share >= 0.0 && std::isfinite(stage.share),
-                     message("method: a stage has a share of ", stage.share));
+                     message("method: stage ", number, " has a share of ", stage.share));
     all += stage.share;
   }
   GRADFLIP_REQUIRE(all > 0.0, "method: no stage has a share of the steps");
+  // Steps that the stages from each one on need at least.
+  std::int64_t later = std::count_if(stages.begin(), stages.end(),
+                                     [](const Stage& stage) { return stage.share > 0.0; });
   std::vector<std::int64_t> ends;
   double share = 0.0;
   for (const Stage& stage : stages) {
+    const std::int64_t own = stage.share > 0.0 ? 1 : 0;
+    later -= own;
     share += stage.share;
-    ends.push_back(std::llround(share / all * static_cast<double>(total_steps)));
+    const std::int64_t least = (ends.empty() ? 0 : ends.back()) + own;
+    const std::int64_t rounded = std::llround(share / all * static_cast<double>(total_steps));
+    ends.push_back(std::min(std::max(rounded, least), std::max(total_steps - later, least)));
   }
+  for (std::int64_t& end : ends) end = std::min(end, total_steps);
   ends.back() = total_steps;
   return ends;
 }
@@ -49,11 +59,10 @@ std::vector<ReportColumn> columns_of(std::span<const WrittenUpdate> updates) {
   for (const WrittenUpdate& update : updates) {
     for (const Report& report : update.draft.reports) columns.push_back({report.name, report.last});
   }
-  (void)StepMeans(columns);  // which wants each name once
   return columns;
 }
 
-StageRun::StageRun(std::vector<WrittenUpdate> updates, const StageContext& context,
+StageRun::StageRun(std::span<const WrittenUpdate> updates, const StageContext& context,
                    const StageOptions& options)
     : sequence_(context.context) {
   for (std::size_t i = 0; i < updates.size(); ++i) {
@@ -77,7 +86,6 @@ void StageRun::append(const WrittenUpdate& update, const StageContext& context,
                                             .advance = advance,
                                             .first_quantity = quantities_});
   quantities_ += static_cast<std::int32_t>(program.quantities().size());
-  names_.push_back(update.draft.name);
   images_per_step_ += update.images;
   const auto bind = [&](Value value, const void* memory) {
     if (!value.none()) program.bind(value, memory);
@@ -106,12 +114,12 @@ void StageRun::values_of(std::int64_t step, std::span<double> values) const {
   }
 }
 
-std::pair<std::string, std::string> StageRun::quantity(std::int32_t number) const {
+std::pair<std::size_t, std::string> StageRun::quantity(std::int32_t number) const {
   std::int32_t first = 0;
   for (std::size_t i = 0; i < programs_.size(); ++i) {
     const std::vector<std::string>& names = programs_[i].quantities();
     if (number < first + static_cast<std::int32_t>(names.size())) {
-      return {names_[i], names[static_cast<std::size_t>(number - first)]};
+      return {i, names[static_cast<std::size_t>(number - first)]};
     }
     first += static_cast<std::int32_t>(names.size());
   }

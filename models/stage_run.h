@@ -21,8 +21,9 @@
 namespace gradflip {
 
 // For each stage the step before which it ends, of a run of total_steps: the shares rounded, the
-// last one's the total. Throws std::invalid_argument unless there is a stage, each has an update,
-// no share is below 0 and one is above.
+// last one's the total; a stage with a share has a step as long as there is one for each of them.
+// Throws std::invalid_argument unless there is a stage, each has an update, no share is below 0 and
+// one is above.
 std::vector<std::int64_t> stage_ends(std::span<const Stage> stages, std::int64_t total_steps);
 
 // An update as its method wrote it.
@@ -37,7 +38,7 @@ struct WrittenUpdate {
 // All updates of a stage, in order. They declare their parameters in the setting's.
 std::vector<WrittenUpdate> write_stage(const Stage& stage, const StepSetting& setting);
 
-// What their steps report. Throws std::invalid_argument for two of one name.
+// What their steps report, in order.
 std::vector<ReportColumn> columns_of(std::span<const WrittenUpdate> updates);
 
 // What a stage runs on, all of which must outlive it.
@@ -58,7 +59,7 @@ struct StageOptions {
 
 class StageRun {
  public:
-  StageRun(std::vector<WrittenUpdate> updates, const StageContext& context,
+  StageRun(std::span<const WrittenUpdate> updates, const StageContext& context,
            const StageOptions& options = {});
   StageRun(const StageRun&) = delete;
   StageRun& operator=(const StageRun&) = delete;
@@ -73,20 +74,19 @@ class StageRun {
   void fetch_reports();
   void values_of(std::int64_t step, std::span<double> values) const;
 
-  // What FiniteGuard::quantity stands for: the update's name, and its term's or "gradient".
-  std::pair<std::string, std::string> quantity(std::int32_t number) const;
+  // What FiniteGuard::quantity stands for: the update's place, and the name of its term or
+  // kGradientQuantity.
+  std::pair<std::size_t, std::string> quantity(std::int32_t number) const;
 
   // What runs: by the update's place.
   Program& program(std::size_t update) { return programs_[update]; }
-  std::size_t num_programs() const { return programs_.size(); }
   const Sequence& sequence() const { return sequence_; }
 
  private:
   void append(const WrittenUpdate& update, const StageContext& context, const StageOptions& options,
               bool advance);
 
-  std::vector<std::string> names_;  // of the updates
-  std::deque<Program> programs_;    // which stay where they are
+  std::deque<Program> programs_;  // which stay where they are
   Sequence sequence_;
   std::int64_t images_per_step_ = 0;
   std::int32_t quantities_ = 0;

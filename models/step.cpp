@@ -20,7 +20,7 @@ Value Step::indices(int domain) {
   const DatasetShape& data = domain == kSource ? setting_.source : setting_.target;
   GRADFLIP_REQUIRE(data.count > 0, message(draft_.name,
                                            ": there is no target to draw samples of; a method that "
-                                           "reads it says so"));
+                                           "does sets Method::reads_target"));
   rows_[index] = domain == kSource ? training().source_batch : training().target_batch;
   indices_[index] = ops::sample_indices(draft_.graph, draft_.step, domain,
                                         {.seed = setting_.seed,
@@ -31,6 +31,8 @@ Value Step::indices(int domain) {
 }
 
 Value Step::samples(Rows domains) {
+  GRADFLIP_REQUIRE(!domains.none() && kBothRows.contains(domains),
+                   message(draft_.name, ": samples are of the source, the target, or both"));
   if (inputs_.input.means.none()) {
     inputs_.input = declare_input(draft_.graph, setting_.network.input);
   }
@@ -57,6 +59,7 @@ Value Step::labels() {
 }
 
 NetworkBuilder& Step::builder(int bank) {
+  GRADFLIP_REQUIRE(bank >= 0, message(draft_.name, ": there is no bank ", bank));
   while (std::ssize(builders_) <= bank) {
     builders_.emplace_back(draft_.graph, setting_.parameters, training().precision,
                            static_cast<int>(builders_.size()));

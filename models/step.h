@@ -6,6 +6,7 @@
 #include <array>
 #include <cstdint>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "models/data/domain_data.h"
@@ -42,6 +43,8 @@ class Step {
  public:
   // `name`: of the draft.
   Step(const StepSetting& setting, std::string name);
+  Step(const Step&) = delete;  // its builders refer to its graph
+  Step& operator=(const Step&) = delete;
 
   Graph& graph() { return draft_.graph; }
   const TrainingOptions& training() const { return setting_.recipe.training; }
@@ -53,7 +56,8 @@ class Step {
 
   // The samples that this step draws of these domains, ready for the feature extractor: f32 rows x
   // input.sample. Each domain has its own order and batch, and every call, whichever update of the
-  // step makes it, gets the same. Throws std::invalid_argument for the target where there is none.
+  // step makes it, gets the same. Throws std::invalid_argument for the target where there is none, and for
+  // segments that are no domain's.
   Value samples(Rows domains);
   // Labels of the source's samples: i32 rows x (). The target has none.
   Value labels();

@@ -2,6 +2,7 @@
 // them again.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <span>
@@ -41,23 +42,32 @@ struct StepReport {
 };
 
 // Puts a report together. The sums are f64 and grow by one step at a time, in order: the same steps
-// give the same bits whatever the calls that ran them. Once made, it allocates nothing.
+// give the same bits whatever the calls that ran them. Allocates nothing as long as every step tells
+// the same columns.
 class StepMeans {
  public:
   StepMeans() = default;
   // Throws std::invalid_argument for a column without a name, and for two of one name.
   explicit StepMeans(std::span<const ReportColumn> columns);
 
-  // One step's values, in the columns' order. Throws std::invalid_argument unless there is one for
-  // each.
-  void add(std::span<const double> step);
+  // One step's values, of the columns at these places. A column's mean is over the steps that told
+  // it. Throws std::invalid_argument unless there is a value for each place, and a column there.
+  void add(std::span<const double> step, std::span<const std::size_t> places);
   // Forgets the steps.
   void clear();
-  // Of the steps since the last clear(); zeros of none.
+  // Of the steps since the last clear(): the columns that one of them told, in their order. Zeros
+  // where there was no step.
   const StepReport& report() const { return report_; }
 
  private:
-  std::vector<double> sums_;
+  struct Sum {
+    Reported reported;  // as the report shows it
+    double sum = 0.0;
+    std::int64_t steps = 0;
+  };
+  void show();
+
+  std::vector<Sum> sums_;  // of all columns
   StepReport report_;
 };
 

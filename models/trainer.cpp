@@ -5,14 +5,15 @@
 #include <algorithm>
 #include <optional>
 #include <span>
-#include <tuple>
 
 #include "kernels/require.h"
 #include "models/data/input_values.h"
 #include "models/divergence.h"
 #include "models/stage_run.h"
+#include "models/written_method.h"
 #include "runtime/errors.h"
 #include "runtime/safetensors.h"
+#include "runtime/sharding.h"
 
 namespace gradflip {
 namespace {
@@ -47,16 +48,6 @@ const LabelledDeviceData& checked_source(const Method& method, const Network& ne
   return *data.source;
 }
 
-std::vector<UpdatedGroup> groups_of(std::span<const std::vector<WrittenUpdate>> stages) {
-  std::vector<UpdatedGroup> groups;
-  for (const std::vector<WrittenUpdate>& stage : stages) {
-    for (const WrittenUpdate& update : stage) {
-      if (update.draft.objective) groups.push_back(updated_group(update.draft));
-    }
-  }
-  return groups;
-}
-
 }  // namespace
 
 struct Trainer::State {
@@ -75,58 +66,51 @@ struct Trainer::State {
     const TrainingOptions& options = recipe.training;
     steps_per_epoch = source.count() / options.source_batch;
     total_steps = options.steps > 0 ? options.steps : options.epochs * steps_per_epoch;
-    stages = method.stages(recipe);
-    ends = stage_ends(stages, total_steps);
-    write();
+    written = write_method(method,
+                           {.network = network,
+                            .recipe = recipe,
+                            .parameters = parameters,
+                            .source = source.shape(),
+                            .num_classes = source.num_classes(),
+                            .target = target == nullptr ? DatasetShape{} : target->shape(),
+                            .seed = seed,
+                            .total_steps = total_steps},
+                           batch_cut(context).whole());
+    epoch = block = StepMeans(written.columns);
     state.emplace(context, parameters, seed, groups_of(written), method.banks);
-    begin_stage(0);
+    begin_stage();
   }
 
-  // All stages, so that the parameters of all are declared before any memory is made.
-  void write() {
-    const StepSetting setting{.network = network,
-                              .recipe = recipe,
-                              .parameters = parameters,
-                              .source = source.shape(),
-                              .num_classes = source.num_classes(),
-                              .target = target == nullptr ? DatasetShape{} : target->shape(),
-                              .seed = seed,
-                              .total_steps = total_steps};
-    for (const Stage& each : stages) {
-      written.push_back(write_stage(each, setting));
-      for (const ReportColumn& column : columns_of(written.back())) {
-        const bool known =
-            std::any_of(columns.begin(), columns.end(),
-                        [&](const ReportColumn& other) { return other.name == column.name; });
-        if (!known) columns.push_back(column);
-      }
-    }
-  }
+  const WrittenMethod::StageOfRun& current() const { return written.stages[stage]; }
+  bool stage_has_begun() const { return running && steps_done < current().end; }
 
-  void copy_banks() {
-    for (const BankCopy& copy : stages[stage].copies) {
-      const Buffer& from = state->parameter_blocks().bank(copy.from);
-      copy_within(context, state->parameter_blocks().bank(copy.to).data(), from.data(),
-                  from.bytes());
-    }
-  }
-
-  // From this stage on, the first one that has a step left. It takes the place of the one before.
-  void begin_stage(std::size_t number) {
-    stage = number;
-    copy_banks();
-    while (steps_done >= ends[stage]) {
-      ++stage;
-      copy_banks();
-    }
-    const std::vector<ReportColumn> of_stage = columns_of(written[stage]);
-    step_values.resize(of_stage.size());
-    epoch = block = StepMeans(of_stage);
+  // The stage of the next step, which takes the place of the one before. There is a step left.
+  void begin_stage() {
     running.reset();  // its memory first
+    while (steps_done >= current().end) ++stage;
+    const std::vector<ReportColumn>& all = written.columns;
+    places.clear();
+    for (const ReportColumn& column : columns_of(current().updates)) {
+      const auto found = std::find(all.begin(), all.end(), column);
+      places.push_back(static_cast<std::size_t>(found - all.begin()));
+    }
+    step_values.resize(places.size());
     running.emplace(
-        std::move(written[stage]),
+        current().updates,
         StageContext{parameters, *state, context, workers, input_memory, source, target},
         StageOptions{.record_capacity = kStepsPerLook});
+  }
+
+  // Those of the stages up to the current one that have not been made, before its first step: a
+  // run may have been given other weights since it was set up.
+  void copy_banks() {
+    for (; copied <= stage; ++copied) {
+      for (const BankCopy& copy : written.stages[copied].copies) {
+        const Buffer& from = state->parameter_blocks().bank(copy.from);
+        copy_within(context, state->parameter_blocks().bank(copy.to).data(), from.data(),
+                    from.bytes());
+      }
+    }
   }
 
   // Takes what is known of the steps up to `end`, which the records still hold, into the reports.
@@ -137,8 +121,8 @@ struct Trainer::State {
     for (; steps_done < end; ++steps_done) {
       running->values_of(steps_done, step_values);
       if (steps_done % steps_per_epoch == 0) epoch.clear();
-      epoch.add(step_values);
-      block.add(step_values);
+      epoch.add(step_values, places);
+      block.add(step_values, places);
     }
   }
 
@@ -146,14 +130,19 @@ struct Trainer::State {
     const FiniteGuard seen = state->guard();
     if (seen.frozen == 0) return;
     report_until(seen.step);
-    Divergence divergence;
-    divergence.step = seen.step;
-    std::tie(divergence.update, divergence.quantity) = running->quantity(seen.quantity);
-    if (divergence.quantity == kGradientQuantity) {
+    const auto [place, quantity] = running->quantity(seen.quantity);
+    const std::vector<WrittenUpdate>& updates = current().updates;
+    Divergence divergence{.step = seen.step, .quantity = quantity};
+    divergence.update = updates[place].draft.name;
+    divergence.stage_step = seen.step - (stage == 0 ? 0 : written.stages[stage - 1].end);
+    divergence.after_an_update = place > 0;
+    if (quantity == kGradientQuantity) {
       const std::int32_t parameter = parameters.at_offset(seen.index);
       if (parameter >= 0) divergence.parameter = parameters[parameter].name;
     }
-    throw DivergedError(message_of(divergence, suspects_of(method, divergence, recipe)));
+    const std::vector<std::string> suspects = suspects_of(method, divergence, recipe);
+    if (updates.size() == 1) divergence.update.clear();  // there is nothing to tell apart
+    throw DivergedError(message_of(divergence, suspects));
   }
 
   Method method;
@@ -168,18 +157,16 @@ struct Trainer::State {
   InputMemory input_memory;
   std::int64_t steps_per_epoch = 0, total_steps = 0, steps_done = 0, images_done = 0;
 
-  std::vector<Stage> stages;
-  std::vector<std::int64_t> ends;  // of each stage
-  std::size_t stage = 0;
-  std::vector<std::vector<WrittenUpdate>> written;  // of each stage that has not begun
   Parameters parameters;
+  WrittenMethod written;
+  std::size_t stage = 0, copied = 0;  // copied: stages whose copies of banks have been made
   std::optional<gradflip::State> state;
   std::optional<StageRun> running;
 
-  std::vector<ReportColumn> columns;  // of all stages
-  std::vector<double> step_values;    // of one step, a value for each column of the stage
-  StepMeans epoch;                    // of the current epoch's steps so far
-  StepMeans block;                    // of the steps of one run()
+  std::vector<std::size_t> places;  // among all columns, of those of the current stage
+  std::vector<double> step_values;  // of one step, a value for each of these
+  StepMeans epoch;                  // of the current epoch's steps so far
+  StepMeans block;                  // of the steps of one run()
 };
 
 Trainer::Trainer(const Method& method, const Network& network, const Recipe& recipe,
@@ -193,12 +180,20 @@ std::int64_t Trainer::steps_done() const { return state_->steps_done; }
 std::int64_t Trainer::steps_per_epoch() const { return state_->steps_per_epoch; }
 std::int64_t Trainer::images_done() const { return state_->images_done; }
 
+bool Trainer::prepare() {
+  State& s = *state_;
+  if (s.steps_done >= s.total_steps || s.stage_has_begun()) return false;
+  s.begin_stage();
+  return true;
+}
+
 const StepReport& Trainer::run(std::int64_t count) {
   State& s = *state_;
   s.block.clear();
-  if (s.steps_done >= s.total_steps) return s.block.report();
-  if (s.steps_done >= s.ends[s.stage]) s.begin_stage(s.stage + 1);
-  const std::int64_t end = s.steps_done + std::min(count, s.ends[s.stage] - s.steps_done);
+  if (count <= 0 || s.steps_done >= s.total_steps) return s.block.report();
+  prepare();
+  s.copy_banks();
+  const std::int64_t end = s.steps_done + std::min(count, s.current().end - s.steps_done);
   while (s.steps_done < end) {
     const std::int64_t steps = std::min(kStepsPerLook, end - s.steps_done);
     s.running->run(steps);
@@ -209,7 +204,7 @@ const StepReport& Trainer::run(std::int64_t count) {
 }
 
 const StepReport& Trainer::epoch_report() const { return state_->epoch.report(); }
-const std::vector<ReportColumn>& Trainer::report_columns() const { return state_->columns; }
+const std::vector<ReportColumn>& Trainer::report_columns() const { return state_->written.columns; }
 
 std::unique_ptr<Evaluator> Trainer::evaluator(const LabelledDeviceData& data) {
   State& s = *state_;
@@ -221,12 +216,15 @@ std::unique_ptr<Evaluator> Trainer::evaluator(const LabelledDeviceData& data) {
 
 double Trainer::evaluate(const LabelledDeviceData& data) { return evaluator(data)->accuracy(); }
 
-Program& Trainer::program(std::size_t update) { return state_->running->program(update); }
+Program& Trainer::program(std::size_t update) {
+  prepare();
+  return state_->running->program(update);
+}
 
-std::vector<float> Trainer::weights() const {
+std::vector<float> Trainer::weights(int bank) const {
   std::vector<float> flat(static_cast<std::size_t>(state_->parameters.flat_size()));
-  copy_to_host(state_->context, flat.data(), state_->state->parameter_blocks().weights.data(),
-               state_->state->parameter_blocks().weights.bytes());
+  const Buffer& memory = state_->state->parameter_blocks().bank(bank);
+  copy_to_host(state_->context, flat.data(), memory.data(), memory.bytes());
   return flat;
 }
 

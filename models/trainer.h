@@ -1,5 +1,5 @@
-// Trains a network by a method, and measures it. Builds each stage's programs once; after the first
-// step of a stage, training allocates nothing.
+// Trains a network by a method, and measures it. Builds each stage's programs once; from the second
+// call of run() within a stage on, training allocates nothing.
 #pragma once
 
 #include <cstdint>
@@ -48,14 +48,17 @@ class Trainer {
   std::int64_t steps_per_epoch() const;
   std::int64_t images_done() const;  // through the feature extractor, in all steps so far
 
+  // Begins the stage of the next step, if it has not begun; run() does so otherwise. True if it did:
+  // then the steps that follow may take another time than those before.
+  bool prepare();
+
   // The next `count` steps, fewer at the end of the run or of a stage of the method. Throws
-  // DivergedError, naming step and quantity, when a loss or a gradient is no longer finite; the
-  // weights are then those of the last finite step. The report is of these steps, and valid until
-  // the next call.
+  // DivergedError, naming step and quantity, when a loss or a gradient is no longer finite: no
+  // update has used that, and what was updated before it, in the same step too, stays. The report
+  // is of these steps, and valid until the next call.
   const StepReport& run(std::int64_t count);
-  // Of the steps of the current epoch so far; when an epoch has just ended, of all of it. A stage
-  // that begins within an epoch begins a report. Same seed, same bits, however calls of run() cut
-  // the steps. Valid until the next run().
+  // Of the steps of the current epoch so far; when an epoch has just ended, of all of it. Same
+  // seed, same bits, however calls of run() cut the steps. Valid until the next run().
   const StepReport& epoch_report() const;
   // What reports hold, in their order; of all stages, each name once.
   const std::vector<ReportColumn>& report_columns() const;
@@ -68,7 +71,8 @@ class Trainer {
   // All weights in PyTorch's conventions: KCRS filters, (out, in) matrices, features flattened C,
   // H, W.
   std::vector<NamedTensor> parameters() const;
-  // Replaces all weights; the optimizer's state stays. Throws std::invalid_argument unless names
+  // Replaces all weights that are trained; the optimizer's state stays, and so do copies in banks
+  // that a stage has made, with its first step. Throws std::invalid_argument unless names
   // and shapes are exactly those of parameters().
   void set_parameters(const std::vector<NamedTensor>& tensors);
 
@@ -76,12 +80,13 @@ class Trainer {
   // flattened C, H, W), with the means and the options as metadata. Atomic; IoError.
   void save(const std::filesystem::path& path) const;
 
-  // What an update of the current stage runs, by its place; see runtime/program.h. Until the stage
-  // ends.
+  // What an update of the stage of the next step runs, by its place; see runtime/program.h. Until
+  // that stage ends.
   Program& program(std::size_t update = 0);
 
-  // The flat weights in the layout that kernels read, for comparisons bit by bit.
-  std::vector<float> weights() const;
+  // The flat weights of a bank in the layout that kernels read, for comparisons bit by bit. 0 are
+  // those that are trained.
+  std::vector<float> weights(int bank = 0) const;
 
  private:
   struct State;

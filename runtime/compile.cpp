@@ -50,7 +50,7 @@ class Compiler {
  private:
   bool fuses_whole() const { return options_.fuse && options_.whole_batch; }
 
-  // Every value of the current graph that somebody outside of it names, but the terms'.
+  // Every value of the current graph that is named outside of it, but the terms'.
   std::vector<Value*> followed() {
     std::vector<Value*> values{&step_, &learning_rate_};
     for (Value& value : reads_) values.push_back(&value);

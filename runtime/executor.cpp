@@ -195,7 +195,7 @@ Executor::Position Executor::whole_batch(int worker) const {
 void Executor::run_whole(const Phase& phase) {
   for (const std::int32_t index : phase.nodes) {
     const Node& node = graph_.nodes()[static_cast<std::size_t>(index)];
-    std::array<ValueType, 2> types;  // what an op needs to know its work
+    std::array<ValueType, 2> types;  // of the first inputs, by which ops tell their divisible work
     std::size_t count = 0;
     for (; count < types.size() && count < node.inputs.size(); ++count) {
       types[count] = graph_.type(node.inputs[count]);

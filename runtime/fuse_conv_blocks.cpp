@@ -55,7 +55,7 @@ Misfit chain_misfit(const GraphRewrite& rewrite, const ConvChain& chain) {
   if (Misfit misfit = pool_misfit(*attributes_of<ops::Pool2dGeometry>(*chain.pool->op))) {
     return misfit;
   }
-  if (rewrite.readers(chain.pool->outputs[1]) != 0) return "somebody reads the pool's winners";
+  if (rewrite.readers(chain.pool->outputs[1]) != 0) return "another node reads the pool's winners";
   for (const Node* node : {chain.conv, chain.bias, chain.relu}) {
     if (const int readers = rewrite.readers(node->outputs[0]); readers != 1) {
       return message("what ", node->op->name(), " makes has ", readers,

@@ -58,7 +58,7 @@ std::vector<Group> grouped(std::vector<HeadsChain> chains) {
   return groups;
 }
 
-// The last of the losses stands for the whole group, unless somebody reads one of its results by
+// The last of the losses stands for the whole group, unless a node reads one of its results by
 // then: a count may weigh the very loss beside it.
 Misfit find_anchor(const Graph& graph, const Group& group, std::int32_t& anchor) {
   anchor = -1;

@@ -69,7 +69,7 @@ class LossMatcher {
     match.anchor = rewrite_.producer_index(term.loss);
     match.nodes = {rewrite_.producer_index(sum->inputs[0]), match.anchor};
     find_plain_sums(sum->inputs[0], match);
-    // The term and those who show it, nobody else.
+    // The term and what shows it, nothing else.
     if (rewrite_.readers(loss->outputs[0]) != 1 + static_cast<int>(match.plain_sums.size()) ||
         rewrite_.readers(loss->outputs[1]) != 0) {
       return "its rows' losses are read by more than the term and plain sums for show";

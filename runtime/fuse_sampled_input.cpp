@@ -17,16 +17,16 @@ namespace {
 
 constexpr std::string_view kSampledConvBlock = "sampled_conv_block";
 
-// Of a head that has so many schedules already, and is to take another one.
+// Of an intake that has so many schedules already, and is to take another one.
 Misfit schedules_misfit(std::size_t schedules) {
   if (schedules < kMaxSchedules) return {};
-  return message("the head of a step takes ", kMaxSchedules, " schedules");
+  return message("the intake of a step takes ", kMaxSchedules, " schedules");
 }
 
-// The head of a step around one gather_normalize, in old values.
-class Head {
+// The intake of a step around one gather_normalize, in old values.
+class Intake {
  public:
-  Head(const Graph& graph, const GraphRewrite& rewrite, std::int32_t gather)
+  Intake(const Graph& graph, const GraphRewrite& rewrite, std::int32_t gather)
       : graph_(graph), rewrite_(rewrite) {
     misfit_ = find_conv_block(gather);
     if (!misfit_) misfit_ = find_samples(gather);
@@ -83,7 +83,7 @@ class Head {
       const auto is_parameter = [&](Value value) {
         return graph_.info(value).kind == ValueKind::kParameter;
       };
-      if (rewrite_.readers(reader.outputs[1]) != 0) return "somebody reads the pool's winners";
+      if (rewrite_.readers(reader.outputs[1]) != 0) return "another node reads the pool's winners";
       if (!is_parameter(filter_) || !is_parameter(bias_)) {
         return "the first convolution's filter or bias is computed, no parameter";
       }
@@ -167,14 +167,14 @@ Rewritten fuse_sampled_input(const Graph& graph, std::span<const Value> keep,
   GraphRewrite rewrite(graph, keep);
   for (std::size_t index = 0; index < graph.nodes().size(); ++index) {
     if (!is<ops::GatherNormalizeAttributes>(*graph.nodes()[index].op)) continue;
-    const Head head(graph, rewrite, static_cast<std::int32_t>(index));
-    if (head.misfit()) continue;
+    const Intake intake(graph, rewrite, static_cast<std::int32_t>(index));
+    if (intake.misfit()) continue;
     // Everything that it reads is an input of the graph, so it can stand where the first stood.
-    rewrite.replace(*std::min_element(head.nodes().begin(), head.nodes().end()), head.nodes(),
-                    [head, pictures](Successor& fused) {
-                      head.append(fused, pictures == SampledPictures::kKeepForGradient);
+    rewrite.replace(*std::min_element(intake.nodes().begin(), intake.nodes().end()), intake.nodes(),
+                    [intake, pictures](Successor& fused) {
+                      intake.append(fused, pictures == SampledPictures::kKeepForGradient);
                     });
-    break;  // one step has one head
+    break;  // one step has one intake
   }
   return rewrite.apply();
 }
@@ -182,32 +182,32 @@ Rewritten fuse_sampled_input(const Graph& graph, std::span<const Value> keep,
 std::vector<Unfused> unfused_sampled_input(const ForwardPart& forward) {
   const Graph& graph = forward.graph;
   const GraphRewrite rewrite(graph, forward.keep);
-  const bool has_head = graph.count(kSampledConvBlock) > 0;
+  const bool has_intake = graph.count(kSampledConvBlock) > 0;
   std::vector<Unfused> left;
   for (std::size_t index = 0; index < graph.nodes().size(); ++index) {
     const Node& node = graph.nodes()[index];
     if (!is<ops::GatherNormalizeAttributes>(*node.op)) continue;
-    const Head head(graph, rewrite, static_cast<std::int32_t>(index));
+    const Intake intake(graph, rewrite, static_cast<std::int32_t>(index));
     const char* otherwise =
-        has_head ? "a step has one head, and this is another" : kReadFromOutside;
-    left.push_back({layer_label(graph, node), head.misfit().value_or(otherwise)});
+        has_intake ? "a step has one intake, and this is another" : kReadFromOutside;
+    left.push_back({layer_label(graph, node), intake.misfit().value_or(otherwise)});
   }
   return left;
 }
 
 std::vector<Unfused> unfused_schedules(const Graph& compiled) {
   std::vector<Unfused> left;
-  for (const Node& head : compiled.nodes()) {
-    if (head.op->name() != kSampledConvBlock) continue;
+  for (const Node& intake : compiled.nodes()) {
+    if (intake.op->name() != kSampledConvBlock) continue;
     const auto schedules =
-        std::count_if(head.outputs.begin(), head.outputs.end(), [&](Value value) {
+        std::count_if(intake.outputs.begin(), intake.outputs.end(), [&](Value value) {
           return compiled.type(value) == ValueType{Dtype::kF32, {}, {}};
         });
     for (const Node& node : compiled.nodes()) {
-      if (!is<Schedule>(*node.op) || !(node.inputs[0] == head.inputs[0])) continue;
+      if (!is<Schedule>(*node.op) || !(node.inputs[0] == intake.inputs[0])) continue;
       left.push_back({layer_label(compiled, node),
                       schedules_misfit(static_cast<std::size_t>(schedules))
-                          .value_or("it was appended after the head had been fused")});
+                          .value_or("it was appended after the intake had been fused")});
     }
   }
   return left;

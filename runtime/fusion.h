@@ -23,7 +23,7 @@ struct Rewritten {
 
 // conv2d + bias + relu + max_pool2d -> conv_block, where nothing else reads the values between and
 // the pool's windows neither overlap nor are padded. Run it before autodiff: the fused operation
-// has its own gradient. `keep`: values that someone outside the graph wants.
+// has its own gradient. `keep`: values that are wanted outside of the graph.
 Rewritten fuse_conv_blocks(const Graph& graph, std::span<const Value> keep);
 
 // Terms that are weighed sums of rows' losses -> weighed_loss, which has the weights in it and its
@@ -37,7 +37,7 @@ Rewritten fuse_losses(const Graph& graph, std::span<const Value> keep, std::vect
 
 // The small heads on one feature value -> heads: chains features -> [slice_rows] -> [grl] -> linear
 // + bias + relu -> ... -> linear + bias -> weighed_loss, with the count_correct on the same logits
-// and labels; constant labels become numbers. A chain stays as it is where somebody else reads a
+// and labels; constant labels become numbers. A chain stays as it is where another node reads a
 // value of it, or its sizes or modes do not suit the kernels. Run it before autodiff, for contexts
 // that keep batches whole: the fused operation has its own gradient.
 Rewritten fuse_heads(const Graph& graph, std::span<const Value> keep);
@@ -50,10 +50,10 @@ Rewritten fuse_linear_merges(const Graph& graph, std::span<const Value> keep);
 // The following are for contexts that take batches whole (sharding.h), such as GPUs, where a launch
 // costs more than most of what they leave out.
 
-// What stands at the head of a step: sample_indices, gather_normalize and the one conv_block that
+// The intake of a step, where samples become features: sample_indices, gather_normalize and the one conv_block that
 // reads its pictures, gather_labels of the same rows, and every evaluate_schedule on the same step
-// -> sampled_conv_block. Run it after fuse_conv_blocks and before autodiff. For inference nobody
-// needs the pictures as floats: they are kept only for a gradient that may follow.
+// -> sampled_conv_block. Run it after fuse_conv_blocks and before autodiff. For inference the
+// pictures are not needed as floats: they are kept only for a gradient that may follow.
 enum class SampledPictures { kKeepForGradient, kDrop };
 Rewritten fuse_sampled_input(const Graph& graph, std::span<const Value> keep,
                              SampledPictures pictures = SampledPictures::kKeepForGradient);

@@ -25,7 +25,7 @@ std::vector<Unfused> unfused_conv_blocks(const ForwardPart& forward);
 std::vector<Unfused> unfused_losses(const ForwardPart& forward);
 std::vector<Unfused> unfused_heads(const ForwardPart& forward);
 std::vector<Unfused> unfused_sampled_input(const ForwardPart& forward);
-// Schedules that stand beside the head of a step that has been fused.
+// Schedules that stand beside the intake of a step that has been fused.
 std::vector<Unfused> unfused_schedules(const Graph& compiled);
 std::vector<Unfused> unfused_linear_merges(const Graph& compiled);
 std::vector<Unfused> unfused_training_update(const Graph& compiled);
@@ -36,6 +36,6 @@ std::string layer_label(const Graph& graph, const Node& node);
 
 // Of what a rewrite's conditions admit, as far as the graph tells.
 inline constexpr const char* kReadFromOutside =
-    "somebody outside the graph reads a value between its nodes";
+    "a value between its nodes is read outside of the graph";
 
 }  // namespace gradflip

@@ -34,7 +34,7 @@ class Successor {
 };
 
 // Appends what stands for an anchor and the nodes that it absorbed, and says what became of those
-// of their values that somebody else reads.
+// of their values that other nodes read.
 using Replacement = std::function<void(Successor& successor)>;
 
 class GraphRewrite {
@@ -56,14 +56,14 @@ class GraphRewrite {
     return readers(value) == count ? producer_with<Attributes>(value) : nullptr;
   }
   // How many node inputs name this value; a kept value counts as read once more, and so do a result
-  // and the gradient of a parameter, which somebody finds in the flat gradients.
+  // and the gradient of a parameter, which is looked up in the flat gradients.
   int readers(Value value) const;
 
   // Declares that `anchor` becomes `replacement` and the nodes of `absorbed` disappear. The anchor
   // comes after everything that the replacement reads and before everyone who reads it.
   void replace(std::int32_t anchor, const std::vector<std::int32_t>& absorbed,
                Replacement replacement);
-  // Declares that a node disappears, whose values nobody will miss.
+  // Declares that a node disappears, whose values are not needed any more.
   void absorb(std::int32_t node) { absorbed_[static_cast<std::size_t>(node)] = 1; }
   bool is_absorbed(std::int32_t node) const {
     return absorbed_[static_cast<std::size_t>(node)] != 0;

@@ -41,7 +41,7 @@ Misfit HeadsMatcher::read_loss(const Node& node, HeadsChain& chain) const {
   } else {
     chain.head.loss = HeadLoss::kBceWithLogits;
   }
-  if (rewrite_.readers(node.outputs[1]) != 0) return "somebody reads the loss's gradient";
+  if (rewrite_.readers(node.outputs[1]) != 0) return "another node reads the loss's gradient";
   return {};
 }
 
@@ -111,7 +111,7 @@ Misfit HeadsMatcher::read_layers(Value logits, int readers, HeadsChain& chain) c
   return read_views(x, chain);
 }
 
-// Through the views between the first layer and the features. A view that somebody else reads
+// Through the views between the first layer and the features. A view that others read
 // stays for him, and so do those that it is a view of.
 Misfit HeadsMatcher::read_views(Value value, HeadsChain& chain) const {
   bool stays = false;
@@ -132,7 +132,7 @@ Misfit HeadsMatcher::read_views(Value value, HeadsChain& chain) const {
   return {};
 }
 
-// Constant labels become numbers, and their node disappears if nobody else reads it.
+// Constant labels become numbers, and their node disappears if no other reads it.
 void HeadsMatcher::read_labels(Value labels, int readers, HeadsChain& chain) const {
   const Node* node = rewrite_.producer(labels);
   const auto* constant =

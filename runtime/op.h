@@ -65,7 +65,7 @@ void require_no_gradient_at(const GradientRequest& request, std::size_t output);
 enum class Gradient {
   kRule,      // asks Op::gradient
   kConstant,  // its outputs count as constants: stop_gradient, whole numbers, ...
-  kMissing,   // throws: nobody has written the rule, and without it the result would be wrong
+  kMissing,   // throws: there is no rule, and without one the result would be wrong
 };
 
 // What an operation on rows makes of those of the whole batch, where it makes something without
@@ -107,8 +107,8 @@ class Op {
   virtual std::vector<Value> gradient(const GradientRequest& request) const {
     return std::vector<Value>(request.node.inputs.size());
   }
-  // Whether every gradient that it writes reaches Launch::watch, so that nobody has to look at them
-  // again.
+  // Whether every gradient that it writes reaches Launch::watch, so that check_finite may
+  // skip them.
   virtual bool watches_gradients() const { return false; }
   // How many of the outputs, the first ones, are losses that carry the weights of their terms in
   // them (fuse_losses). They end the graph: the gradient rule is asked for all of them together,

@@ -60,7 +60,7 @@ class Parameters {
   std::int32_t add(std::string name, const Shape& shape, const FileLayout& file,
                    const Initialiser& initialiser, bool trained = true);
 
-  // From now on nothing can be added: somebody has allocated memory for the list.
+  // From now on nothing can be added: the list has its memory.
   void freeze() { frozen_ = true; }
 
   const std::vector<Parameter>& list() const { return list_; }
@@ -92,7 +92,7 @@ struct ParameterBlocks {
 
   Buffer weights, gradients;
   std::vector<Buffer> copies;  // banks 1, 2, ...
-  // One StepState (kernels/step_state.h) for whoever writes these gradients, at its start.
+  // One StepState (kernels/step_state.h) for what writes these gradients, at its start.
   Buffer notes;
 };
 

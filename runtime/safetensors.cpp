@@ -106,9 +106,9 @@ std::string json_string(const std::string& text) {
   }
 }
 
-using NamedTensor = SafetensorsTensors::value_type;
+using NamedEntry = SafetensorsTensors::value_type;
 
-std::string format_header(const std::vector<const NamedTensor*>& tensors,
+std::string format_header(const std::vector<const NamedEntry*>& tensors,
                           const SafetensorsMetadata& metadata) {
   std::string text = "{";
   const auto separate = [&text] {
@@ -123,7 +123,7 @@ std::string format_header(const std::vector<const NamedTensor*>& tensors,
     text += '}';
   }
   std::uint64_t position = 0;
-  for (const NamedTensor* named : tensors) {
+  for (const NamedEntry* named : tensors) {
     const auto& [name, tensor] = *named;
     const std::uint64_t end = position + tensor.bytes.size();
     separate();
@@ -183,8 +183,8 @@ std::vector<std::byte> format_safetensors(const SafetensorsTensors& tensors,
   GRADFLIP_REQUIRE(
       tensors.size() <= kMaxSafetensorsEntries && metadata.size() <= kMaxSafetensorsEntries,
       message("safetensors: more than ", kMaxSafetensorsEntries, " tensors or metadata keys"));
-  std::vector<const NamedTensor*> order;
-  for (const NamedTensor& named : tensors) {
+  std::vector<const NamedEntry*> order;
+  for (const NamedEntry& named : tensors) {
     require_writable(named.first, named.second);
     order.push_back(&named);
   }
@@ -204,7 +204,7 @@ std::vector<std::byte> format_safetensors(const SafetensorsTensors& tensors,
     file.insert(file.end(), bytes.begin(), bytes.end());
   };
   append(std::as_bytes(std::span(header)));
-  for (const NamedTensor* named : order) append(named->second.bytes);
+  for (const NamedEntry* named : order) append(named->second.bytes);
   return file;
 }
 

@@ -28,7 +28,7 @@ inline constexpr std::size_t kMaxSafetensorsNameBytes = 1024;
 inline constexpr std::size_t kMaxSafetensorsRank = 8;
 inline constexpr std::uint64_t kMaxSafetensorsInteger = std::uint64_t{1} << 48U;
 
-// A view: `bytes` belongs to whoever made it. Dense, row-major, little-endian.
+// A view: `bytes` belongs to the maker of the view. Dense, row-major, little-endian.
 struct SafetensorsTensor {
   std::string dtype;                // as the format writes it: "F32", "BF16", "I64", "U8", ...
   std::vector<std::int64_t> shape;  // empty: a scalar

@@ -8,8 +8,6 @@ std::int64_t bytes_of(Dtype dtype) {
   switch (dtype) {
     case Dtype::kU8:
       return 1;
-    case Dtype::kBf16:
-      return 2;
     case Dtype::kF32:
     case Dtype::kI32:
       return 4;
@@ -23,8 +21,6 @@ std::string name_of(Dtype dtype) {
   switch (dtype) {
     case Dtype::kU8:
       return "u8";
-    case Dtype::kBf16:
-      return "bf16";
     case Dtype::kF32:
       return "f32";
     case Dtype::kI32:

@@ -9,7 +9,7 @@
 
 namespace gradflip {
 
-enum class Dtype : std::uint8_t { kF32, kBf16, kU8, kI32, kI64 };
+enum class Dtype : std::uint8_t { kF32, kU8, kI32, kI64 };
 
 std::int64_t bytes_of(Dtype dtype);
 std::string name_of(Dtype dtype);

@@ -47,9 +47,8 @@ class State {
   State& operator=(const State&) = delete;
 
   const ParameterBlocks& parameter_blocks() const { return blocks_; }
-  const Buffer& step() const { return step_; }           // i64
-  const Buffer& guard_memory() const { return guard_; }  // FiniteGuard
-  FiniteGuard guard() const;                             // as it stands
+  const Buffer& step() const { return step_; }  // i64
+  FiniteGuard guard() const;                    // as it stands
   // The place of the group of this name. Throws std::invalid_argument if there is none.
   std::size_t group(std::string_view name) const;
   // UpdateKind of each run; empty where the group is all parameters, in full.

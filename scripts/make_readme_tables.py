@@ -3,8 +3,8 @@
 
 usage: scripts/make_readme_tables.py [--check] [--root FOLDER]
 
-Each table stands between <!-- NAME:begin --> and <!-- NAME:end -->, NAME being `accuracy`, `speed` or `pytorch`. The last
-is of benchmarks/results/MACHINE-DATE/pytorch*.json (made by benchmarks/compare_pytorch.sh --table): of each machine the newest,
+Each table stands between <!-- NAME:begin --> and <!-- NAME:end -->, NAME being `accuracy`, `methods`, `speed` or `pytorch`.
+`methods` is of results with methods beside the paper's three rows. `pytorch` is of benchmarks/results/MACHINE-DATE/pytorch*.json (made by benchmarks/compare_pytorch.sh --table): of each machine the newest,
 the machine measured last in the open, the others folded. Results called speed-*.json were recorded on a machine with nothing else to do and make the speed table; the others make the accuracy table.
 --check writes nothing and exits 1 if README.md is not what it would write.
 """
@@ -108,10 +108,32 @@ def accuracy_table(documents):
             "–" if gap_closed is None else percent(gap_closed),
             deviation(source),
             ", ".join(filter(None, (machine(document), document["date"])))
-            + f"; {duration(sum(run['seconds'] for run in result['runs']))}",
+            + f"; {duration(sum(run['seconds'] for mode in MODES for run in runs_of(result, mode)))}",
         ])
     header = ["source → target", "recipe", "source-only", "DANN", "train-on-target", "gap closed",
               "source test under DANN", "machine; training time of all runs"]
+    return table(header, rows) + commands(documents)
+
+
+def methods_table(documents):
+    """A row for each method, in the order of the results' own table; of the paper's rows, too, beside which they stand."""
+    rows = []
+    for document in documents:
+        result = document["result"]
+        for mode in dict.fromkeys(run["mode"] for run in result["runs"]):
+            summary = result["summary"].get(mode)
+            if summary is None:
+                continue
+            gap_closed = summary.get("gap_closed")
+            rows.append([
+                task(result),
+                mode,
+                str(summary["runs"]),
+                deviation(summary.get("target_test_accuracy")),
+                "–" if gap_closed is None else percent(gap_closed),
+                deviation(summary.get("source_test_accuracy")),
+            ])
+    header = ["source → target", "method", "seeds", "target test", "gap closed", "source test"]
     return table(header, rows) + commands(documents)
 
 
@@ -208,8 +230,10 @@ def main():
     readme_path = arguments.root / "README.md"
     old = readme_path.read_text(encoding="utf-8")
     new = old
-    for name, make, documents in (("accuracy", accuracy_table, accuracy), ("speed", speed_table, speed),
-                                  ("pytorch", pytorch_tables, pytorch)):
+    methods = [document for document in accuracy
+               if {run["mode"] for run in document["result"]["runs"]} - set(MODES)]
+    for name, make, documents in (("accuracy", accuracy_table, accuracy), ("methods", methods_table, methods),
+                                  ("speed", speed_table, speed), ("pytorch", pytorch_tables, pytorch)):
         new = replace_table(new, name, make(documents) if documents else ["No results are recorded yet."])
     if arguments.check:
         if new != old:

@@ -70,6 +70,7 @@ class Run {
     epoch_ = {};
     epoch_.epoch = (epoch_end + trainer_.steps_per_epoch() - 1) / trainer_.steps_per_epoch();
     while (trainer_.steps_done() < epoch_end && !experiment_.stop_requested()) {
+      if (trainer_.prepare()) steps_per_block_ = 1;
       const Stopwatch block_time;
       const StepReport& block =
           trainer_.run(std::min(steps_per_block_, epoch_end - trainer_.steps_done()));

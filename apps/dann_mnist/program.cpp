@@ -21,6 +21,7 @@
 #include "apps/dann_mnist/experiment.h"
 #include "apps/dann_mnist/outputs.h"
 #include "apps/dann_mnist/plan.h"
+#include "models/network_list.h"
 #include "models/networks/paper_mnist.h"
 
 namespace gradflip {
@@ -107,7 +108,8 @@ class DannMnist {
 
   // Every mode with every seed, seed by seed, so that the first rows to compare come early.
   void train() {
-    const Network network = paper_mnist(digits_input(loaded_->experiment.channel_means));
+    const Network network =
+        gradflip::network(arguments_.network, digits_input(loaded_->experiment.channel_means));
     const Experiment experiment{*sets_,
                                 network,
                                 arguments_.recipe,

@@ -178,7 +178,7 @@ __global__ void __launch_bounds__(kThreads, kBlocksPerMultiprocessor)
   TileCopier<kAlongA, kThreads> a(product.a, product.M, product.K, m_begin);
   TileCopier<kAlongB, kThreads> b(product.b, product.N, product.K, n_begin);
 
-  // Past the end of K there are stages of zeros, which nobody reads: a group per step, come what
+  // Past the end of K there are stages of zeros, which are not read: a group per step, come what
   // may, keeps the count of those under way constant.
   std::int64_t k_left = product.K;
   const auto fetch = [&](unsigned stage) {

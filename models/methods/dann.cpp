@@ -49,7 +49,7 @@ Method dann() {
 
 std::vector<std::string> dann_suspects(const Divergence& divergence, const Recipe& recipe) {
   std::vector<std::string> names = optimizer_suspects(divergence, recipe.training);
-  const bool updated = divergence.step > 0;
+  const bool updated = divergence.run_has_updated();
   // The domain loss is shown without its weights, and reaches the label predictor by way of the
   // features alone: only through earlier updates.
   const bool weighed = divergence.parameter.starts_with("feature_extractor.") ||

@@ -3,25 +3,22 @@
 #include "models/methods/label_loss.h"
 
 namespace gradflip {
-namespace {
 
-void write_source_only(Step& step) {
+void learn_source(Step& step) {
   const Value features = step.feature_extractor(step.samples(kSourceRows));
   const LabelLoss labels = label_loss(step, step.label_predictor(features));
 
-  step.minimise({labels.term});
+  step.minimise({labels.term}, {"feature_extractor", "label_predictor"});
   step.report({.name = "label_loss", .value = labels.losses});
   step.report({.name = "learning_rate", .value = step.learning_rate(), .last = true});
 }
-
-}  // namespace
 
 Method source_only() {
   return {.name = "source-only",
           .summary = "learn the source's labels and nothing of the target",
           .reads_target = false,
           .stages = [](const Recipe&) {
-            return std::vector<Stage>{{.updates = {{"source-only", write_source_only}}}};
+            return std::vector<Stage>{{.updates = {{"source-only", learn_source}}}};
           }};
 }
 

@@ -8,4 +8,8 @@ namespace gradflip {
 
 Method source_only();
 
+// Its update, for methods that begin with it: the label loss, of feature extractor and label
+// predictor.
+void learn_source(Step& step);
+
 }  // namespace gradflip

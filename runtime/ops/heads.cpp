@@ -4,7 +4,7 @@
 #include <memory>
 
 #include "runtime/op.h"
-#include "runtime/ops/heads_entry.h"
+#include "runtime/ops/heads_plan.h"
 
 namespace gradflip::ops {
 namespace {
@@ -30,29 +30,29 @@ HeadsShape sizes_of(const Graph& graph, Value features, std::span<const Head> he
 // Outputs: the losses, the counts, then for each head its hidden layers and its layers' gradients.
 class Heads final : public Op {
  public:
-  explicit Heads(SharedEntry entry) : entry_(std::move(entry)) {}
+  explicit Heads(SharedPlan plan) : plan_(std::move(plan)) {}
 
-  const HeadsEntry& entry() const { return *entry_; }
+  const HeadsPlan& plan() const { return *plan_; }
 
   std::string_view name() const override { return "heads"; }
   Gradient gradient_kind() const override { return Gradient::kRule; }
-  std::size_t num_losses() const override { return entry_->heads.size(); }
+  std::size_t num_losses() const override { return plan_->heads.size(); }
   bool is_constant(int output) const override {  // the counts
-    const auto heads = static_cast<int>(entry_->heads.size());
+    const auto heads = static_cast<int>(plan_->heads.size());
     return output >= heads && output < 2 * heads;
   }
 
   std::vector<ValueType> infer(std::span<const ValueType> inputs) const override {
-    GRADFLIP_REQUIRE(inputs[0].dtype == Dtype::kF32 && inputs.size() == entry_->num_inputs,
+    GRADFLIP_REQUIRE(inputs[0].dtype == Dtype::kF32 && inputs.size() == plan_->num_inputs,
                      message("heads: features ", inputs[0].text()));
-    require_valid(entry_->shape);
-    std::vector<ValueType> types(2 * entry_->heads.size(), {Dtype::kF32, {}, {}});
-    for (std::size_t h = 0; h < entry_->heads.size(); ++h) {
+    require_valid(plan_->shape);
+    std::vector<ValueType> types(2 * plan_->heads.size(), {Dtype::kF32, {}, {}});
+    for (std::size_t h = 0; h < plan_->heads.size(); ++h) {
       require_head(inputs, h);
-      const HeadShape& sizes = entry_->shape.heads[h];
+      const HeadShape& sizes = plan_->shape.heads[h];
       const auto add_layers = [&](int count) {
         for (int l = 0; l < count; ++l) {
-          types.push_back({Dtype::kF32, {sizes.widths[l]}, entry_->heads[h].rows});
+          types.push_back({Dtype::kF32, {sizes.widths[l]}, plan_->heads[h].rows});
         }
       };
       add_layers(sizes.num_layers - 1);
@@ -65,10 +65,10 @@ class Heads final : public Op {
   OpCost cost(std::span<const TensorView> inputs,
               std::span<const TensorView> outputs) const override {
     std::vector<std::int64_t> rows;
-    for (const HeadEntry& head : entry_->heads) rows.push_back(outputs[head.dlayers].rows);
-    OpCost cost = layers_cost(*entry_, rows, /*first_layers_only=*/false, inputs, outputs);
+    for (const HeadPlan& head : plan_->heads) rows.push_back(outputs[head.dlayers].rows);
+    OpCost cost = layers_cost(*plan_, rows, /*first_layers_only=*/false, inputs, outputs);
     cost.flops *= 2.0;
-    cost.flops -= layers_cost(*entry_, rows, /*first_layers_only=*/true, {}, {}).flops;
+    cost.flops -= layers_cost(*plan_, rows, /*first_layers_only=*/true, {}, {}).flops;
     cost.nonzero_flops = cost.flops;
     return cost;
   }
@@ -83,30 +83,30 @@ class Heads final : public Op {
   std::int64_t workspace_bytes(const Context& context, std::span<const ValueType> /*inputs*/,
                                std::int64_t rows) const override {
     return std::visit(
-        [&](auto ctx) { return heads_forward_workspace_bytes(ctx, shape_of(*entry_, rows)); },
+        [&](auto ctx) { return heads_forward_workspace_bytes(ctx, shape_of(*plan_, rows)); },
         context);
   }
 
   void run(const Launch& launch) const override {
-    const HeadsShape shape = shape_of(*entry_, launch);
+    const HeadsShape shape = shape_of(*plan_, launch);
     HeadTensorsArray heads;
-    for (std::size_t h = 0; h < entry_->heads.size(); ++h) fill_tensors(launch, h, heads[h]);
+    for (std::size_t h = 0; h < plan_->heads.size(); ++h) fill_tensors(launch, h, heads[h]);
     dispatch(launch, [&](auto ctx) {
-      heads_forward(ctx, shape, launch.in<float>(0), used(heads, *entry_), launch.workspace,
+      heads_forward(ctx, shape, launch.in<float>(0), used(heads, *plan_), launch.workspace,
                     launch.watch);
     });
   }
 
  private:
   void require_head(std::span<const ValueType> inputs, std::size_t h) const {
-    const HeadEntry& head = entry_->heads[h];
-    const HeadShape& sizes = entry_->shape.heads[h];
-    GRADFLIP_REQUIRE(!head.rows.none() && entry_->rows.contains(head.rows),
+    const HeadPlan& head = plan_->heads[h];
+    const HeadShape& sizes = plan_->shape.heads[h];
+    GRADFLIP_REQUIRE(!head.rows.none() && plan_->rows.contains(head.rows),
                      "heads: a head reads rows that the features do not have");
     for (int l = 0; l < sizes.num_layers; ++l) {
       const std::size_t at = head.parameters + 2 * static_cast<std::size_t>(l);
       const std::int64_t width = sizes.widths[l];
-      const Shape weight{width, entry_->shape.inputs(static_cast<int>(h), l)};
+      const Shape weight{width, plan_->shape.inputs(static_cast<int>(h), l)};
       GRADFLIP_REQUIRE(inputs[at] == (ValueType{Dtype::kF32, weight, {}}) &&
                            inputs[at + 1] == (ValueType{Dtype::kF32, {width}, {}}),
                        message("heads: weight ", inputs[at].text(), " and bias ",
@@ -122,45 +122,45 @@ class Heads final : public Op {
   }
 
   void fill_tensors(const Launch& launch, std::size_t h, HeadTensors& head) const {
-    const HeadEntry& entry = entry_->heads[h];
-    const HeadShape& sizes = entry_->shape.heads[h];
+    const HeadPlan& plan = plan_->heads[h];
+    const HeadShape& sizes = plan_->shape.heads[h];
     for (int l = 0; l < sizes.num_layers; ++l) {
       const auto layer = static_cast<std::size_t>(l);
-      head.weights[l] = launch.in<float>(entry.parameters + 2 * layer);
-      head.biases[l] = launch.in<float>(entry.parameters + 2 * layer + 1);
-      if (l + 1 < sizes.num_layers) head.hidden[l] = launch.out<float>(entry.hidden + layer);
-      head.dlayers[l] = launch.out<float>(entry.dlayers + layer);
+      head.weights[l] = launch.in<float>(plan.parameters + 2 * layer);
+      head.biases[l] = launch.in<float>(plan.parameters + 2 * layer + 1);
+      if (l + 1 < sizes.num_layers) head.hidden[l] = launch.out<float>(plan.hidden + layer);
+      head.dlayers[l] = launch.out<float>(plan.dlayers + layer);
     }
-    if (entry.labels != 0 && sizes.loss == HeadLoss::kSoftmaxCrossEntropy) {
-      head.classes = launch.in<std::int32_t>(entry.labels);
-    } else if (entry.labels != 0) {
-      head.targets = launch.in<float>(entry.labels);
+    if (plan.labels != 0 && sizes.loss == HeadLoss::kSoftmaxCrossEntropy) {
+      head.classes = launch.in<std::int32_t>(plan.labels);
+    } else if (plan.labels != 0) {
+      head.targets = launch.in<float>(plan.labels);
     }
     static_assert(kMaxHeadRanges >= kMaxSegments);
-    const float* times = entry.times == 0 ? nullptr : launch.in<float>(entry.times);
-    for_each_weighed_segment(launch.segments, entry.rows, entry.weights,
+    const float* times = plan.times == 0 ? nullptr : launch.in<float>(plan.times);
+    for_each_weighed_segment(launch.segments, plan.rows, plan.weights,
                              [&](const WeighedSegment& segment) {
                                head.ranges[head.num_ranges++] = {
                                    segment.count,
                                    {segment.weight, times},
-                                   entry.numbers[static_cast<std::size_t>(segment.segment)]};
+                                   plan.numbers[static_cast<std::size_t>(segment.segment)]};
                              });
     head.loss = launch.out<float>(h);
-    head.correct = launch.out<float>(entry_->heads.size() + h);
+    head.correct = launch.out<float>(plan_->heads.size() + h);
   }
 
   Value append_backward_data(const GradientRequest& request) const {
     const Node& node = request.node;
     std::vector<Value> inputs;
-    for (const HeadEntry& head : entry_->heads) {
+    for (const HeadPlan& head : plan_->heads) {
       inputs.push_back(node.outputs[head.dlayers]);
       inputs.push_back(node.inputs[head.parameters]);
     }
-    for (const HeadEntry& head : entry_->heads) {
+    for (const HeadPlan& head : plan_->heads) {
       if (head.reversal != 0) inputs.push_back(node.inputs[head.reversal]);
     }
     const Shape features = request.graph.type(node.inputs[0]).shape;
-    return request.graph.append_one(heads_backward_data_op(entry_, features), std::move(inputs));
+    return request.graph.append_one(heads_backward_data_op(plan_, features), std::move(inputs));
   }
 
   void append_backward_weights(const GradientRequest& request, std::vector<Value>& dinputs) const {
@@ -168,9 +168,9 @@ class Heads final : public Op {
     std::vector<HeadParameter> wanted;
     std::vector<std::size_t> wanted_inputs;
     std::vector<Value> inputs{node.inputs[0]};
-    for (std::size_t h = 0; h < entry_->heads.size(); ++h) {
-      const HeadEntry& head = entry_->heads[h];
-      const auto layers = static_cast<std::size_t>(entry_->shape.heads[h].num_layers);
+    for (std::size_t h = 0; h < plan_->heads.size(); ++h) {
+      const HeadPlan& head = plan_->heads[h];
+      const auto layers = static_cast<std::size_t>(plan_->shape.heads[h].num_layers);
       for (std::size_t i = 0; i < 2 * layers; ++i) {
         if (request.wanted[head.parameters + i] == 0) continue;
         wanted.push_back({h, i / 2, i % 2 == 1});
@@ -181,11 +181,11 @@ class Heads final : public Op {
     }
     if (wanted.empty()) return;
     const std::vector<Value> sums = request.graph.append(
-        heads_backward_weights_op(entry_, std::move(wanted)), std::move(inputs));
+        heads_backward_weights_op(plan_, std::move(wanted)), std::move(inputs));
     for (std::size_t i = 0; i < sums.size(); ++i) dinputs[wanted_inputs[i]] = sums[i];
   }
 
-  SharedEntry entry_;
+  SharedPlan plan_;
 };
 
 }  // namespace
@@ -197,22 +197,22 @@ Misfit heads_misfit(const Graph& graph, Value features, std::span<const Head> he
 std::optional<HeadsNode> heads_node(const Node& node) {
   const auto* heads = dynamic_cast<const Heads*>(node.op.get());
   if (heads == nullptr) return std::nullopt;
-  const HeadsEntry& entry = heads->entry();
+  const HeadsPlan& plan = heads->plan();
   HeadsNode found{.features = node.inputs[0],
-                  .num_heads = entry.heads.size(),
-                  .layers = static_cast<std::size_t>(entry.shape.heads[0].num_layers),
-                  .math = entry.shape.math};
-  for (const HeadEntry& head : entry.heads) {
-    found.sees_views = found.sees_views || head.reversal != 0 || !(head.rows == entry.rows);
+                  .num_heads = plan.heads.size(),
+                  .layers = static_cast<std::size_t>(plan.shape.heads[0].num_layers),
+                  .math = plan.shape.math};
+  for (const HeadPlan& head : plan.heads) {
+    found.sees_views = found.sees_views || head.reversal != 0 || !(head.rows == plan.rows);
   }
   return found;
 }
 
 std::vector<HeadValues> heads(Graph& graph, Value features, std::span<const Head> heads,
                               Math math) {
-  auto entry = std::make_shared<HeadsEntry>();
-  entry->shape = sizes_of(graph, features, heads, math);
-  entry->rows = graph.type(features).rows;
+  auto plan = std::make_shared<HeadsPlan>();
+  plan->shape = sizes_of(graph, features, heads, math);
+  plan->rows = graph.type(features).rows;
   std::vector<Value> inputs{features};
   const auto add_input = [&](Value value) -> std::size_t {
     if (value.none()) return 0;
@@ -221,7 +221,7 @@ std::vector<HeadValues> heads(Graph& graph, Value features, std::span<const Head
   };
   std::size_t output = 2 * heads.size();
   for (const Head& head : heads) {
-    HeadEntry to{head.rows, head.weights, head.numbers};
+    HeadPlan to{head.rows, head.weights, head.numbers};
     to.parameters = inputs.size();
     for (const HeadLayer& layer : head.layers) {
       add_input(layer.weight);
@@ -233,11 +233,11 @@ std::vector<HeadValues> heads(Graph& graph, Value features, std::span<const Head
     to.hidden = output;
     to.dlayers = output + head.layers.size() - 1;
     output = to.dlayers + head.layers.size();
-    entry->heads.push_back(to);
+    plan->heads.push_back(to);
   }
-  entry->num_inputs = inputs.size();
+  plan->num_inputs = inputs.size();
   const std::vector<Value> outputs =
-      graph.append(std::make_shared<const Heads>(std::move(entry)), std::move(inputs));
+      graph.append(std::make_shared<const Heads>(std::move(plan)), std::move(inputs));
   std::vector<HeadValues> values;
   for (std::size_t h = 0; h < heads.size(); ++h) {
     values.push_back({outputs[h], outputs[heads.size() + h]});

@@ -1,51 +1,50 @@
-#include "runtime/ops/heads_entry.h"
+#include "runtime/ops/heads_plan.h"
 
 namespace gradflip::ops {
 namespace {
 
 class HeadsBackwardData final : public Op {
  public:
-  HeadsBackwardData(SharedEntry entry, const Shape& features)
-      : entry_(std::move(entry)), features_(features) {}
+  HeadsBackwardData(SharedPlan plan, const Shape& features)
+      : plan_(std::move(plan)), features_(features) {}
 
   std::string_view name() const override { return "heads_backward_data"; }
 
   std::vector<ValueType> infer(std::span<const ValueType> /*inputs*/) const override {
-    return {{Dtype::kF32, features_, entry_->rows}};
+    return {{Dtype::kF32, features_, plan_->rows}};
   }
 
   OpCost cost(std::span<const TensorView> inputs,
               std::span<const TensorView> outputs) const override {
     std::vector<std::int64_t> rows;
-    for (std::size_t h = 0; h < entry_->heads.size(); ++h) rows.push_back(inputs[2 * h].rows);
-    return layers_cost(*entry_, rows, /*first_layers_only=*/true, inputs, outputs);
+    for (std::size_t h = 0; h < plan_->heads.size(); ++h) rows.push_back(inputs[2 * h].rows);
+    return layers_cost(*plan_, rows, /*first_layers_only=*/true, inputs, outputs);
   }
 
   void run(const Launch& launch) const override {
     HeadTensorsArray heads;
-    std::size_t reversal = 2 * entry_->heads.size();
-    for (std::size_t h = 0; h < entry_->heads.size(); ++h) {
+    std::size_t reversal = 2 * plan_->heads.size();
+    for (std::size_t h = 0; h < plan_->heads.size(); ++h) {
       heads[h].dlayers[0] = const_cast<float*>(launch.in<float>(2 * h));
       heads[h].weights[0] = launch.in<float>(2 * h + 1);
-      if (entry_->heads[h].reversal != 0) {
+      if (plan_->heads[h].reversal != 0) {
         heads[h].input_scale = {-1.0F, launch.in<float>(reversal++)};
       }
     }
     dispatch(launch, [&](auto ctx) {
-      heads_backward_data(ctx, shape_of(*entry_, launch), used(heads, *entry_),
-                          launch.out<float>(0));
+      heads_backward_data(ctx, shape_of(*plan_, launch), used(heads, *plan_), launch.out<float>(0));
     });
   }
 
  private:
-  SharedEntry entry_;
+  SharedPlan plan_;
   Shape features_;
 };
 
 class HeadsBackwardWeights final : public Op {
  public:
-  HeadsBackwardWeights(SharedEntry entry, std::vector<HeadParameter> wanted)
-      : entry_(std::move(entry)), wanted_(std::move(wanted)) {}
+  HeadsBackwardWeights(SharedPlan plan, std::vector<HeadParameter> wanted)
+      : plan_(std::move(plan)), wanted_(std::move(wanted)) {}
 
   std::string_view name() const override { return "heads_backward_weights"; }
   bool watches_gradients() const override { return true; }
@@ -54,9 +53,9 @@ class HeadsBackwardWeights final : public Op {
     std::vector<ValueType> types;
     for (const HeadParameter& parameter : wanted_) {
       const auto head = static_cast<int>(parameter.head), layer = static_cast<int>(parameter.layer);
-      const std::int64_t width = entry_->shape.heads[head].widths[layer];
+      const std::int64_t width = plan_->shape.heads[head].widths[layer];
       const Shape shape =
-          parameter.is_bias ? Shape{width} : Shape{width, entry_->shape.inputs(head, layer)};
+          parameter.is_bias ? Shape{width} : Shape{width, plan_->shape.inputs(head, layer)};
       types.push_back({Dtype::kF32, shape, {}});
     }
     return types;
@@ -66,18 +65,18 @@ class HeadsBackwardWeights final : public Op {
               std::span<const TensorView> outputs) const override {
     std::vector<std::int64_t> rows;
     std::size_t input = 1;  // the first of a head's, which all have its rows
-    for (std::size_t h = 0; h < entry_->heads.size(); ++h) {
+    for (std::size_t h = 0; h < plan_->heads.size(); ++h) {
       rows.push_back(inputs[input].rows);
-      input += 2 * static_cast<std::size_t>(entry_->shape.heads[h].num_layers) - 1;
+      input += 2 * static_cast<std::size_t>(plan_->shape.heads[h].num_layers) - 1;
     }
-    return layers_cost(*entry_, rows, /*first_layers_only=*/false, inputs, outputs);
+    return layers_cost(*plan_, rows, /*first_layers_only=*/false, inputs, outputs);
   }
 
   std::int64_t workspace_bytes(const Context& context, std::span<const ValueType> /*inputs*/,
                                std::int64_t rows) const override {
     return std::visit(
         [&](auto ctx) {
-          return heads_backward_weights_workspace_bytes(ctx, shape_of(*entry_, rows));
+          return heads_backward_weights_workspace_bytes(ctx, shape_of(*plan_, rows));
         },
         context);
   }
@@ -85,8 +84,8 @@ class HeadsBackwardWeights final : public Op {
   void run(const Launch& launch) const override {
     HeadTensorsArray heads;
     std::size_t input = 1;
-    for (std::size_t h = 0; h < entry_->heads.size(); ++h) {
-      const int layers = entry_->shape.heads[h].num_layers;
+    for (std::size_t h = 0; h < plan_->heads.size(); ++h) {
+      const int layers = plan_->shape.heads[h].num_layers;
       for (int l = 0; l + 1 < layers; ++l) {
         heads[h].hidden[l] = const_cast<float*>(launch.in<float>(input++));
       }
@@ -99,47 +98,47 @@ class HeadsBackwardWeights final : public Op {
       (wanted_[i].is_bias ? head.dbiases : head.dweights)[wanted_[i].layer] = launch.out<float>(i);
     }
     dispatch(launch, [&](auto ctx) {
-      heads_backward_weights(ctx, shape_of(*entry_, launch), launch.in<float>(0),
-                             used(heads, *entry_), launch.workspace, launch.watch);
+      heads_backward_weights(ctx, shape_of(*plan_, launch), launch.in<float>(0),
+                             used(heads, *plan_), launch.workspace, launch.watch);
     });
   }
 
  private:
-  SharedEntry entry_;
+  SharedPlan plan_;
   std::vector<HeadParameter> wanted_;
 };
 
 }  // namespace
 
-OpCost layers_cost(const HeadsEntry& entry, std::span<const std::int64_t> rows,
+OpCost layers_cost(const HeadsPlan& plan, std::span<const std::int64_t> rows,
                    bool first_layers_only, std::span<const TensorView> inputs,
                    std::span<const TensorView> outputs) {
   double flops = 0.0;
-  for (std::size_t h = 0; h < entry.heads.size(); ++h) {
+  for (std::size_t h = 0; h < plan.heads.size(); ++h) {
     const auto head = static_cast<int>(h);
-    const int layers = first_layers_only ? 1 : entry.shape.heads[h].num_layers;
+    const int layers = first_layers_only ? 1 : plan.shape.heads[h].num_layers;
     for (int l = 0; l < layers; ++l) {
-      flops += 2.0 * static_cast<double>(rows[h] * entry.shape.heads[h].widths[l] *
-                                         entry.shape.inputs(head, l));
+      flops += 2.0 * static_cast<double>(rows[h] * plan.shape.heads[h].widths[l] *
+                                         plan.shape.inputs(head, l));
     }
   }
   return {flops, flops, bytes_of(inputs) + bytes_of(outputs)};
 }
 
-HeadsShape shape_of(const HeadsEntry& entry, const Launch& launch) {
-  HeadsShape shape = entry.shape;
+HeadsShape shape_of(const HeadsPlan& plan, const Launch& launch) {
+  HeadsShape shape = plan.shape;
   for (int h = 0; h < shape.num_heads; ++h) {
     shape.heads[h].row_begin = shape.heads[h].rows = 0;
   }
   for (std::size_t s = 0; s < launch.segments.size(); ++s) {
     const SegmentRange& range = launch.segments[s];
     const auto segment = static_cast<int>(s);
-    if (!entry.rows.contains_segment(segment)) continue;
+    if (!plan.rows.contains_segment(segment)) continue;
     GRADFLIP_REQUIRE(range.count == range.total && launch.write == Write::kOverwrite,
                      "heads: the batch is cut; run them where batches stay whole");
     for (int h = 0; h < shape.num_heads; ++h) {
       HeadShape& head = shape.heads[h];
-      if (entry.heads[static_cast<std::size_t>(h)].rows.contains_segment(segment)) {
+      if (plan.heads[static_cast<std::size_t>(h)].rows.contains_segment(segment)) {
         head.rows += range.count;
       } else if (head.rows == 0) {
         head.row_begin += range.count;  // rows of the features ahead of the head's
@@ -150,20 +149,20 @@ HeadsShape shape_of(const HeadsEntry& entry, const Launch& launch) {
   return shape;
 }
 
-HeadsShape shape_of(const HeadsEntry& entry, std::int64_t rows) {
-  HeadsShape shape = entry.shape;
+HeadsShape shape_of(const HeadsPlan& plan, std::int64_t rows) {
+  HeadsShape shape = plan.shape;
   shape.rows = rows;
   for (int h = 0; h < shape.num_heads; ++h) shape.heads[h].rows = rows;
   return shape;
 }
 
-std::shared_ptr<const Op> heads_backward_data_op(SharedEntry entry, const Shape& features) {
-  return std::make_shared<const HeadsBackwardData>(std::move(entry), features);
+std::shared_ptr<const Op> heads_backward_data_op(SharedPlan plan, const Shape& features) {
+  return std::make_shared<const HeadsBackwardData>(std::move(plan), features);
 }
 
-std::shared_ptr<const Op> heads_backward_weights_op(SharedEntry entry,
+std::shared_ptr<const Op> heads_backward_weights_op(SharedPlan plan,
                                                     std::vector<HeadParameter> wanted) {
-  return std::make_shared<const HeadsBackwardWeights>(std::move(entry), std::move(wanted));
+  return std::make_shared<const HeadsBackwardWeights>(std::move(plan), std::move(wanted));
 }
 
 }  // namespace gradflip::ops

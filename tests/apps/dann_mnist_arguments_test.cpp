@@ -6,6 +6,7 @@
 
 #include "apps/common/report/paper_rows.h"
 #include "apps/dann_mnist/modes.h"
+#include "models/method_list.h"
 #include "models/methods/dann_options.h"
 #include "models/presets.h"
 #include "tests/apps/parsed_arguments.h"
@@ -45,6 +46,23 @@ TEST(ArgumentsTest, EachModeHasItsName) {
     EXPECT_THAT(refusal({"--mode", "target"}), HasSubstr(mode));
     EXPECT_THAT(help_text(), HasSubstr(mode + ": "));
   }
+}
+
+// A name that means something else to --mode would be a method that cannot be had.
+TEST(ArgumentsTest, EveryMethodsNameIsAMode) {
+  for (const Method& each : methods()) {
+    EXPECT_THAT(modes_of(each.name), ElementsAre(each.name));
+    EXPECT_NE(each.name, kTargetOnly);
+    EXPECT_EQ(method_of(each.name).name, each.name);
+  }
+  EXPECT_EQ(modes_of(text_of(all_modes())), all_modes());
+}
+
+TEST(ArgumentsTest, TheNetworkIsChosenByName) {
+  EXPECT_EQ(parse({}).network, "paper-mnist");
+  EXPECT_EQ(parse({"--network", "mlp"}).network, "mlp");
+  EXPECT_EQ(config_of(parse({"--network", "mlp"}))["network"], "mlp");
+  EXPECT_THAT(refusal({"--network", "resnet"}), HasSubstr("paper-mnist"));
 }
 
 TEST(ArgumentsTest, SeveralModesAreRowsInTheTablesOrder) {

@@ -79,7 +79,8 @@ TEST_F(ConfigFileTest, WhatIsWrittenReadsBackTheSame) {
                                           "--blend",         "invert",
                                           "--seed",          "7",
                                           "--seeds",         "3",
-                                          "--mode",          "dann",
+                                          "--mode",          "dann,target-only",
+                                          "--network",       "mlp",
                                           "--threads",       "3",
                                           "--device",        "cpu",
                                           "--domain-logits", "2"};

@@ -10,7 +10,9 @@
 #include <string>
 #include <vector>
 
+#include "apps/dann_mnist/modes.h"
 #include "kernels/math_mode.h"
+#include "models/network_list.h"
 #include "runtime/safetensors.h"
 #include "tests/apps/small_digits.h"
 
@@ -170,6 +172,23 @@ TEST_F(DannMnistTest, SavesTheWeightsOfEveryRunUnderItsName) {
   for (const char* name : {"model-source-only-seed3.safetensors", "model-dann-seed3.safetensors",
                            "model-target-only-seed3.safetensors"}) {
     EXPECT_TRUE(std::filesystem::exists(own_ / name)) << name;
+  }
+}
+
+TEST_F(DannMnistTest, TrainsEveryNetworkByEveryMethod) {
+  for (const std::string& network : network_names()) {
+    SCOPED_TRACE(network);
+    const ProgramResult result = dann_mnist(on_folders(
+        {"--network", network, "--mode", text_of(all_modes()), "--steps", "4", "--json"}));
+    ASSERT_EQ(result.exit_code, 0) << result.err;
+    const Document json = Document::parse(result.out);
+    EXPECT_EQ(json["config"]["network"], network);
+    ASSERT_EQ(json["runs"].size(), all_modes().size());
+    for (std::size_t i = 0; i < all_modes().size(); ++i) {
+      EXPECT_EQ(json["runs"][i]["mode"], all_modes()[i]);
+      EXPECT_EQ(json["runs"][i]["completed"], true) << all_modes()[i];
+      EXPECT_TRUE(json["runs"][i]["target_test_accuracy"].is_number()) << all_modes()[i];
+    }
   }
 }
 

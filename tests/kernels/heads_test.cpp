@@ -239,7 +239,7 @@ TYPED_TEST(HeadsTest, RefuseBadArguments) {
   refuses(outside);
   HeadsShape two_logits = kHeadsShapes[0];
   two_logits.heads[1].widths[1] = 2;
-  EXPECT_FALSE(heads_fit(two_logits));
+  EXPECT_TRUE(heads_misfit(two_logits));
   refuses(two_logits);
   HeadsShape smoothed = kHeadsShapes[0];
   smoothed.heads[0].label_smoothing = 1.5F;
@@ -251,19 +251,19 @@ TYPED_TEST(HeadsTest, RefuseBadArguments) {
 
 TEST(HeadsFitTest, TellsWhatIsTooLarge) {
   const HeadsShape fits = kHeadsShapes[2];
-  EXPECT_TRUE(heads_fit(fits));
+  EXPECT_FALSE(heads_misfit(fits));
   HeadsShape changed = fits;
   changed.heads[0].widths[1] = kMaxHeadWidth + 1;
-  EXPECT_FALSE(heads_fit(changed));
+  EXPECT_TRUE(heads_misfit(changed));
   changed = fits;
   changed.heads[0].widths[2] = kMaxHeadLogits + 1;
-  EXPECT_FALSE(heads_fit(changed));
+  EXPECT_TRUE(heads_misfit(changed));
   changed = fits;
   changed.heads[0].num_layers = kMaxHeadLayers + 1;
-  EXPECT_FALSE(heads_fit(changed));
+  EXPECT_TRUE(heads_misfit(changed));
   changed = fits;
   changed.num_heads = kMaxHeads + 1;
-  EXPECT_FALSE(heads_fit(changed));
+  EXPECT_TRUE(heads_misfit(changed));
 }
 
 }  // namespace

@@ -23,8 +23,8 @@ namespace {
 const Network kPaperNetwork = paper_mnist(digits_input({60.0F, 60.0F, 60.0F}));
 const DatasetShape kSourceShape{100, {28, 28, 1}}, kTargetShape{90, {28, 28, 3}};
 
-std::vector<WrittenUpdate> write(const Method& method, const Recipe& recipe,
-                                 Parameters& parameters) {
+std::vector<WrittenUpdate> write_step(const Method& method, const Recipe& recipe,
+                                      Parameters& parameters) {
   return write_stage(method.stages(recipe).front(), {.network = kPaperNetwork,
                                                      .recipe = recipe,
                                                      .parameters = parameters,
@@ -35,14 +35,14 @@ std::vector<WrittenUpdate> write(const Method& method, const Recipe& recipe,
                                                      .total_steps = 10});
 }
 
-Graph build(const Method& method, const CompileOptions& options) {
+Graph build_step(const Method& method, const CompileOptions& options) {
   Parameters parameters;
-  const std::vector<WrittenUpdate> updates = write(method, {}, parameters);
+  const std::vector<WrittenUpdate> updates = write_step(method, {}, parameters);
   return compile(updates.front().draft, parameters, options).graph;
 }
 
 TEST(DannStepTest, FusionLeavesNoReversalAndNoDenseConvolutionGradient) {
-  const Graph fused = build(dann(), {});
+  const Graph fused = build_step(dann(), {});
   for (const char* gone :
        {"grl", "grl_backward", "place_rows", "add", "conv2d", "max_pool2d", "max_pool2d_backward",
         "conv2d_backward_data", "conv2d_backward_filter"}) {
@@ -56,7 +56,7 @@ TEST(DannStepTest, FusionLeavesNoReversalAndNoDenseConvolutionGradient) {
 }
 
 TEST(DannStepTest, TheUnfusedReferenceHasEverythingAlone) {
-  const Graph graph = build(dann(), {.fuse = false});
+  const Graph graph = build_step(dann(), {.fuse = false});
   EXPECT_EQ(graph.count("grl_backward"), 1);
   EXPECT_EQ(graph.count("conv2d"), 2);
   EXPECT_EQ(graph.count("conv_block"), 0);
@@ -65,19 +65,19 @@ TEST(DannStepTest, TheUnfusedReferenceHasEverythingAlone) {
 
 TEST(DannStepTest, SourceOnlyHasNoDomainClassifier) {
   Parameters parameters;
-  const std::vector<WrittenUpdate> updates = write(source_only(), {}, parameters);
+  const std::vector<WrittenUpdate> updates = write_step(source_only(), {}, parameters);
   EXPECT_TRUE(updates.front().inputs.target_samples.none());
   EXPECT_EQ(updates.front().rows, (std::vector<std::int64_t>{64, 0}));
   EXPECT_EQ(parameters.list().size(), 10U);
   for (const Parameter& parameter : parameters.list()) {
     EXPECT_FALSE(belongs_to(parameter.name, {"domain_classifier"})) << parameter.name;
   }
-  EXPECT_EQ(build(source_only(), {}).count("linear_merge"), 0);
+  EXPECT_EQ(build_step(source_only(), {}).count("linear_merge"), 0);
 }
 
 TEST(DannStepTest, ThePapersNetworkHasItsParameters) {
   Parameters parameters;
-  write(dann(), {}, parameters);
+  write_step(dann(), {}, parameters);
   EXPECT_EQ(parameters.size(), 205'891);
   EXPECT_TRUE(belongs_to(parameters.list().front().name, {"feature_extractor"}));
   EXPECT_TRUE(belongs_to(parameters.list().back().name, {"domain_classifier"}));
@@ -107,10 +107,10 @@ double flops_of(const Graph& graph, const std::array<std::int64_t, 2>& rows) {
 // The figure is counted by hand, in 2026-11: 21.00 million operations for each picture.
 TEST(DannStepTest, FusionComputesWhatTheUnfusedGraphComputes) {
   constexpr std::array<std::int64_t, 2> kRows{64, 64};
-  const double unfused = flops_of(build(dann(), {.fuse = false}), kRows);
+  const double unfused = flops_of(build_step(dann(), {.fuse = false}), kRows);
   EXPECT_NEAR(unfused, 128 * 21.00e6, 128 * 0.01e6);
-  EXPECT_DOUBLE_EQ(flops_of(build(dann(), {}), kRows), unfused);
-  EXPECT_DOUBLE_EQ(flops_of(build(dann(), {.whole_batch = true}), kRows), unfused);
+  EXPECT_DOUBLE_EQ(flops_of(build_step(dann(), {}), kRows), unfused);
+  EXPECT_DOUBLE_EQ(flops_of(build_step(dann(), {.whole_batch = true}), kRows), unfused);
 }
 
 struct Outcome {
@@ -122,7 +122,7 @@ struct Outcome {
 Outcome three_steps(const Device& device, const Recipe& recipe, const StageOptions& options) {
   const TinyDomains domains(device.context, kSourceShape.count, kTargetShape.count);
   Parameters parameters;
-  std::vector<WrittenUpdate> updates = write(dann(), recipe, parameters);
+  std::vector<WrittenUpdate> updates = write_step(dann(), recipe, parameters);
   const State state(device.context, parameters, 1, std::array{updated_group(updates[0].draft)});
   Workers workers(2);
   const InputMemory input(device.context, kPaperNetwork.input);

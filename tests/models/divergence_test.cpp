@@ -61,6 +61,16 @@ TEST(DivergenceTest, OnTheFirstStepTheLearningRateHadNoPart) {
               EndsWith("try a smaller --domain-weight or --lambda"));
 }
 
+// An update of the same step has changed the weights already.
+TEST(DivergenceTest, AnEarlierUpdateOfTheStepIsAtWork) {
+  Divergence divergence{0, "domain loss", {}, "features"};
+  divergence.after_an_update = true;
+  EXPECT_EQ(
+      text_of(divergence, dann()),
+      "training diverged at step 0: the domain loss in the update features is not finite; try "
+      "a smaller --learning-rate, --domain-weight or --lambda");
+}
+
 TEST(DivergenceTest, WhereNoOptionCanBeTheCauseNoneIsNamed) {
   for (const Divergence& divergence : {Divergence{0, "label loss", {}, {}},
                                        Divergence{0, "gradient", "label_predictor.fc1.bias", {}}}) {

@@ -30,10 +30,10 @@ TEST(MethodListTest, EveryMethodHasANameOfItsOwnAndIsFoundByIt) {
 TEST(MethodListTest, AnUnknownNameIsToldWithThoseThatThereAre) {
   EXPECT_THAT([] { method("dan"); },
               ThrowsMessage<std::invalid_argument>(
-                  AllOf(HasSubstr("--method"), HasSubstr("source-only"), HasSubstr("dann"))));
+                  AllOf(HasSubstr("method: "), HasSubstr("source-only"), HasSubstr("dann"))));
   EXPECT_THAT([] { network("resnet", row_input(2)); },
               ThrowsMessage<std::invalid_argument>(
-                  AllOf(HasSubstr("--network"), HasSubstr("paper-mnist"), HasSubstr("mlp"))));
+                  AllOf(HasSubstr("network: "), HasSubstr("paper-mnist"), HasSubstr("mlp"))));
 }
 
 TEST(MethodListTest, EveryNetworkIsFoundByItsName) {
@@ -60,7 +60,8 @@ TEST(MethodListTest, WhatAMethodSuspectsAreOptions) {
   for (const Method& each : methods()) {
     for (const Stage& stage : each.stages(recipe)) {
       for (const Update& update : stage.updates) {
-        const Divergence divergence{9, "gradient", "feature_extractor.conv1.weight", update.name};
+        const Divergence divergence{9, "gradient", "feature_extractor.conv1.weight", update.name,
+                                    9};
         const std::vector<std::string> names = suspects_of(each, divergence, recipe);
         EXPECT_FALSE(names.empty()) << each.name;
         for (const std::string& name : names) {

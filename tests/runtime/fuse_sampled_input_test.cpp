@@ -22,7 +22,7 @@ namespace {
 
 constexpr std::array<std::int64_t, 2> kRows{3, 2};
 
-// The head of a step on two data sets, and a label of each row of the first.
+// The intake of a step on two data sets, and a label of each row of the first.
 struct Head {
   Graph graph;
   Value step, source, target, labels, mean, scale, filter, bias;  // inputs

@@ -48,11 +48,11 @@ TEST(UnfusedLossesTest, TellOfTheirReaders) {
   PaperStep weighed;
   weighed.draft.objective->terms[0].times = ops::sum_rows(weighed.graph(), weighed.label_losses);
   tells(weighed,
-        "somebody outside the graph reads a value between its nodes, or the term's weight is "
+        "a value between its nodes is read outside of the graph, or the term's weight is "
         "computed too late, or from the same losses");
   PaperStep read;
   read.draft.reads.push_back(read.label_losses);
-  tells(read, "somebody outside the graph reads a value between its nodes");
+  tells(read, "a value between its nodes is read outside of the graph");
 }
 
 // A sum of losses that no term is made of is there for show, and nothing to fuse.
@@ -73,7 +73,8 @@ TEST(UnfusedHeadsTest, TellOfTheirLogits) {
               Contains(label + "the logits are read by more than the loss and its counts"));
   PaperStep read;
   read.draft.reads.push_back(read.label_logits);
-  EXPECT_THAT(heads_lines(read), Contains(StartsWith(label + "somebody outside the graph reads")));
+  EXPECT_THAT(heads_lines(read),
+              Contains(StartsWith(label + "a value between its nodes is read outside")));
   EXPECT_THAT(heads_lines(PaperStep({.has_logit_bias = false})),
               Contains(label + "the logits come from no linear layer with a bias of its own"));
   EXPECT_THAT(heads_lines(PaperStep({.label_widths = {100, 100, 65}})),
@@ -106,8 +107,8 @@ TEST(UnfusedHeadsTest, TellOfLayersThatDoNotFit) {
                        "those behind it"));
   PaperStep read;
   read.draft.reads.push_back(read.domain_hidden);
-  EXPECT_THAT(heads_lines(read), Contains("linear domain_classifier.fc1: somebody outside the "
-                                          "graph reads a value between its nodes"));
+  EXPECT_THAT(heads_lines(read), Contains("linear domain_classifier.fc1: a value between its "
+                                          "nodes is read outside of the graph"));
 }
 
 TEST(UnfusedHeadsTest, TellOfHeadsThatAreTooMany) {

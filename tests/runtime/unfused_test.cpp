@@ -33,7 +33,7 @@ std::vector<std::string> unfused_lines(const PaperStep& step,
   return lines;
 }
 
-const char* const kOutside = "somebody outside the graph reads a value between its nodes";
+const char* const kOutside = "a value between its nodes is read outside of the graph";
 
 TEST(UnfusedTest, NothingIsLeftOfThePapersStep) {
   const PaperStep step;
@@ -84,7 +84,7 @@ TEST(UnfusedTest, TellsOfConvolutions) {
     if (node.op->name() == "max_pool2d") shown.graph().mark_result(node.outputs[1]);
   }
   EXPECT_THAT(unfused_lines(shown),
-              Contains("conv2d feature_extractor.conv1: somebody reads the pool's winners"));
+              Contains("conv2d feature_extractor.conv1: another node reads the pool's winners"));
   PaperStep read;
   read.draft.reads.push_back(read.relus[1]);
   EXPECT_THAT(unfused_lines(read),
@@ -132,7 +132,7 @@ TEST(UnfusedTest, TellsOfSchedulesBesideTheHead) {
   EXPECT_THAT(unfused_lines(step), IsEmpty());
   ops::evaluate_schedule(step.graph(), step.draft.step, {});
   EXPECT_THAT(unfused_lines(step),
-              ElementsAre("evaluate_schedule: the head of a step takes 8 schedules"));
+              ElementsAre("evaluate_schedule: the intake of a step takes 8 schedules"));
 }
 
 TEST(UnfusedTest, TellsOfUpdates) {

@@ -10,19 +10,20 @@ import unittest
 
 SCRIPT = pathlib.Path(__file__).resolve().parents[2] / "scripts" / "make_readme_tables.py"
 FIGURE = SCRIPT.with_name("make_readme_figure.py")
-README = ("# x\n<!-- accuracy:begin -->\nold\n<!-- accuracy:end -->\ny\n<!-- pytorch:begin -->\n<!-- pytorch:end -->\n"
+README = ("# x\n<!-- accuracy:begin -->\nold\n<!-- accuracy:end -->\ny\n<!-- methods:begin -->\n<!-- methods:end -->\n<!-- pytorch:begin -->\n<!-- pytorch:end -->\n"
           "<!-- speed:begin -->\n<!-- speed:end -->\nend\n")
 
 
 def result(modes, seeds=(1, 2)):
-    accuracy = {"source-only": 0.5, "dann": 0.75, "target-only": 0.9}
-    speed = {"source-only": 9000.0, "dann": 4000.0, "target-only": 9500.0}
+    accuracy = {"source-only": 0.5, "dann": 0.75, "critic": 0.7, "target-only": 0.9}
+    speed = {"source-only": 9000.0, "dann": 4000.0, "critic": 3000.0, "target-only": 9500.0}
     runs = [{"mode": mode, "seed": seed, "seconds": 100.0 + seed, "images_per_second": speed[mode] + seed,
              "source_test_accuracy": 0.98, "target_test_accuracy": accuracy[mode]} for mode in modes for seed in seeds]
-    summary = {mode: {"target_test_accuracy": {"mean": accuracy[mode], "std": 0.0123 if len(seeds) > 1 else None},
+    summary = {mode: {"runs": len(seeds), "target_test_accuracy": {"mean": accuracy[mode], "std": 0.0123 if len(seeds) > 1 else None},
                       "source_test_accuracy": {"mean": 0.98, "std": None}} for mode in modes}
-    if "dann" in modes:
-        summary["dann"]["gap_closed"] = 0.625 if len(modes) == 3 else None
+    for mode, gap_closed in (("dann", 0.625), ("critic", 0.5)):
+        if mode in modes:
+            summary[mode]["gap_closed"] = gap_closed if len(modes) >= 3 else None
     return {"version": "0", "device": "cpu", "precision": "f32", "threads": 2, "preset": "paper", "config": {},
             "data": {"source": {"name": "MNIST", "sha256": "ab"}, "target": {"name": "MNIST-M", "sha256": "cd"}},
             "runs": runs, "summary": summary}
@@ -81,6 +82,18 @@ class ReadmeTables(unittest.TestCase):
         self.assertEqual(rows[2], ["MNIST → MNIST-M", "paper, 2 seeds", "50.0 ± 1.2 %", "75.0 ± 1.2 %", "90.0 ± 1.2 %",
                                    "62.5 %", "98.0 %", "Some CPU, 2 cores, 2 threads, 2026-01-01; 10 min"])
         self.assertIn("```sh\ndann_mnist --json\n```", self.readme.read_text(encoding="utf-8"))
+
+    def test_other_methods_stand_beside_the_papers_rows(self):
+        self.record("a.json", {"command": "dann_mnist --mode X --json", "machine": "Some CPU, 2 cores", "date": "2026-01-01",
+                               "result": result(["source-only", "dann", "critic", "target-only"])})
+        self.record("b.json", result(["source-only", "dann", "target-only"]))
+        rows = self.rows()
+        methods = rows[next(i for i, row in enumerate(rows) if row[1] == "method") + 2:]
+        self.assertEqual([row[1] for row in methods], ["source-only", "dann", "critic", "target-only"])
+        self.assertEqual(methods[2], ["MNIST → MNIST-M", "critic", "2", "70.0 ± 1.2 %", "50.0 %", "98.0 %"])
+        self.assertEqual(methods[0][4], "–")
+        self.assertEqual(rows[2][2:6], ["50.0 ± 1.2 %", "75.0 ± 1.2 %", "90.0 ± 1.2 %", "62.5 %"])
+        self.assertTrue(rows[2][7].endswith("10 min"))  # of the paper's rows
 
     def test_speed(self):
         self.record("speed-a.json", {"command": "dann_mnist --json", "machine": "Some CPU, 2 cores", "date": "2026-01-01",

@@ -2,10 +2,11 @@
 // It shares no code with kernels, runtime or models, and has no graph: every gradient is written
 // out by hand.
 //
-//   feature_extractor  conv (valid) + bias + ReLU + 2x2 max pool, twice; flattened in the order C,
-//   H, W label_predictor    three linear layers with ReLU between; softmax cross-entropy over the
-//   source images domain_classifier  two linear layers with ReLU between, one logit; binary
-//   cross-entropy, source 0, target 1
+//   feature_extractor  conv (valid) + bias + ReLU + 2x2 max pool, twice; flattened as C, H, W
+//   label_predictor    three linear layers with ReLU between; softmax cross-entropy over the
+//                      source images
+//   domain_classifier  two linear layers with ReLU between, one logit; binary cross-entropy,
+//                      source 0, target 1
 //
 // Images are NHWC; parameters are in PyTorch's conventions: filters KCRS, matrices (out, in).
 #pragma once

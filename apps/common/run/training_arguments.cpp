@@ -95,8 +95,7 @@ void TrainingArguments::add_batch(CLI::App& app) {
       given_.emplace_back(domain, images / 2);
     }
   };
-  add_whole_number(app, "--batch", {}, store,
-                   "images of both domains per step of a DANN run, half from each")
+  add_whole_number(app, "--batch", {}, store, "images of both domains per step, half from each")
       ->group(app.get_option("--source-batch")->get_group())
       ->excludes("--source-batch")
       ->excludes("--target-batch");

@@ -8,7 +8,7 @@ namespace gradflip {
 
 // Long sums: 800 taps forward in the paper's second layer, thousands of positions in a filter's
 // gradient. Such a block's time is waiting for memory once a step, so its warps split the steps
-// among them and wait for nobody; 32 rows give enough blocks at batch 64.
+// among them and do not wait; 32 rows give enough blocks at batch 64.
 template <Math kMath, int BN>
 using Sliced = Tile<kMath, 32, BN, 1, 1, 4>;
 

@@ -74,7 +74,7 @@ class FilterCopier {
     const int thread = static_cast<int>(threadIdx.x) % kTileThreads;
     const int line = thread / kLineVectors;
     const int k = thread % kLineVectors * 4;
-    // The last block gets the last channels once more, whose sums nobody writes.
+    // The last block gets the last channels once more, whose sums are not written.
     from_ = min(block.c + line, args.C - 1) * args.K + k;
     to_ = FilterTile::offset(line, k);
   }

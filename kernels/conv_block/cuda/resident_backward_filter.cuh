@@ -5,7 +5,7 @@
 //         S*C of them. Of many channels a fragment is 16 channels of a tap, and a block has one row
 //         of the filter (or several, of fewer taps) for a block of 16 channels; x of no others is
 //         brought. Of few channels a row of the filter is cut into sixteens, whatever taps they are
-//         of. Rows that are left over repeat another tap, and nobody writes their sums.
+//         of. Rows that are left over repeat another tap, and their sums are not written.
 // Slab    x as it is in memory, as f32, with rows under the block's taps only. A row takes 16 more
 //         than a multiple of 32 floats, a pixel of many channels 24. So the four positions of a
 //         window by eight neighbouring taps, a fragment's eight rows, meet no bank twice.

@@ -118,7 +118,7 @@ class FilterCopier {
       const int line = i / kLineVectors;
       const int n = i % kLineVectors * 4;
       taps_[j] = i < kVectors ? line : kNone;
-      // Past the last filter there are the last ones once more, whose sums nobody writes.
+      // Past the last filter there are the last ones once more, whose sums are not written.
       from_[j] = line * args.K + min(n_begin + n, args.K - 4);
       to_[j] = line / Tile::kDepth * Tile::FilterTile::kFloats +
                Tile::FilterTile::offset(n, line % Tile::kDepth);

@@ -17,7 +17,7 @@ namespace gradflip::ops {
 
 // What the three operations know of their heads. Inputs and outputs are named by index; of inputs,
 // 0 is the features, hence says "none" elsewhere.
-struct HeadEntry {
+struct HeadPlan {
   Rows rows;
   RowWeights weights;
   std::array<std::int32_t, kMaxSegments> numbers{};
@@ -26,30 +26,30 @@ struct HeadEntry {
   std::size_t hidden = 0, dlayers = 0;  // outputs: of the first layer
 };
 
-struct HeadsEntry {
+struct HeadsPlan {
   HeadsShape shape;  // without row counts
   Rows rows;         // of the features
-  std::vector<HeadEntry> heads;
+  std::vector<HeadPlan> heads;
   std::size_t num_inputs = 0;
 };
 
-using SharedEntry = std::shared_ptr<const HeadsEntry>;
+using SharedPlan = std::shared_ptr<const HeadsPlan>;
 
 // The sizes for a launch; throws std::invalid_argument if it is not over whole segments.
-HeadsShape shape_of(const HeadsEntry& entry, const Launch& launch);
+HeadsShape shape_of(const HeadsPlan& plan, const Launch& launch);
 // At most `rows` rows, however they fall to the heads.
-HeadsShape shape_of(const HeadsEntry& entry, std::int64_t rows);
+HeadsShape shape_of(const HeadsPlan& plan, std::int64_t rows);
 
 // What a pass through all layers costs, or, first_layers_only, through those on the features. rows:
 // of each head. The weights of all heads are read or their gradients written.
-OpCost layers_cost(const HeadsEntry& entry, std::span<const std::int64_t> rows,
+OpCost layers_cost(const HeadsPlan& plan, std::span<const std::int64_t> rows,
                    bool first_layers_only, std::span<const TensorView> inputs,
                    std::span<const TensorView> outputs);
 
 using HeadTensorsArray = std::array<HeadTensors, kMaxHeads>;
 
-inline std::span<const HeadTensors> used(const HeadTensorsArray& tensors, const HeadsEntry& entry) {
-  return std::span(tensors).first(entry.heads.size());
+inline std::span<const HeadTensors> used(const HeadTensorsArray& tensors, const HeadsPlan& plan) {
+  return std::span(tensors).first(plan.heads.size());
 }
 
 // A parameter: weight or bias of a layer.
@@ -60,11 +60,11 @@ struct HeadParameter {
 
 // dfeatures, of this shape. Inputs: for each head the gradient of its first layer and that layer's
 // weight, then the reversals of those that have one.
-std::shared_ptr<const Op> heads_backward_data_op(SharedEntry entry, const Shape& features);
+std::shared_ptr<const Op> heads_backward_data_op(SharedPlan plan, const Shape& features);
 
 // The gradients of `wanted` parameters, in this order. Inputs: the features, then for each head its
 // hidden layers and its layers' gradients.
-std::shared_ptr<const Op> heads_backward_weights_op(SharedEntry entry,
+std::shared_ptr<const Op> heads_backward_weights_op(SharedPlan plan,
                                                     std::vector<HeadParameter> wanted);
 
 }  // namespace gradflip::ops
