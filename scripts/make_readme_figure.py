@@ -10,7 +10,7 @@ import sys
 
 WIDTH, HEIGHT = 760, 360
 LEFT, RIGHT, TOP, BOTTOM = 60, 170, 46, 44
-MODES = [("target-only", "train on target", "#4c9f70"), ("dann", "DANN", "#2f6fde"),
+MODES = [("target-only", "train on target", "#4c9f70"), ("adda", "ADDA", "#8a5fc0"), ("dann", "DANN", "#2f6fde"),
          ("source-only", "source only", "#c8553d")]
 STYLE = """text{font:13px system-ui,sans-serif;fill:#444} .t{font-size:15px;font-weight:600}
 line.g{stroke:#888;stroke-opacity:.25}

@@ -63,6 +63,20 @@ TEST(ChanceNoteTest, ACollapseIsToldFromNeverHavingLearned) {
   EXPECT_THAT(said(run, set_of(10, 100)), HasSubstr("train for longer"));
 }
 
+// Of a method whose last epochs report no label loss.
+TEST(ChanceNoteTest, ACollapseIsToldByAccuracyToo) {
+  RunResult run = run_with(0.0, 0.1, 0.1, "adda");
+  run.history[0].reported = {{"mapping_loss", 0.5}};
+  const EpochResult last = run.history.back();
+  EXPECT_THAT(said(run, set_of(10, 100)), HasSubstr("train for longer"));
+  run.history.insert(run.history.begin(), last);
+  run.history[0].source_test_accuracy = 0.98;
+  EXPECT_EQ(said(run, set_of(10, 100)),
+            "adda seed 0 ends at chance: it collapsed after epoch 1, with 98.00 %; its source test "
+            "accuracy is 10.00 %, and always naming the most frequent class gives 10.00 %; try "
+            "another --seed, or a lower --learning-rate or --adda-learning-rate");
+}
+
 // With smoothing even a network that is always right has a loss; guessing's is that of even shares.
 TEST(ChanceNoteTest, TheLossOfGuessingKnowsLabelSmoothing) {
   LabelledImages skewed = set_of(10, 1);

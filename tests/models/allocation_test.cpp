@@ -6,6 +6,7 @@
 #include <cstdlib>
 #include <new>
 
+#include "models/methods/adda.h"
 #include "models/methods/dann.h"
 #include "models/methods/source_only.h"
 #include "models/trainer.h"
@@ -48,6 +49,22 @@ TEST(AllocationTest, TrainingAllocatesNothingAfterTheFirstStep) {
   trainer.run(5);
   EXPECT_EQ(allocations.load(), before);
   EXPECT_GT(before, 0);  // the counter works
+}
+
+// Of several updates and stages, too; what a stage needs is made when it begins.
+TEST(AllocationTest, AStageAllocatesNothingAfterItsFirstSteps) {
+  const TinyDomains domains(Cpu{}, 70, 70);
+  Recipe recipe;
+  recipe.training.steps = 24;
+  Trainer trainer(adda(), domains.network(), recipe, domains.data(), 1, select_device("cpu"), 2);
+  for (int stage = 0; stage < 2; ++stage) {
+    trainer.run(2);
+    const std::int64_t before = allocations.load();
+    trainer.run(5);
+    trainer.run(5);
+    EXPECT_EQ(allocations.load(), before) << stage;
+  }
+  EXPECT_EQ(trainer.steps_done(), 24);
 }
 
 // Two shards are computed by two threads at most: more of them need no memory to compute in.
