@@ -62,7 +62,7 @@ void require_consistent(const DataArguments& data, const std::optional<std::stri
 // A line for each mode.
 std::string mode_list() {
   std::string text;
-  for (const std::string& mode : all_modes()) {
+  for (const std::string& mode : mode_names()) {
     text += fmt::format("\n{}: {}", mode,
                         mode == kTargetOnly ? "learn the target's labels: the upper bound"
                                             : method_of(mode).summary);

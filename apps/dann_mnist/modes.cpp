@@ -20,7 +20,7 @@ std::vector<std::string> paper_rows() { return {kSourceOnly, kDann, kTargetOnly}
 
 }  // namespace
 
-std::vector<std::string> all_modes() {
+std::vector<std::string> mode_names() {
   std::vector<std::string> modes;
   for (const Method& each : methods()) modes.push_back(each.name);
   modes.push_back(kTargetOnly);
@@ -29,7 +29,7 @@ std::vector<std::string> all_modes() {
 
 std::vector<std::string> modes_of(const std::string& text) {
   if (text == kAll) return paper_rows();
-  const std::vector<std::string> known = all_modes();
+  const std::vector<std::string> known = mode_names();
   std::set<std::string> wanted;
   std::istringstream names(text + ",");  // so that no name is one, too
   for (std::string name; std::getline(names, name, ',');) {

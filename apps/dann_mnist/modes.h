@@ -9,10 +9,10 @@
 namespace gradflip {
 
 // All of them, in the order of a table's rows: target-only is the last.
-std::vector<std::string> all_modes();
+std::vector<std::string> mode_names();
 
 // "all", the paper's table, or names with commas between them -> the modes, in the order of
-// all_modes(). Throws UsageError that lists them.
+// mode_names(). Throws UsageError that lists them.
 std::vector<std::string> modes_of(const std::string& text);
 // And back.
 std::string text_of(const std::vector<std::string>& modes);

@@ -41,7 +41,7 @@ TEST(ArgumentsTest, EachModeHasItsName) {
   EXPECT_THAT(parse({"--mode", "source-only"}).modes, ElementsAre(kSourceOnly));
   EXPECT_THAT(parse({"--mode", "target-only"}).modes, ElementsAre(kTargetOnly));
   EXPECT_THAT(refusal({"--mode", "target"}), HasSubstr("choose all, or one or several"));
-  for (const std::string& mode : all_modes()) {
+  for (const std::string& mode : mode_names()) {
     EXPECT_THAT(parse({"--mode", mode}).modes, ElementsAre(mode));
     EXPECT_THAT(refusal({"--mode", "target"}), HasSubstr(mode));
     EXPECT_THAT(help_text(), HasSubstr(mode + ": "));
@@ -55,7 +55,7 @@ TEST(ArgumentsTest, EveryMethodsNameIsAMode) {
     EXPECT_NE(each.name, kTargetOnly);
     EXPECT_EQ(method_of(each.name).name, each.name);
   }
-  EXPECT_EQ(modes_of(text_of(all_modes())), all_modes());
+  EXPECT_EQ(modes_of(text_of(mode_names())), mode_names());
 }
 
 TEST(ArgumentsTest, TheNetworkIsChosenByName) {
