@@ -7,7 +7,8 @@
 //
 // so that the features move towards being taken for the other domain, where the reversal moves them
 // away from being taken for their own. Where the classifier is sure of itself this gradient is
-// large, and the reversal's small.
+// large, and the reversal's small: early in a run the adversary is much stronger, at the same
+// lambda. With the paper's numbers on MNIST to MNIST-M it is too strong (README.md).
 #pragma once
 
 #include "models/method.h"
