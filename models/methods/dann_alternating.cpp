@@ -48,7 +48,7 @@ void write_feature_update(Step& step) {
 
 Method dann_alternating() {
   return {.name = "dann-alternating",
-          .summary = "the same by two updates in turn, with swapped domain labels, no reversal",
+          .summary = "a DANN by two updates in turn, with swapped domain labels, not reversal",
           .options = method_options<DannOptions>(),
           .stages =
               [](const Recipe&) {
