@@ -59,6 +59,7 @@ struct StageOptions {
 
 class StageRun {
  public:
+  // updates: at least one.
   StageRun(std::span<const WrittenUpdate> updates, const StageContext& context,
            const StageOptions& options = {});
   StageRun(const StageRun&) = delete;

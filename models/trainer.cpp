@@ -135,7 +135,8 @@ struct Trainer::State {
     Divergence divergence{.step = seen.step, .quantity = quantity};
     divergence.update = updates[place].draft.name;
     divergence.stage_step = seen.step - (stage == 0 ? 0 : written.stages[stage - 1].end);
-    divergence.after_an_update = place > 0;
+    // Of an update that is repeated, too: which repetition it was is not known.
+    divergence.after_an_update = place > 0 || updates[place].times > 1;
     if (quantity == kGradientQuantity) {
       const std::int32_t parameter = parameters.at_offset(seen.index);
       if (parameter >= 0) divergence.parameter = parameters[parameter].name;

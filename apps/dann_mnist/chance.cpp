@@ -70,7 +70,7 @@ std::string learning_rates(const RunResult& run) {
   for (const std::string& name : suspects_of(method, late, {})) {
     if (name.ends_with("learning-rate")) text += (text.empty() ? "" : " or ") + name;
   }
-  return text;
+  return text.empty() ? "learning rate" : text;
 }
 
 }  // namespace

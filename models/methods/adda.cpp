@@ -3,11 +3,11 @@
 #include <array>
 #include <string>
 
+#include "models/methods/domain_loss.h"
 #include "models/methods/source_only.h"
 #include "runtime/ops/bce_with_logits.h"
 #include "runtime/ops/concat_rows.h"
 #include "runtime/ops/constant_rows.h"
-#include "runtime/ops/count_correct.h"
 #include "runtime/ops/row_sums.h"
 #include "runtime/ops/stop_gradient.h"
 
@@ -16,7 +16,6 @@ namespace {
 
 constexpr const char* kPretraining = "pretraining";
 constexpr int kSourceBank = 1;  // M_s; the trained bank is M_t
-constexpr std::array<ops::SegmentNumber, 2> kDomainsToTell{{{kSource, 0}, {kTarget, 1}}};
 constexpr std::array<ops::SegmentNumber, 1> kTargetTakenForSource{{{kTarget, 0}}};
 
 void minimise_by_adam(Step& step, Term term, const std::string& part) {
@@ -34,14 +33,10 @@ void write_discriminator(Step& step) {
   const Value target = ops::stop_gradient(graph, step.feature_extractor(step.samples(kTargetRows)));
   const Value logits =
       step.domain_classifier(ops::concat_rows(graph, std::array{source, target}), 1);
-  const Value domains = ops::constant_rows(graph, kDomainsToTell);
-  const Value losses = ops::bce_with_logits(graph, logits, domains);
+  const DomainLoss domains = domain_loss(step, logits, {});
 
-  minimise_by_adam(step, {"domain loss", ops::sum_of_means(graph, losses)}, "domain_classifier");
-  step.report({.name = "domain_loss", .value = losses});
-  step.report({.name = "domain_accuracy",
-               .value = ops::count_correct_binary(graph, logits, domains),
-               .per = kBothRows});
+  minimise_by_adam(step, domains.term, "domain_classifier");
+  report_domain_loss(step, domains);
 }
 
 void write_target_extractor(Step& step) {

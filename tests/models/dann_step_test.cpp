@@ -16,23 +16,16 @@
 #include "runtime/sharding.h"
 #include "tests/support/backends.h"
 #include "tests/support/tiny_domains.h"
+#include "tests/support/written_step.h"
 
 namespace gradflip {
 namespace {
 
-const Network kPaperNetwork = paper_mnist(digits_input({60.0F, 60.0F, 60.0F}));
 const DatasetShape kSourceShape{100, {28, 28, 1}}, kTargetShape{90, {28, 28, 3}};
 
 std::vector<WrittenUpdate> write_step(const Method& method, const Recipe& recipe,
                                       Parameters& parameters) {
-  return write_stage(method.stages(recipe).front(), {.network = kPaperNetwork,
-                                                     .recipe = recipe,
-                                                     .parameters = parameters,
-                                                     .source = kSourceShape,
-                                                     .num_classes = 10,
-                                                     .target = kTargetShape,
-                                                     .seed = 1,
-                                                     .total_steps = 10});
+  return written_step(method, recipe, kSourceShape, kTargetShape, /*total_steps=*/10, parameters);
 }
 
 Graph build_step(const Method& method, const CompileOptions& options) {
@@ -125,7 +118,7 @@ Outcome three_steps(const Device& device, const Recipe& recipe, const StageOptio
   std::vector<WrittenUpdate> updates = write_step(dann(), recipe, parameters);
   const State state(device.context, parameters, 1, std::array{updated_group(updates[0].draft)});
   Workers workers(2);
-  const InputMemory input(device.context, kPaperNetwork.input);
+  const InputMemory input(device.context, paper_network().input);
   const TrainingData data = domains.data();
   StageRun run(std::move(updates),
                {parameters, state, device.context, workers, input, *data.source, data.target},

@@ -8,10 +8,9 @@
 #include "models/methods/dann.h"
 #include "models/methods/dann_options.h"
 #include "models/methods/source_only.h"
-#include "models/networks/paper_mnist.h"
-#include "models/stage_run.h"
 #include "runtime/compile.h"
 #include "runtime/memory_plan.h"
+#include "tests/support/written_step.h"
 
 namespace gradflip {
 namespace {
@@ -19,19 +18,9 @@ namespace {
 const DatasetShape kDigits{60000, {28, 28, 3}};
 constexpr std::int64_t kRowsPerPiece = 32;
 
-Network digits_network() { return paper_mnist(digits_input({60.0F, 60.0F, 60.0F})); }
-
 MemoryPlan plan_of_training(const Method& method, const Recipe& recipe, Parameters& parameters) {
-  const Network network = digits_network();
   const std::vector<WrittenUpdate> updates =
-      write_stage(method.stages(recipe).front(), {.network = network,
-                                                  .recipe = recipe,
-                                                  .parameters = parameters,
-                                                  .source = kDigits,
-                                                  .num_classes = 10,
-                                                  .target = kDigits,
-                                                  .seed = 1,
-                                                  .total_steps = 1000});
+      written_step(method, recipe, kDigits, kDigits, /*total_steps=*/1000, parameters);
   const Compiled compiled = compile(updates.front().draft, parameters, {});
   return plan_memory(compiled.graph, parameters, Cpu{}, updates.front().rows);
 }
@@ -56,7 +45,7 @@ TEST(ShardsTest, DigitsAreCutIntoPiecesOf32) {
   Parameters parameters;
   (void)plan_of_training(dann(), recipe, parameters);
   const Evaluation evaluation =
-      write_evaluation(digits_network(), parameters, kDigits, 10, 512, Math::kF32);
+      write_evaluation(paper_network(), parameters, kDigits, 10, 512, Math::kF32);
   const Compiled compiled = compile(evaluation.draft, parameters, {});
   const MemoryPlan plan =
       plan_memory(compiled.graph, parameters, Cpu{}, std::array<std::int64_t, 1>{512});
@@ -66,7 +55,7 @@ TEST(ShardsTest, DigitsAreCutIntoPiecesOf32) {
 
 TEST(EvaluationTest, LeavesTheParametersAsTheyAre) {
   const Parameters parameters;
-  EXPECT_THROW(write_evaluation(digits_network(), parameters, {4, {28, 28, 1}}, 10, 4, Math::kF32),
+  EXPECT_THROW(write_evaluation(paper_network(), parameters, {4, {28, 28, 1}}, 10, 4, Math::kF32),
                std::invalid_argument);
   EXPECT_TRUE(parameters.list().empty());
 }
