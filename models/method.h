@@ -8,7 +8,6 @@
 #pragma once
 
 #include <functional>
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -44,8 +43,8 @@ struct Method {
   // Whether it learns from the target's pictures, which have no labels. Otherwise it sees the
   // source alone.
   bool reads_target = true;
-  int banks = 1;                              // of weights: the trained ones, and copies
-  std::optional<MethodOptions> options = {};  // its own numbers, beside TrainingOptions
+  int banks = 1;                            // of weights: the trained ones, and copies
+  std::vector<MethodOptions> options = {};  // its own numbers, beside TrainingOptions
   std::function<std::vector<Stage>(const Recipe& recipe)> stages;
   // The options, with their dashes, of which a smaller value may help: those that reach the
   // quantity, were at work by then, and are not zero already. None: optimizer_suspects().

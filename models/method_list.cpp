@@ -17,11 +17,12 @@ Method method(const std::string& name) {
 std::list<MethodOptions> options_of_methods() {
   std::list<MethodOptions> all;
   for (const Method& each : methods()) {
-    if (!each.options) continue;
-    const bool known = std::any_of(all.begin(), all.end(), [&](const MethodOptions& other) {
-      return other.options.type() == each.options->options.type();
-    });
-    if (!known) all.push_back(*each.options);
+    for (const MethodOptions& options : each.options) {
+      const bool known = std::any_of(all.begin(), all.end(), [&](const MethodOptions& other) {
+        return other.options.type() == options.options.type();
+      });
+      if (!known) all.push_back(options);
+    }
   }
   return all;
 }

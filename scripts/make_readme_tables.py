@@ -4,7 +4,7 @@
 usage: scripts/make_readme_tables.py [--check] [--root FOLDER]
 
 Each table stands between <!-- NAME:begin --> and <!-- NAME:end -->, NAME being `accuracy`, `methods`, `speed` or `pytorch`.
-`methods` is of results with methods beside the paper's three rows. `pytorch` is of benchmarks/results/MACHINE-DATE/pytorch*.json (made by benchmarks/compare_pytorch.sh --table): of each machine the newest,
+`methods` is of results with methods beside the paper's three rows, and names the options that set a command apart; `accuracy` is of results with any of the three. `pytorch` is of benchmarks/results/MACHINE-DATE/pytorch*.json (made by benchmarks/compare_pytorch.sh --table): of each machine the newest,
 the machine measured last in the open, the others folded. Results called speed-*.json were recorded on a machine with nothing else to do and make the speed table; the others make the accuracy table.
 --check writes nothing and exits 1 if README.md is not what it would write.
 """
@@ -13,10 +13,13 @@ import argparse
 import json
 import pathlib
 import re
+import shlex
 import statistics
 import sys
 
 MODES = ("source-only", "dann", "target-only")
+# What a row of methods need not say: the table has it, or all rows are alike in it.
+COMMON = ("--source", "--photos", "--blend", "--target", "--target-test", "--preset", "--mode", "--seeds", "--json")
 
 
 def load(path):
@@ -127,7 +130,7 @@ def methods_table(documents):
             gap_closed = summary.get("gap_closed")
             rows.append([
                 task(result),
-                mode,
+                " ".join([mode, *own_options(document["command"])]),
                 str(summary["runs"]),
                 deviation(summary.get("target_test_accuracy")),
                 "–" if gap_closed is None else percent(gap_closed),
@@ -135,6 +138,17 @@ def methods_table(documents):
             ])
     header = ["source → target", "method", "seeds", "target test", "gap closed", "source test"]
     return table(header, rows) + commands(documents)
+
+
+def own_options(command):
+    """A recorded command's options beside the common ones, with their values."""
+    own, common = [], True
+    for word in shlex.split(command or ""):
+        if word.startswith("--"):
+            common = word in COMMON
+        if not common:
+            own.append(word)
+    return own
 
 
 def commands(documents):
@@ -225,13 +239,15 @@ def main():
 
     paths = sorted((arguments.root / "docs" / "results").glob("*.json"))
     speed = [load(path) for path in paths if path.name.startswith("speed-")]
-    accuracy = [load(path) for path in paths if not path.name.startswith("speed-")]
+    results = [load(path) for path in paths if not path.name.startswith("speed-")]
+    modes = [{run["mode"] for run in document["result"]["runs"]} for document in results]
+    accuracy = [document for document, of_it in zip(results, modes) if of_it & set(MODES)]
+    methods = [document for document, of_it in zip(results, modes) if of_it - set(MODES)]
+    methods.sort(key=lambda document: document not in accuracy)  # after those that they are compared with
     pytorch = [load_in_folder(path) for path in sorted(arguments.root.glob("benchmarks/results/*/pytorch*.json"))]
     readme_path = arguments.root / "README.md"
     old = readme_path.read_text(encoding="utf-8")
     new = old
-    methods = [document for document in accuracy
-               if {run["mode"] for run in document["result"]["runs"]} - set(MODES)]
     for name, make, documents in (("accuracy", accuracy_table, accuracy), ("methods", methods_table, methods),
                                   ("speed", speed_table, speed), ("pytorch", pytorch_tables, pytorch)):
         new = replace_table(new, name, make(documents) if documents else ["No results are recorded yet."])

@@ -84,7 +84,7 @@ Method adda() {
   return {.name = "adda",
           .summary = "learn the source, then move the target's features among the source's",
           .banks = 2,
-          .options = method_options<AddaOptions>(),
+          .options = {method_options<AddaOptions>()},
           .stages = adda_stages,
           .suspects = adda_suspects};
 }

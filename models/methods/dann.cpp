@@ -39,7 +39,7 @@ void write_dann(Step& step) {
 Method dann() {
   return {.name = "dann",
           .summary = "features that keep the class and lose the domain, by gradient reversal",
-          .options = method_options<DannOptions>(),
+          .options = {method_options<DannOptions>()},
           .stages =
               [](const Recipe&) {
                 return std::vector<Stage>{{.updates = {{"dann", write_dann}}}};

@@ -78,6 +78,20 @@ TYPED_TEST(DannAlternatingTest, WithoutAnAdversaryIsTheReversalsStep) {
   }
 }
 
+// Negated it is the reversal's, but for what the classifier has learned before them.
+TYPED_TEST(DannAlternatingTest, TheNegatedLossPushesTheFeaturesAsTheReversalDoes) {
+  this->recipe_.template of<DannOptions>().lambda = 3.0;
+  const auto reversed = this->changes(dann()), swapped = this->changes(dann_alternating());
+  this->recipe_.template of<AlternatingOptions>().loss = AlternatingLoss::kNegated;
+  const auto negated = this->changes(dann_alternating());
+  for (const std::string name :
+       {"feature_extractor.conv1.weight", "feature_extractor.conv2.weight"}) {
+    const double apart = this->difference(negated.at(name), reversed.at(name));
+    EXPECT_LE(apart, 0.05) << name;
+    EXPECT_LT(apart, this->difference(swapped.at(name), reversed.at(name)) / 2) << name;
+  }
+}
+
 // A classifier that knows nothing yet is as far from the swapped labels as from the true ones: the
 // swapped loss pulls the features where the reversal pushes them.
 TYPED_TEST(DannAlternatingTest, PullsTheFeaturesWhereTheReversalPushesThem) {

@@ -95,6 +95,18 @@ class ReadmeTables(unittest.TestCase):
         self.assertEqual(rows[2][2:6], ["50.0 ± 1.2 %", "75.0 ± 1.2 %", "90.0 ± 1.2 %", "62.5 %"])
         self.assertTrue(rows[2][7].endswith("10 min"))  # of the paper's rows
 
+    def test_a_method_by_itself_stands_with_its_options_and_not_among_the_papers_rows(self):
+        self.record("a.json", {"command": "dann_mnist --source mnist --mode critic --seeds 2 --critic-loss 'two words' --json",
+                               "machine": "Some CPU, 2 cores", "date": "2026-01-01", "result": result(["critic"])})
+        rows = self.rows()
+        self.assertEqual(len(rows), 3)
+        self.assertEqual(rows[2], ["MNIST → MNIST-M", "critic --critic-loss two words", "2", "70.0 ± 1.2 %", "–", "98.0 %"])
+
+        self.record("b.json", {"command": "dann_mnist --mode X --json", "machine": "Some CPU, 2 cores", "date": "2026-01-01",
+                               "result": result(["dann", "critic"])})
+        methods = [row[1] for row in self.rows()][-3:]
+        self.assertEqual(methods, ["dann", "critic", "critic --critic-loss two words"])
+
     def test_speed(self):
         self.record("speed-a.json", {"command": "dann_mnist --json", "machine": "Some CPU, 2 cores", "date": "2026-01-01",
                                      "result": result(["source-only", "dann", "target-only"])})
