@@ -7,11 +7,10 @@
 
 #include "apps/common/usage_error.h"
 #include "benchmarks/not_fused.h"
+#include "benchmarks/support/paper_network.h"
 #include "models/methods/dann.h"
 #include "models/methods/source_only.h"
-#include "models/networks/paper_mnist.h"
 #include "models/presets.h"
-#include "models/stage_run.h"
 #include "runtime/compile.h"
 
 namespace gradflip::bench {
@@ -94,19 +93,11 @@ StepCost step_cost(const WorkloadOptions& options, bool adversarial, const Devic
   training.source_batch = adversarial ? options.batch / 2 : options.batch;
   training.target_batch = adversarial ? options.batch - options.batch / 2 : 0;
   training.precision = options.precision;
-  const Network network = paper_mnist(digits_input(std::vector<float>(kImageChannels)));
-  const DatasetShape pictures{kPictures, network.input.sample};
   Parameters parameters;
-  const Stage stage = (adversarial ? dann() : source_only()).stages(recipe).front();
-  const std::vector<WrittenUpdate> updates = write_stage(stage, {.network = network,
-                                                                 .recipe = recipe,
-                                                                 .parameters = parameters,
-                                                                 .source = pictures,
-                                                                 .num_classes = kNumClasses,
-                                                                 .target = pictures});
+  const WrittenUpdate update =
+      first_update(adversarial ? dann() : source_only(), recipe, kPictures, parameters);
   const Graph graph =
-      compile(updates.front().draft, parameters, {.whole_batch = true, .record_capacity = 64})
-          .graph;
+      compile(update.draft, parameters, {.whole_batch = true, .record_capacity = 64}).graph;
   const std::array<std::int64_t, 2> rows{training.source_batch, training.target_batch};
   StepCost cost;
   cost.images = options.batch;

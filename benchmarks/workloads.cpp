@@ -7,6 +7,7 @@
 #include <optional>
 #include <random>
 
+#include "benchmarks/support/paper_network.h"
 #include "models/data/device_data.h"
 #include "models/data/input_values.h"
 #include "models/evaluation.h"
@@ -15,7 +16,6 @@
 #include "models/methods/source_only.h"
 #include "models/networks/paper_mnist.h"
 #include "models/presets.h"
-#include "models/stage_run.h"
 #include "models/trainer.h"
 #include "runtime/program.h"
 #include "runtime/sequence.h"
@@ -35,8 +35,7 @@ constexpr std::uint64_t kSeed = 1;
 constexpr double kStillLearningRate = 1e-20;
 constexpr int kWindows = 7;
 constexpr double kWarmupSeconds = 0.3;
-
-NetworkInput network_input() { return digits_input(std::vector<float>(kImageChannels, 40.0F)); }
+constexpr float kMean = 40.0F;  // of a picture's levels, to take off
 
 // Dark noise with a bright bar at a height that tells the class, so that training has something to
 // learn and stays finite for as long as it is timed.
@@ -83,7 +82,7 @@ class TrainingWorkload : public Workload {
       target_data_.emplace(device.context, target_, "target");
     }
     trainer_ = std::make_unique<Trainer>(
-        adversarial ? dann() : source_only(), paper_mnist(network_input()), recipe,
+        adversarial ? dann() : source_only(), paper_network(kMean), recipe,
         TrainingData{&*source_data_, adversarial ? &*target_data_ : nullptr}, kSeed, device,
         options.threads);
   }
@@ -106,16 +105,9 @@ class TrainingWorkload : public Workload {
 };
 
 // The parts of the network that an evaluation needs, declared by a method that has no others.
-Parameters declared_parameters(const Network& network, const DatasetShape& pictures) {
+Parameters declared_parameters() {
   Parameters parameters;
-  const Recipe recipe = preset("paper");
-  const std::vector<Stage> stages = source_only().stages(recipe);
-  (void)write_stage(stages.front(), {.network = network,
-                                     .recipe = recipe,
-                                     .parameters = parameters,
-                                     .source = pictures,
-                                     .num_classes = kNumClasses,
-                                     .target = {}});
+  (void)first_update(source_only(), preset("paper"), kPictures, parameters);
   return parameters;
 }
 
@@ -126,10 +118,10 @@ class InferenceWorkload : public Workload {
       : device_(device),
         workers_(options.threads),
         batch_(options.batch),
-        network_(paper_mnist(network_input())),
+        network_(paper_network(kMean)),
         images_(pictures(std::max(kPictures / batch_, std::int64_t{1}) * batch_, kSeed)),
         data_(device_.context, images_, "pictures"),
-        parameters_(declared_parameters(network_, data_.shape())),
+        parameters_(declared_parameters()),
         evaluation_(write_evaluation(network_, parameters_, data_.shape(), kNumClasses, batch_,
                                      options.precision)),
         state_(device_.context, parameters_, kSeed, {}),

@@ -2,10 +2,10 @@
 
 #include <stdexcept>
 
+#include "benchmarks/support/paper_network.h"
 #include "models/methods/dann.h"
 #include "models/networks/paper_mnist.h"
 #include "models/presets.h"
-#include "models/stage_run.h"
 #include "runtime/compile.h"
 
 namespace gradflip::bench {
@@ -42,17 +42,10 @@ bool ends_with(const std::string& text, const std::string& ending) {
 
 DannShapes dann_shapes() {
   const Recipe recipe = preset("paper");
-  const Network network = paper_mnist(digits_input(std::vector<float>(kImageChannels)));
-  const DatasetShape pictures{recipe.training.source_batch, network.input.sample};
   Parameters parameters;
-  const std::vector<WrittenUpdate> updates =
-      write_stage(dann().stages(recipe).front(), {.network = network,
-                                                  .recipe = recipe,
-                                                  .parameters = parameters,
-                                                  .source = pictures,
-                                                  .num_classes = kNumClasses,
-                                                  .target = pictures});
-  const Graph graph = compile(updates.front().draft, parameters, {}).graph;
+  const WrittenUpdate update =
+      first_update(dann(), recipe, recipe.training.source_batch, parameters);
+  const Graph graph = compile(update.draft, parameters, {}).graph;
   DannShapes shapes;
   for (const Node& node : graph.nodes()) {
     if (node.op->name() == "conv_block") {

@@ -1,0 +1,21 @@
+// The network that the benchmarks measure: the paper's for MNIST and MNIST-M.
+#pragma once
+
+#include <cstdint>
+
+#include "models/method.h"
+#include "models/network.h"
+#include "models/stage_run.h"
+#include "runtime/parameters.h"
+
+namespace gradflip::bench {
+
+// With a mean to take off every channel, or none.
+Network paper_network(float mean = 0.0F);
+
+// The first update of the method's first stage for it, on two domains of so many pictures each. The
+// parameters that it reads are declared in `parameters`.
+WrittenUpdate first_update(const Method& method, const Recipe& recipe, std::int64_t pictures,
+                           Parameters& parameters);
+
+}  // namespace gradflip::bench
