@@ -214,6 +214,62 @@ TEST(FuseHeadsTest, LeavesALossThatIsReadBeforeTheLastOne) {
   EXPECT_EQ(fuse_heads(dann.graph, keep).graph.count("heads"), 0);
 }
 
+// Somebody reads the second of two views, which is one of the first.
+TEST(FuseHeadsTest, LeavesViewsOfWhichSomebodyReadsOne) {
+  Dann d;
+  const Value x = d.graph.external("x", {Dtype::kF32, {7}, kSourceRows});
+  const Value lambda = d.graph.external("lambda", {Dtype::kF32, {}, {}});
+  const Value labels = d.graph.external("labels", {Dtype::kI32, {}, kSourceRows});
+  const Value features = ops::relu(d.graph, x);
+  const Value sliced = ops::slice_rows(d.graph, features, kSourceRows);
+  const Value seen = ops::grl(d.graph, sliced, lambda);
+  const Value logits = Builder(d, Math::kF32).layer(seen, 4);
+  const Value loss = weighed_softmax(d.graph, logits, labels);
+  Rewritten fused;
+  ASSERT_NO_THROW(fused = fuse_heads(d.graph, std::array{seen, loss}));
+  EXPECT_EQ(fused.graph.count("heads"), 1);
+  EXPECT_FALSE(fused(seen).none());
+}
+
+// How many are right is a constant, alone and in what fusion makes of it.
+TEST(FuseHeadsTest, CountsHaveNoGradient) {
+  Dann d = build_dann();
+  Rewritten fused = fuse_heads(d.graph, d.kept());
+  ASSERT_EQ(fused.graph.count("heads"), 1);
+  std::vector<Value> parameters;
+  for (std::int32_t id = 0; id < fused.graph.num_values(); ++id) {
+    if (fused.graph.info({id}).kind == ValueKind::kParameter) parameters.push_back({id});
+  }
+  const Value weighed = ops::square(fused.graph, fused(d.label_correct));
+  for (const Value gradient : gradients_of(fused.graph, std::span(&weighed, 1), parameters)) {
+    EXPECT_TRUE(gradient.none());
+  }
+}
+
+// A count that weighs the loss beside it cannot come from the same launch.
+TEST(FuseHeadsTest, LeavesACountThatWeighsItsLoss) {
+  Dann d;
+  const Value x = d.graph.external("x", {Dtype::kF32, {7}, kSourceRows});
+  const Value labels = d.graph.external("labels", {Dtype::kI32, {}, kSourceRows});
+  const Value logits = Builder(d, Math::kF32).layer(x, 4);
+  const Value correct = ops::count_correct(d.graph, logits, labels);
+  const Value loss = weighed_softmax(d.graph, logits, labels, 0.0F, {}, correct);
+  Rewritten fused;
+  ASSERT_NO_THROW(fused = fuse_heads(d.graph, std::array{correct, loss}));
+  EXPECT_EQ(fused.graph.count("heads"), 0);
+}
+
+// Where the batch is cut, the fused operation says that it cannot.
+TEST(FuseHeadsTest, RefuseACutBatch) {
+  Dann dann = fused(build_dann());
+  GraphRunner runner(dann.graph, {40, 40}, 1, dann.parameters, Cpu{});
+  runner.bind(dann.source, random_floats(40 * 7, 2));
+  runner.bind(dann.target, random_floats(40 * 7, 3));
+  runner.bind(dann.labels, random_labels(40, 4, 4));
+  runner.bind(dann.lambda, std::vector<float>{0.5F});
+  EXPECT_THROW(runner.run(), std::invalid_argument);
+}
+
 // Losses, counts, then the gradients of all parameters and of the pictures of both domains.
 struct Results {
   std::vector<float> losses, counts;
@@ -354,62 +410,6 @@ TYPED_TEST(FusedHeadsTest, AStepIsThreeLaunches) {
   ASSERT_NE(runner.recorded_step(), nullptr);
   EXPECT_EQ(runner.recorded_step()->launches(), 3);
   for (const float gradient : runner.read(gradients[1])) EXPECT_TRUE(std::isfinite(gradient));
-}
-
-// Somebody reads the second of two views, which is one of the first.
-TEST(FuseHeadsTest, LeavesViewsOfWhichSomebodyReadsOne) {
-  Dann d;
-  const Value x = d.graph.external("x", {Dtype::kF32, {7}, kSourceRows});
-  const Value lambda = d.graph.external("lambda", {Dtype::kF32, {}, {}});
-  const Value labels = d.graph.external("labels", {Dtype::kI32, {}, kSourceRows});
-  const Value features = ops::relu(d.graph, x);
-  const Value sliced = ops::slice_rows(d.graph, features, kSourceRows);
-  const Value seen = ops::grl(d.graph, sliced, lambda);
-  const Value logits = Builder(d, Math::kF32).layer(seen, 4);
-  const Value loss = weighed_softmax(d.graph, logits, labels);
-  Rewritten fused;
-  ASSERT_NO_THROW(fused = fuse_heads(d.graph, std::array{seen, loss}));
-  EXPECT_EQ(fused.graph.count("heads"), 1);
-  EXPECT_FALSE(fused(seen).none());
-}
-
-// How many are right is a constant, alone and in what fusion makes of it.
-TEST(FuseHeadsTest, CountsHaveNoGradient) {
-  Dann d = build_dann();
-  Rewritten fused = fuse_heads(d.graph, d.kept());
-  ASSERT_EQ(fused.graph.count("heads"), 1);
-  std::vector<Value> parameters;
-  for (std::int32_t id = 0; id < fused.graph.num_values(); ++id) {
-    if (fused.graph.info({id}).kind == ValueKind::kParameter) parameters.push_back({id});
-  }
-  const Value weighed = ops::square(fused.graph, fused(d.label_correct));
-  for (const Value gradient : gradients_of(fused.graph, std::span(&weighed, 1), parameters)) {
-    EXPECT_TRUE(gradient.none());
-  }
-}
-
-// A count that weighs the loss beside it cannot come from the same launch.
-TEST(FuseHeadsTest, LeavesACountThatWeighsItsLoss) {
-  Dann d;
-  const Value x = d.graph.external("x", {Dtype::kF32, {7}, kSourceRows});
-  const Value labels = d.graph.external("labels", {Dtype::kI32, {}, kSourceRows});
-  const Value logits = Builder(d, Math::kF32).layer(x, 4);
-  const Value correct = ops::count_correct(d.graph, logits, labels);
-  const Value loss = weighed_softmax(d.graph, logits, labels, 0.0F, {}, correct);
-  Rewritten fused;
-  ASSERT_NO_THROW(fused = fuse_heads(d.graph, std::array{correct, loss}));
-  EXPECT_EQ(fused.graph.count("heads"), 0);
-}
-
-// Where the batch is cut, the fused operation says that it cannot.
-TEST(FuseHeadsTest, RefuseACutBatch) {
-  Dann dann = fused(build_dann());
-  GraphRunner runner(dann.graph, {40, 40}, 1, dann.parameters, Cpu{});
-  runner.bind(dann.source, random_floats(40 * 7, 2));
-  runner.bind(dann.target, random_floats(40 * 7, 3));
-  runner.bind(dann.labels, random_labels(40, 4, 4));
-  runner.bind(dann.lambda, std::vector<float>{0.5F});
-  EXPECT_THROW(runner.run(), std::invalid_argument);
 }
 
 }  // namespace
