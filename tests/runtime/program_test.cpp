@@ -7,26 +7,15 @@
 
 #include <array>
 #include <cmath>
-#include <list>
-#include <memory>
+#include <string>
+#include <vector>
 
-#include "runtime/ops/bce_with_logits.h"
-#include "runtime/ops/bias.h"
-#include "runtime/ops/concat_rows.h"
-#include "runtime/ops/constant_rows.h"
-#include "runtime/ops/count_correct.h"
 #include "runtime/ops/elementwise.h"
-#include "runtime/ops/grl.h"
-#include "runtime/ops/linear.h"
-#include "runtime/ops/relu.h"
 #include "runtime/ops/row_sums.h"
 #include "runtime/ops/schedule.h"
-#include "runtime/ops/slice_rows.h"
-#include "runtime/ops/softmax_cross_entropy.h"
-#include "runtime/sequence.h"
 #include "runtime/sharding.h"
 #include "tests/support/backends.h"
-#include "tests/support/random_data.h"
+#include "tests/support/program_run.h"
 
 namespace gradflip {
 namespace {
@@ -34,197 +23,6 @@ namespace {
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::ThrowsMessage;
-
-const std::vector<std::int64_t> kDrawnRows{41, 37};
-constexpr std::int64_t kProgramInputs = 5, kProgramClasses = 3, kProgramCapacity = 4;
-const Rows kDrawnSource = segment_rows(0), kDrawnTarget = segment_rows(1);
-
-// Writes a network of three parts into a draft, on pictures that are external.
-class Author {
- public:
-  Author(Draft& draft, Parameters& parameters, int bank = 0)
-      : draft_(draft), parameters_(parameters), bank_(bank) {}
-
-  Value external(const std::string& name, const ValueType& type) {
-    return draft_.graph.external(name, type);
-  }
-  Value layer(const std::string& name, Value x, std::int64_t out) {
-    const Value weight = parameter(name + ".weight", {out, draft_.graph.type(x).shape.size()});
-    const Value y = ops::linear(draft_.graph, x, weight);
-    return ops::bias(draft_.graph, y, parameter(name + ".bias", {out}));
-  }
-  Value features(Value x) { return ops::relu(draft_.graph, layer("feature_extractor.fc1", x, 16)); }
-  Value logits(Value features) {
-    const Value h = ops::relu(draft_.graph, layer("label_predictor.fc1", features, 8));
-    return layer("label_predictor.fc2", h, kProgramClasses);
-  }
-  Value domain(Value features) {
-    const Value h = ops::relu(draft_.graph, layer("domain_classifier.fc1", features, 8));
-    return layer("domain_classifier.fc2", h, 1);
-  }
-
- private:
-  Value parameter(const std::string& name, const Shape& shape) {
-    const std::vector<Parameter>& list = parameters_.list();
-    std::size_t index = 0;
-    while (index < list.size() && list[index].name != name) ++index;
-    if (index == list.size()) {
-      parameters_.add(name, shape, FileLayout::same(shape), Uniform{0.5F});
-    }
-    return draft_.graph.parameter(static_cast<std::int32_t>(index), name, shape, bank_);
-  }
-
-  Draft& draft_;
-  Parameters& parameters_;
-  int bank_;
-};
-
-struct Inputs {
-  Value source, target, labels;
-};
-
-Inputs declare(Draft& draft) {
-  draft.step = draft.graph.external("step", {Dtype::kI64, {}, {}});
-  return {draft.graph.external("source", {Dtype::kF32, {kProgramInputs}, kDrawnSource}),
-          draft.graph.external("target", {Dtype::kF32, {kProgramInputs}, kDrawnTarget}),
-          draft.graph.external("labels", {Dtype::kI32, {}, kDrawnSource})};
-}
-
-Value domains(Graph& graph, int source, int target) {
-  return ops::constant_rows(graph, std::array<ops::SegmentNumber, 2>{{{0, source}, {1, target}}});
-}
-
-struct Written {
-  Draft draft;
-  Inputs inputs;
-};
-
-// Ganin's update of everything.
-Written dann(Parameters& parameters) {
-  Written w;
-  w.inputs = declare(w.draft);
-  Graph& graph = w.draft.graph;
-  Author net(w.draft, parameters);
-  const Value features =
-      net.features(ops::concat_rows(graph, std::array{w.inputs.source, w.inputs.target}));
-  const Value logits = net.logits(ops::slice_rows(graph, features, kDrawnSource));
-  const Value losses = ops::softmax_cross_entropy(graph, logits, w.inputs.labels);
-  const Value lambda = ops::evaluate_schedule(
-      graph, w.draft.step,
-      {.kind = Schedule::Kind::kSigmoidRamp, .start = 1.0, .gamma = 10.0, .total_steps = 20});
-  const Value domain = net.domain(ops::grl(graph, features, lambda));
-  const Value truth = domains(graph, 0, 1);
-  const Value domain_losses = ops::bce_with_logits(graph, domain, truth);
-  const Value rate = ops::evaluate_schedule(graph, w.draft.step, {.start = 0.1});
-  w.draft.name = "dann";
-  w.draft.objective = {.terms = {{"label loss", ops::mean_rows(graph, losses)},
-                                 {"domain loss", ops::sum_of_means(graph, domain_losses)}},
-                       .with = {.rule = SgdOptions{.momentum = 0.9F}},
-                       .learning_rate = rate};
-  w.draft.reports = {{"label_loss", losses},
-                     {"domain_loss", domain_losses},
-                     {"domain_accuracy", ops::count_correct_binary(graph, domain, truth),
-                      kDrawnSource | kDrawnTarget},
-                     {"lambda", lambda}};
-  return w;
-}
-
-// The adversary's update, and the extractor's against it.
-std::vector<Written> adversaries(Parameters& parameters) {
-  std::vector<Written> all;
-  for (const bool against : {false, true}) {
-    Written& w = all.emplace_back();
-    w.inputs = declare(w.draft);
-    Graph& graph = w.draft.graph;
-    Author net(w.draft, parameters);
-    const Value features =
-        net.features(ops::concat_rows(graph, std::array{w.inputs.source, w.inputs.target}));
-    const Value domain = net.domain(features);
-    const Value losses =
-        ops::bce_with_logits(graph, domain, against ? domains(graph, 1, 0) : domains(graph, 0, 1));
-    const Value rate = ops::evaluate_schedule(graph, w.draft.step, {.start = 0.01});
-    std::vector<Term> terms{{"domain loss", ops::sum_of_means(graph, losses)}};
-    if (against) {
-      const Value logits = net.logits(ops::slice_rows(graph, features, kDrawnSource));
-      const Value label_losses = ops::softmax_cross_entropy(graph, logits, w.inputs.labels);
-      terms.push_back({"label loss", ops::mean_rows(graph, label_losses)});
-      w.draft.reports = {{"label_loss", label_losses}};
-    }
-    w.draft.name = against ? "generator" : "adversary";
-    w.draft.objective = {
-        .terms = terms,
-        .over = against ? ParameterGroup{"feature_extractor", "label_predictor"}
-                        : ParameterGroup{"domain_classifier"},
-        .with = {.rule = against ? ops::OptimizerRule(SgdOptions{.momentum = 0.9F})
-                                 : ops::OptimizerRule(AdamOptions{}),
-                 .max_norm = against ? 0.5F : std::numeric_limits<float>::infinity(),
-                 .without_decay = {"bias"}},
-        .learning_rate = rate};
-    w.draft.reports.push_back({against ? "generator_loss" : "adversary_loss", losses});
-  }
-  return all;
-}
-
-// What a run owns.
-class ProgramRun {
- public:
-  ProgramRun(const Context& context, std::vector<Written> written, Parameters& parameters,
-             bool fuse, int threads = 1, int banks = 1)
-      : context_(context), written_(std::move(written)), workers_(threads), sequence_(context) {
-    std::vector<UpdatedGroup> groups;
-    for (const Written& w : written_) groups.push_back(updated_group(w.draft));
-    state_ = std::make_unique<State>(context, parameters, /*seed=*/1, groups, banks);
-    const Buffer& source = upload(random_floats(kDrawnRows[0] * kProgramInputs, 2));
-    const Buffer& target = upload(random_floats(kDrawnRows[1] * kProgramInputs, 3));
-    const Buffer& labels = upload(random_labels(kDrawnRows[0], kProgramClasses, 4));
-    std::int32_t quantities = 0;
-    for (const Written& w : written_) {
-      Program& program =
-          programs_.emplace_back(w.draft, parameters, *state_, context_, workers_, kDrawnRows,
-                                 ProgramOptions{.fuse = fuse,
-                                                .record_capacity = kProgramCapacity,
-                                                .advance = &w == &written_.back(),
-                                                .first_quantity = quantities});
-      quantities += static_cast<std::int32_t>(program.quantities().size());
-      program.bind(w.inputs.source, source.data());
-      program.bind(w.inputs.target, target.data());
-      program.bind(w.inputs.labels, labels.data());
-      sequence_.append(program.executor(), kDrawnRows);
-    }
-  }
-
-  void run(std::int64_t steps) {
-    sequence_.run(steps);
-    for (Program& program : programs_) program.fetch_records();
-  }
-  Program& program(std::size_t index) { return *std::next(programs_.begin(), index); }
-  const State& state() const { return *state_; }
-  const Recording* recorded_step() const { return sequence_.recorded_step(); }
-
-  std::vector<float> bank(int index = 0) const {
-    const Buffer& memory = state_->parameter_blocks().bank(index);
-    std::vector<float> flat(static_cast<std::size_t>(memory.bytes() / 4));
-    copy_to_host(context_, flat.data(), memory.data(), memory.bytes());
-    return flat;
-  }
-
- private:
-  template <typename T>
-  const Buffer& upload(const std::vector<T>& contents) {
-    const Buffer& memory =
-        inputs_.emplace_back(context_, static_cast<std::int64_t>(contents.size() * sizeof(T)));
-    copy_from_host(context_, memory.data(), contents.data(), memory.bytes());
-    return memory;
-  }
-
-  Context context_;
-  std::vector<Written> written_;
-  Workers workers_;
-  Sequence sequence_;
-  std::unique_ptr<State> state_;
-  std::list<Buffer> inputs_;
-  std::list<Program> programs_;
-};
 
 double distance(const std::vector<float>& a, const std::vector<float>& b) {
   double largest = 0.0;
@@ -241,8 +39,8 @@ TYPED_TEST_SUITE(ProgramTest, Backends, BackendNames);
 
 TYPED_TEST(ProgramTest, FusionChangesNothingButTheWork) {
   Parameters parameters, same;
-  ProgramRun fused(this->ctx(), {dann(parameters)}, parameters, true);
-  ProgramRun apart(this->ctx(), {dann(same)}, same, false);
+  ProgramRun fused(this->ctx(), {program_dann(parameters)}, parameters, true);
+  ProgramRun apart(this->ctx(), {program_dann(same)}, same, false);
   fused.run(6);
   apart.run(6);
   EXPECT_LE(distance(fused.bank(), apart.bank()), 1e-5);
@@ -266,7 +64,7 @@ TYPED_TEST(ProgramTest, FusionChangesNothingButTheWork) {
 
 TYPED_TEST(ProgramTest, ReportsMeansCountsAndNumbers) {
   Parameters parameters;
-  ProgramRun run(this->ctx(), {dann(parameters)}, parameters, true);
+  ProgramRun run(this->ctx(), {program_dann(parameters)}, parameters, true);
   run.run(kProgramCapacity + 3);  // the ring has gone round
   const Program& program = run.program(0);
   std::vector<std::string> names;
@@ -283,7 +81,7 @@ TYPED_TEST(ProgramTest, ReportsMeansCountsAndNumbers) {
 
 TYPED_TEST(ProgramTest, AGroupIsUpdatedAndNothingElse) {
   Parameters parameters;
-  std::vector<Written> both = adversaries(parameters);
+  std::vector<WrittenProgram> both = program_adversaries(parameters);
   both.pop_back();  // the adversary alone
   ProgramRun run(this->ctx(), std::move(both), parameters, true);
   const std::vector<float> before = run.bank();
@@ -300,8 +98,8 @@ TYPED_TEST(ProgramTest, AGroupIsUpdatedAndNothingElse) {
 
 TYPED_TEST(ProgramTest, SeveralUpdatesAreOneStep) {
   Parameters parameters, same;
-  ProgramRun once(this->ctx(), adversaries(parameters), parameters, true);
-  ProgramRun apart(this->ctx(), adversaries(same), same, false);
+  ProgramRun once(this->ctx(), program_adversaries(parameters), parameters, true);
+  ProgramRun apart(this->ctx(), program_adversaries(same), same, false);
   once.run(20);
   for (int step = 0; step < 20; ++step) apart.run(1);
   // Adam divides by what is nearly nothing: what is rounded differently may drift.
@@ -320,7 +118,7 @@ TYPED_TEST(ProgramTest, SeveralUpdatesHaveTheSameBitsForAnyNumberOfThreads) {
   std::vector<float> want;
   for (const int threads : {1, 2, 4, 8}) {
     Parameters parameters;
-    ProgramRun run(this->ctx(), adversaries(parameters), parameters, true, threads);
+    ProgramRun run(this->ctx(), program_adversaries(parameters), parameters, true, threads);
     run.run(5);
     if (want.empty()) want = run.bank();
     EXPECT_EQ(run.bank(), want) << threads;
@@ -329,7 +127,7 @@ TYPED_TEST(ProgramTest, SeveralUpdatesHaveTheSameBitsForAnyNumberOfThreads) {
 
 TYPED_TEST(ProgramTest, AnAverageFollowsTheWeights) {
   Parameters parameters;
-  Written w = dann(parameters);
+  WrittenProgram w = program_dann(parameters);
   w.draft.averages = {{.bank = 1, .factor = 0.5F}};
   ProgramRun run(this->ctx(), {std::move(w)}, parameters, true, 1, /*banks=*/2);
   const std::vector<float> start = run.bank();
@@ -345,10 +143,10 @@ TYPED_TEST(ProgramTest, AnAverageFollowsTheWeights) {
 // A teacher, or an extractor as it was: parameters of another bank get no gradient.
 TYPED_TEST(ProgramTest, ABankIsReadAndNotTrained) {
   Parameters parameters;
-  Written w;
-  w.inputs = declare(w.draft);
+  WrittenProgram w;
+  w.inputs = declare_program_inputs(w.draft);
   Graph& graph = w.draft.graph;
-  Author student(w.draft, parameters), teacher(w.draft, parameters, /*bank=*/1);
+  ProgramAuthor student(w.draft, parameters), teacher(w.draft, parameters, /*bank=*/1);
   const Value taught = student.logits(student.features(w.inputs.source));
   const Value teaching = teacher.logits(teacher.features(w.inputs.source));
   const Value apart = ops::square(graph, ops::subtract(graph, taught, teaching));
@@ -366,7 +164,7 @@ TYPED_TEST(ProgramTest, ABankIsReadAndNotTrained) {
 
 TYPED_TEST(ProgramTest, MoreReportsThanARecordTakesAreRecorded) {
   Parameters parameters;
-  Written w = dann(parameters);
+  WrittenProgram w = program_dann(parameters);
   Graph& graph = w.draft.graph;
   for (int i = 0; i < 9; ++i) {
     w.draft.reports.push_back({message("constant ", i),
@@ -382,7 +180,7 @@ TYPED_TEST(ProgramTest, MoreReportsThanARecordTakesAreRecorded) {
 // The guard says which update it was: quantities are counted through all of them.
 TYPED_TEST(ProgramTest, TheGuardNamesTheUpdateThatFailed) {
   Parameters parameters;
-  std::vector<Written> both = adversaries(parameters);
+  std::vector<WrittenProgram> both = program_adversaries(parameters);
   Draft& second = both[1].draft;
   Value& loss = second.objective->terms[1].loss;
   const Value zero = ops::constant(second.graph, second.graph.type(loss), 0.0F);
@@ -402,28 +200,29 @@ TYPED_TEST(ProgramTest, TheGuardNamesTheUpdateThatFailed) {
 TEST(CompileTest, SaysWhatDoesNotFitTogether) {
   const auto refuses = [](auto&& change, const char* told) {
     Parameters parameters;
-    Written w = dann(parameters);
+    WrittenProgram w = program_dann(parameters);
     change(w, parameters);
     EXPECT_THAT([&] { compile(w.draft, parameters, {.record_capacity = 1}); },
                 ThrowsMessage<std::invalid_argument>(HasSubstr(told)));
   };
-  refuses([](Written&, Parameters& p) { p.add("extra.weight", {2}, FileLayout::same({2}), {}); },
-          "dann: the graph does not use extra.weight");
   refuses(
-      [](Written& w, Parameters&) {
+      [](WrittenProgram&, Parameters& p) { p.add("extra.weight", {2}, FileLayout::same({2}), {}); },
+      "dann: the graph does not use extra.weight");
+  refuses(
+      [](WrittenProgram& w, Parameters&) {
         w.draft.graph.parameter(0, "feature_extractor.fc1.weight", {16, 5});
       },
       "dann: feature_extractor.fc1.weight stands in the graph twice");
-  refuses([](Written& w, Parameters&) { w.draft.graph.parameter(99, "stray", {2}); },
+  refuses([](WrittenProgram& w, Parameters&) { w.draft.graph.parameter(99, "stray", {2}); },
           "dann: the graph's parameter stray (2) is not number 99");
-  refuses([](Written& w, Parameters&) { w.draft.objective->terms.pop_back(); },
+  refuses([](WrittenProgram& w, Parameters&) { w.draft.objective->terms.pop_back(); },
           "dann: no term depends on domain_classifier.fc1.weight");
-  refuses([](Written& w, Parameters&) { w.draft.objective->terms.clear(); },
+  refuses([](WrittenProgram& w, Parameters&) { w.draft.objective->terms.clear(); },
           "dann: nothing is to be made small");
-  refuses([](Written& w, Parameters&) { w.draft.objective->over = {"critic"}; }, "critic");
-  refuses([](Written& w, Parameters&) { w.draft.reports[0].per = kDrawnSource; },
+  refuses([](WrittenProgram& w, Parameters&) { w.draft.objective->over = {"critic"}; }, "critic");
+  refuses([](WrittenProgram& w, Parameters&) { w.draft.reports[0].per = kDrawnSource; },
           "dann: the report label_loss is a mean over rows already");
-  refuses([](Written& w, Parameters&) { w.draft.reports[3].value = w.inputs.source; },
+  refuses([](WrittenProgram& w, Parameters&) { w.draft.reports[3].value = w.inputs.source; },
           "dann: the report lambda is f32 rows x (5)");
 }
 
