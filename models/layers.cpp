@@ -1,6 +1,7 @@
 #include "models/layers.h"
 
 #include <cmath>
+#include <stdexcept>
 
 #include "kernels/require.h"
 #include "runtime/ops/bias.h"
@@ -14,6 +15,16 @@ namespace {
 
 Uniform initial_values(std::int64_t fan_in) {
   return {static_cast<float>(1.0 / std::sqrt(static_cast<double>(fan_in)))};
+}
+
+// An op knows sizes, not which layer has them.
+template <typename Layer>
+Value named(const std::string& name, const Layer& layer) {
+  try {
+    return layer();
+  } catch (const std::invalid_argument& error) {
+    throw std::invalid_argument(message(name, ": ", error.what()));
+  }
 }
 
 // (out, in) in files; the columns of a layer on pictures go from H, W, C to C, H, W.
@@ -73,13 +84,15 @@ Value conv_block(NetworkBuilder& network, const std::string& name, Value x,
                                          {{R, R, C, K}, {3, 2, 0, 1}, {K, C, R, R}}, values);
   const Value bias = network.parameter(name + ".bias", {K}, FileLayout::same({K}), values);
   Graph& graph = network.graph();
-  const Value convolved = ops::conv2d(
-      graph, x, filter, {.pad_h = options.pad, .pad_w = options.pad, .math = network.math()});
-  return ops::max_pool2d(graph, ops::relu(graph, ops::bias(graph, convolved, bias)),
-                         {.window_h = options.pool,
-                          .window_w = options.pool,
-                          .stride_h = options.pool,
-                          .stride_w = options.pool});
+  return named(name, [&] {
+    const Value convolved = ops::conv2d(
+        graph, x, filter, {.pad_h = options.pad, .pad_w = options.pad, .math = network.math()});
+    return ops::max_pool2d(graph, ops::relu(graph, ops::bias(graph, convolved, bias)),
+                           {.window_h = options.pool,
+                            .window_w = options.pool,
+                            .stride_h = options.pool,
+                            .stride_w = options.pool});
+  });
 }
 
 }  // namespace gradflip

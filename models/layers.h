@@ -14,7 +14,8 @@
 namespace gradflip {
 
 // Where layers put their nodes and parameters. The same name twice is the same parameter, so a
-// network can be applied to several inputs in one graph.
+// network can be applied to several inputs in one graph, and two layers that are to differ need
+// names that do.
 class NetworkBuilder {
  public:
   // bank: whose values of the parameters are read (ParameterBlocks::bank); only those of 0 have

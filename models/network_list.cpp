@@ -6,12 +6,12 @@ namespace gradflip {
 
 std::vector<std::string> network_names() {
   std::vector<std::string> names;
-  for (const NetworkMaker make : networks()) names.push_back(make({}).name);
+  for (const NetworkMaker& maker : networks()) names.push_back(maker.name);
   return names;
 }
 
 Network network(const std::string& name, const NetworkInput& input) {
-  return networks()[index_of_choice(network_names(), "network", name)](input);
+  return networks()[index_of_choice(network_names(), "network", name)].make(input);
 }
 
 }  // namespace gradflip

@@ -8,8 +8,10 @@
 
 namespace gradflip {
 
-// Makes a network for inputs of this kind; asks nothing of the input.
-using NetworkMaker = Network (*)(const NetworkInput& input);
+struct NetworkMaker {
+  std::string name;  // of its file, with dashes; the network that is made has the same
+  Network (*make)(const NetworkInput& input);
+};
 
 // In the order that --help shows.
 std::vector<NetworkMaker> networks();

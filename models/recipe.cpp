@@ -10,6 +10,13 @@ namespace gradflip {
 
 Recipe::Recipe() : methods_(options_of_methods()) {}
 
+void Recipe::add(const MethodOptions& options) {
+  const bool known = std::any_of(methods_.begin(), methods_.end(), [&](const MethodOptions& other) {
+    return other.options.type() == options.options.type();
+  });
+  if (!known) methods_.push_back(options);
+}
+
 std::vector<OptionField> Recipe::fields() {
   std::vector<OptionField> all = gradflip::fields(training);
   for (MethodOptions& method : methods_) {

@@ -8,6 +8,7 @@
 #include <any>
 #include <cstdint>
 #include <list>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -29,8 +30,11 @@ class Recipe {
   // good until the recipe is assigned to.
   template <typename Options>
   Options& of();
+  // Throws std::invalid_argument where the recipe has none of this type.
   template <typename Options>
   const Options& of() const;
+  // As they are, unless the recipe has some of their type.
+  void add(const MethodOptions& options);
 
   // Every number, the training's first. They read and write this recipe, which must outlive them,
   // and hold until it is assigned to. Throws std::invalid_argument if two are called the same.
@@ -68,8 +72,9 @@ const Options& Recipe::of() const {
   for (const MethodOptions& method : methods_) {
     if (const auto* const options = std::any_cast<Options>(&method.options)) return *options;
   }
-  static const Options kDefaults{};
-  return kDefaults;
+  throw std::invalid_argument(
+      "recipe: it has no options of this type; a method names those that it reads in "
+      "Method::options");
 }
 
 }  // namespace gradflip

@@ -37,13 +37,37 @@ std::vector<std::int64_t> stage_ends(std::span<const Stage> stages, std::int64_t
   return ends;
 }
 
+namespace {
+
+// Whatever an author's function meets in ops and layers names the update that it was writing.
+void write_update(const Update& update, Step& step) {
+  try {
+    update.write(step);
+    for (const Report& report : step.reports()) {
+      for (int domain = 0; domain < std::ssize(step.rows()); ++domain) {
+        GRADFLIP_REQUIRE(!report.per.contains_segment(domain) ||
+                             step.rows()[static_cast<std::size_t>(domain)] > 0,
+                         message("the report ", report.name,
+                                 " is per sample of a domain of which "
+                                 "none is drawn"));
+      }
+    }
+  } catch (const std::invalid_argument& error) {
+    throw std::invalid_argument(message(update.name, ": ", error.what()));
+  }
+}
+
+}  // namespace
+
 std::vector<WrittenUpdate> write_stage(const Stage& stage, const StepSetting& setting) {
   std::vector<WrittenUpdate> written;
   for (const Update& update : stage.updates) {
     GRADFLIP_REQUIRE(update.times > 0,
                      message("method: ", update.name, " is done ", update.times, " times"));
+    GRADFLIP_REQUIRE(update.write != nullptr,
+                     message("method: nothing writes the update ", update.name));
     Step step(setting, update.name);
-    update.write(step);
+    write_update(update, step);
     WrittenUpdate& each = written.emplace_back();
     each.inputs = step.inputs();
     each.rows.assign(step.rows().begin(), step.rows().end());

@@ -18,9 +18,9 @@ Value Step::indices(int domain) {
   const auto index = static_cast<std::size_t>(domain);
   if (!indices_[index].none()) return indices_[index];
   const DatasetShape& data = domain == kSource ? setting_.source : setting_.target;
-  GRADFLIP_REQUIRE(data.count > 0, message(draft_.name,
-                                           ": there is no target to draw samples of; a method that "
-                                           "does sets Method::reads_target"));
+  GRADFLIP_REQUIRE(data.count > 0,
+                   "there is no target to draw samples of; a method that does sets "
+                   "Method::reads_target");
   rows_[index] = domain == kSource ? training().source_batch : training().target_batch;
   indices_[index] = ops::sample_indices(draft_.graph, draft_.step, domain,
                                         {.seed = setting_.seed,
@@ -32,7 +32,9 @@ Value Step::indices(int domain) {
 
 Value Step::samples(Rows domains) {
   GRADFLIP_REQUIRE(!domains.none() && kBothRows.contains(domains),
-                   message(draft_.name, ": samples are of the source, the target, or both"));
+                   "samples are of the source, the target, or both");
+  Value& samples = samples_[domains.mask];
+  if (!samples.none()) return samples;
   if (inputs_.input.means.none()) {
     inputs_.input = declare_input(draft_.graph, setting_.network.input);
   }
@@ -48,18 +50,22 @@ Value Step::samples(Rows domains) {
     if (data.none()) data = draft_.graph.external("target samples", setting_.target.type());
     sources.push_back({data, rows});
   }
-  return gather_input(draft_.graph, setting_.network.input, inputs_.input, sources);
+  samples = gather_input(draft_.graph, setting_.network.input, inputs_.input, sources);
+  return samples;
 }
 
 Value Step::labels() {
   if (inputs_.labels.none()) {
     inputs_.labels = draft_.graph.external("labels", {Dtype::kI32, {setting_.source.count}, {}});
   }
-  return ops::gather_labels(draft_.graph, inputs_.labels, indices(kSource));
+  if (row_labels_.none()) {
+    row_labels_ = ops::gather_labels(draft_.graph, inputs_.labels, indices(kSource));
+  }
+  return row_labels_;
 }
 
 NetworkBuilder& Step::builder(int bank) {
-  GRADFLIP_REQUIRE(bank >= 0, message(draft_.name, ": there is no bank ", bank));
+  GRADFLIP_REQUIRE(bank >= 0, message("there is no bank ", bank));
   while (std::ssize(builders_) <= bank) {
     builders_.emplace_back(draft_.graph, setting_.parameters, training().precision,
                            static_cast<int>(builders_.size()));
@@ -68,6 +74,7 @@ NetworkBuilder& Step::builder(int bank) {
 }
 
 Value Step::feature_extractor(Value x, int bank) {
+  require_part(setting_.network.feature_extractor != nullptr, "feature_extractor");
   const Rows domains = graph().type(x).rows;
   for (std::size_t domain = 0; domain < rows_.size(); ++domain) {
     if (domains.contains_segment(static_cast<int>(domain))) images_ += rows_[domain];
@@ -76,14 +83,34 @@ Value Step::feature_extractor(Value x, int bank) {
 }
 
 Value Step::label_predictor(Value features, int bank) {
-  return setting_.network.label_predictor(builder(bank), features, setting_.num_classes);
+  require_part(setting_.network.label_predictor != nullptr, "label_predictor");
+  return require_logits(
+      setting_.network.label_predictor(builder(bank), features, setting_.num_classes),
+      setting_.num_classes, "label_predictor");
 }
 
 Value Step::domain_classifier(Value features, std::int64_t num_logits, int bank) {
-  return setting_.network.domain_classifier(builder(bank), features, num_logits);
+  require_part(setting_.network.domain_classifier != nullptr, "domain_classifier");
+  return require_logits(setting_.network.domain_classifier(builder(bank), features, num_logits),
+                        num_logits, "domain_classifier");
 }
 
-Value Step::schedule(const Schedule& schedule) {
+void Step::require_part(bool there, const char* part) const {
+  GRADFLIP_REQUIRE(there, message("the network ", setting_.network.name, " has no ", part));
+}
+
+Value Step::require_logits(Value logits, std::int64_t count, const char* part) const {
+  const ValueType& type = draft_.graph.type(logits);
+  GRADFLIP_REQUIRE(type.dtype == Dtype::kF32 && !type.rows.none() && type.shape == Shape{count},
+                   message("the ", part, " of ", setting_.network.name, " gives ", type.text(),
+                           ", and rows of ", count, " logits are needed"));
+  return logits;
+}
+
+Value Step::schedule(Schedule schedule) {
+  GRADFLIP_REQUIRE(schedule.kind != Schedule::Kind::kSigmoidRamp || schedule.gamma > 0.0,
+                   message("a ramp needs a gamma above 0, not ", schedule.gamma));
+  schedule.total_steps = total_steps();
   return ops::evaluate_schedule(draft_.graph, draft_.step, schedule);
 }
 
@@ -102,8 +129,7 @@ void Step::minimise(std::vector<Term> terms, ParameterGroup over) {
 }
 
 void Step::minimise(Objective objective) {
-  GRADFLIP_REQUIRE(!draft_.objective,
-                   message(draft_.name, ": one update makes one objective small"));
+  GRADFLIP_REQUIRE(!draft_.objective, "one update makes one objective small");
   draft_.objective = std::move(objective);
 }
 

@@ -48,6 +48,7 @@ class Step {
 
   Graph& graph() { return draft_.graph; }
   const TrainingOptions& training() const { return setting_.recipe.training; }
+  // A type that stands in Method::options.
   template <typename Options>
   const Options& options() const {
     return setting_.recipe.of<Options>();
@@ -56,20 +57,21 @@ class Step {
 
   // The samples that this step draws of these domains, ready for the feature extractor: f32 rows x
   // input.sample. Each domain has its own order and batch, and every call, whichever update of the
-  // step makes it, gets the same. Throws std::invalid_argument for the target where there is none, and for
-  // segments that are no domain's.
+  // step makes it, gets the same. Throws std::invalid_argument for the target where there is none,
+  // and for segments that are no domain's.
   Value samples(Rows domains);
   // Labels of the source's samples: i32 rows x (). The target has none.
   Value labels();
 
   // The network's parts on these values, with the weights of a bank: 0 is the one that is trained,
-  // others are constants.
+  // others are constants. Throws std::invalid_argument if the network lacks the part, or a head's
+  // logits are not as many as it was asked for.
   Value feature_extractor(Value x, int bank = 0);
   Value label_predictor(Value features, int bank = 0);
   Value domain_classifier(Value features, std::int64_t num_logits, int bank = 0);
 
-  // Its value on this step, an f32 scalar.
-  Value schedule(const Schedule& schedule);
+  // Its value on this step, an f32 scalar. It spans the run, whatever its total_steps.
+  Value schedule(Schedule schedule);
   // The recipe's, over the run.
   Value learning_rate();
 
@@ -79,8 +81,13 @@ class Step {
   void minimise(std::vector<Term> terms, ParameterGroup over = {});
   void minimise(Objective objective);
 
+  // A bank that follows the trained weights, once they are updated (Average in runtime/draft.h).
+  void average(const Average& average) { draft_.averages.push_back(average); }
+
   // What is told of the step, in this order (Report in runtime/draft.h).
   void report(Report report) { draft_.reports.push_back(std::move(report)); }
+
+  const std::vector<Report>& reports() const { return draft_.reports; }
 
   // What has been written. The step is used up.
   Draft take_draft() { return std::move(draft_); }
@@ -93,11 +100,15 @@ class Step {
  private:
   Value indices(int domain);
   NetworkBuilder& builder(int bank);
+  void require_part(bool there, const char* part) const;
+  Value require_logits(Value logits, std::int64_t count, const char* part) const;
 
   StepSetting setting_;
   Draft draft_;
   StepInputs inputs_;
   std::array<Value, 2> indices_;
+  std::array<Value, 4> samples_;  // by the domains' mask
+  Value row_labels_;
   std::array<std::int64_t, 2> rows_{};
   std::int64_t images_ = 0;
   Value learning_rate_;

@@ -33,6 +33,12 @@ void require_fits(const NetworkInput& input, const DeviceData& data, const Conte
   }
 }
 
+// A method that is not in the list has options that the caller may not have asked for.
+Recipe with_options_of(const Method& method, Recipe recipe) {
+  for (const MethodOptions& options : method.options) recipe.add(options);
+  return recipe;
+}
+
 const LabelledDeviceData& checked_source(const Method& method, const Network& network,
                                          const Recipe& recipe, const TrainingData& data,
                                          const Context& context) {
@@ -55,7 +61,7 @@ struct Trainer::State {
         const TrainingData& data, std::uint64_t run_seed, const Device& run_device, int threads)
       : method(run_method),
         network(run_network),
-        recipe(run_recipe),
+        recipe(with_options_of(run_method, run_recipe)),
         seed(run_seed),
         device(run_device),
         context(run_device.context),

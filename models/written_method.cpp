@@ -5,6 +5,7 @@
 #include <string>
 
 #include "kernels/require.h"
+#include "models/evaluation.h"
 #include "runtime/compile.h"
 
 namespace gradflip {
@@ -38,6 +39,34 @@ void require_banks(const WrittenMethod::StageOfRun& stage, int banks) {
       GRADFLIP_REQUIRE(bank < banks, message("method: ", update.draft.name, " reads bank ", bank,
                                              ", and there are ", banks));
     }
+    for (const Average& average : update.draft.averages) {
+      GRADFLIP_REQUIRE(average.bank > 0 && average.bank < banks,
+                       message("method: ", update.draft.name, " averages into bank ", average.bank,
+                               ", and there are ", banks, ", the trained one included"));
+    }
+  }
+}
+
+// Updates that only watch there may be, beside one that does not.
+void require_learns(const Method& method, const Stages& stages) {
+  bool learns = false;
+  for (const WrittenMethod::StageOfRun& stage : stages) {
+    for (const WrittenUpdate& update : stage.updates) {
+      learns = learns || update.draft.objective.has_value();
+    }
+  }
+  GRADFLIP_REQUIRE(learns, message("method: no update of ", method.name, " makes anything small"));
+}
+
+// An evaluation applies the feature extractor and the label predictor, and declares nothing.
+void require_can_be_evaluated(const StepSetting& setting) {
+  try {
+    const Parameters& declared = setting.parameters;
+    (void)write_evaluation(setting.network, declared, setting.source, setting.num_classes,
+                           /*batch=*/1, setting.recipe.training.precision);
+  } catch (const std::invalid_argument& error) {
+    throw std::invalid_argument(
+        message("method: no update applies all that predicts labels: ", error.what()));
   }
 }
 
@@ -62,6 +91,7 @@ std::vector<ReportColumn> columns_of(const Stages& stages) {
 }  // namespace
 
 WrittenMethod write_method(const Method& method, const StepSetting& setting, bool whole_batch) {
+  GRADFLIP_REQUIRE(method.stages != nullptr, message("method: ", method.name, " has no stages"));
   const std::vector<Stage> stages = method.stages(setting.recipe);
   const std::vector<std::int64_t> ends = stage_ends(stages, setting.total_steps);
   WrittenMethod written;
@@ -77,6 +107,8 @@ WrittenMethod write_method(const Method& method, const StepSetting& setting, boo
       (void)compile(update.draft, setting.parameters, {.whole_batch = whole_batch});
     }
   }
+  require_learns(method, written.stages);
+  require_can_be_evaluated(setting);
   return written;
 }
 

@@ -25,8 +25,11 @@ struct WrittenMethod {
 
 // Declares the parameters of all stages in the setting's. whole_batch: as CompileOptions has it.
 // Throws std::invalid_argument for a method that is not whole: what stage_ends() and write_stage()
-// throw; two updates of one name; a bank that is not there, or copied to itself; what cannot be
-// compiled; two columns of one name in a stage, or of one name and different kinds in two.
+// throw; no stages at all; two updates of one name; none
+// that makes anything small; a bank that is not there, or copied to itself; what
+// cannot be compiled; two columns of one name in a stage, or of one name and different kinds in
+// two; and where no update applies the feature extractor and the label predictor, so that there is
+// nothing to measure.
 WrittenMethod write_method(const Method& method, const StepSetting& setting, bool whole_batch);
 
 // What the run's state has to keep for all updates.

@@ -34,6 +34,9 @@ class Compiler {
     terms_ = draft.objective->terms;
     learning_rate_ = draft.objective->learning_rate;
     GRADFLIP_REQUIRE(!terms_.empty(), message(draft.name, ": nothing is to be made small"));
+    for (const Term& term : terms_) {
+      GRADFLIP_REQUIRE(!term.name.empty(), message(draft.name, ": a term has no name"));
+    }
   }
 
   Compiled compile() {

@@ -7,8 +7,19 @@
 
 namespace gradflip {
 
+std::string Rows::text() const {
+  std::string text = "rows{";
+  for (int segment = 0; segment < kMaxSegments; ++segment) {
+    if (!contains_segment(segment)) continue;
+    if (text.back() != '{') text += ',';
+    text += std::to_string(segment);
+  }
+  text += '}';
+  return text;
+}
+
 std::string ValueType::text() const {
-  return name_of(dtype) + (rows.none() ? " " : " rows x ") + shape.text();
+  return name_of(dtype) + " " + (rows.none() ? "" : rows.text() + " x ") + shape.text();
 }
 
 Value Graph::external(std::string name, ValueType type) {

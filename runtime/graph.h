@@ -27,6 +27,7 @@ struct Rows {
   bool none() const { return mask == 0; }
   bool contains(Rows other) const { return (mask & other.mask) == other.mask; }
   bool contains_segment(int segment) const { return ((mask >> segment) & 1U) != 0; }
+  std::string text() const;  // "rows{0,2}": of the segments 0 and 2
 
   friend bool operator==(Rows a, Rows b) = default;
   friend Rows operator|(Rows a, Rows b) { return {a.mask | b.mask}; }

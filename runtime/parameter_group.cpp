@@ -1,6 +1,7 @@
 #include "runtime/parameter_group.h"
 
 #include <algorithm>
+#include <set>
 
 #include "kernels/require.h"
 
@@ -9,6 +10,17 @@ namespace {
 
 bool belongs_to_part(std::string_view name, std::string_view part) {
   return name.starts_with(part) && (name.size() == part.size() || name[part.size()] == '.');
+}
+
+// The first words of the names: "feature_extractor, label_predictor".
+std::string parts_of(const std::vector<Parameter>& list) {
+  std::set<std::string> parts;
+  for (const Parameter& parameter : list) {
+    parts.insert(parameter.name.substr(0, parameter.name.find('.')));
+  }
+  std::string text;
+  for (const std::string& part : parts) text += (text.empty() ? "" : ", ") + part;
+  return text.empty() ? "none at all" : text;
 }
 
 UpdateKind kind_of(const Parameter& parameter, const ParameterGroup& group,
@@ -40,11 +52,11 @@ std::vector<UpdateKind> update_kinds(const Parameters& parameters, const Paramet
                                      const std::vector<std::string>& without_decay) {
   const std::vector<Parameter>& list = parameters.list();
   for (const std::string& part : group) {
-    GRADFLIP_REQUIRE(std::any_of(list.begin(), list.end(),
-                                 [&](const Parameter& parameter) {
-                                   return belongs_to_part(parameter.name, part);
-                                 }),
-                     message("parameters: none belongs to the part ", part));
+    GRADFLIP_REQUIRE(
+        std::any_of(
+            list.begin(), list.end(),
+            [&](const Parameter& parameter) { return belongs_to_part(parameter.name, part); }),
+        message("parameters: none belongs to the part ", part, "; there are ", parts_of(list)));
   }
   std::vector<UpdateKind> kinds(static_cast<std::size_t>(update_runs(parameters.flat_size())));
   for (const Parameter& parameter : list) {

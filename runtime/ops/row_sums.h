@@ -23,9 +23,10 @@ Value sum_of_means(Graph& graph, Value x);
 // x: f32 without rows -> `rows` x its shape: in each row x times the row's weight.
 Value spread_rows(Graph& graph, Value x, Rows rows, const RowWeights& weights = {});
 
-// x: f32 rows x (any shape) -> rows x (), the sum of each row's elements.
+// x: f32 rows x (any shape) -> rows x (), the sum of each row's elements. A value without rows is
+// one row.
 Value sum_features(Graph& graph, Value x);
-// x: f32 rows x () -> rows x `shape`, in each element its row's x.
+// x: f32 rows x () -> rows x `shape`, in each element its row's x; without rows, too.
 Value spread_features(Graph& graph, Value x, const Shape& shape);
 
 }  // namespace gradflip::ops

@@ -27,6 +27,15 @@ TEST(NetworkBuilderTest, AddsNoParameterToThoseThatHaveTheirMemory) {
   EXPECT_EQ(parameters.list().size(), 2U);
 }
 
+TEST(ConvBlockTest, NamesTheLayerThatDoesNotFit) {
+  Parameters parameters;
+  Graph graph;
+  NetworkBuilder network(graph, parameters);
+  const Value x = graph.external("x", {Dtype::kF32, {4, 4, 1}, segment_rows(0)});
+  EXPECT_THAT([&] { conv_block(network, "feature_extractor.conv3", x, {.filters = 8}); },
+              ThrowsMessage<std::invalid_argument>(HasSubstr("feature_extractor.conv3: conv2d: ")));
+}
+
 TEST(NetworkBuilderTest, ReadsTheBankThatItIsFor) {
   Parameters parameters;
   Graph graph;

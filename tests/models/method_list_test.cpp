@@ -37,9 +37,9 @@ TEST(MethodListTest, AnUnknownNameIsToldWithThoseThatThereAre) {
 }
 
 TEST(MethodListTest, EveryNetworkIsFoundByItsName) {
-  for (const NetworkMaker make : networks()) {
-    const Network made = make(row_input(7));
-    EXPECT_EQ(network(made.name, row_input(7)).name, made.name);
+  for (const NetworkMaker& maker : networks()) {
+    const Network made = network(maker.name, row_input(7));
+    EXPECT_EQ(made.name, maker.name);
     EXPECT_EQ(made.input.sample, Shape{7});
   }
 }

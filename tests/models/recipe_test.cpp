@@ -87,7 +87,8 @@ TEST(RecipeTest, IsAValue) {
 
 TEST(RecipeTest, AMethodThatItDoesNotKnowJoinsByItsOptions) {
   Recipe recipe;
-  EXPECT_EQ(std::as_const(recipe).of<CriticOptions>().critic_steps, 5);  // the default; joins not
+  EXPECT_THAT([&] { std::as_const(recipe).of<CriticOptions>(); },
+              ThrowsMessage<std::invalid_argument>(HasSubstr("no options of this type")));
   EXPECT_THAT(names_of_fields(recipe), Not(Contains("critic-steps")));
 
   auto& critic = recipe.of<CriticOptions>();
@@ -98,6 +99,13 @@ TEST(RecipeTest, AMethodThatItDoesNotKnowJoinsByItsOptions) {
   EXPECT_THAT(names_of_fields(recipe), Contains("critic-steps"));
   recipe.field("critic-steps").set(std::int64_t{3});
   EXPECT_EQ(std::as_const(recipe).of<CriticOptions>().critic_steps, 3);
+
+  Recipe other;
+  other.add(method_options<CriticOptions>());
+  EXPECT_EQ(std::as_const(other).of<CriticOptions>().critic_steps, 5);
+  other.of<CriticOptions>().critic_steps = 7;
+  other.add(method_options<CriticOptions>());  // it has them
+  EXPECT_EQ(std::as_const(other).of<CriticOptions>().critic_steps, 7);
 
   critic.critic_steps = 0;
   EXPECT_THAT([&] { require_valid(recipe); },

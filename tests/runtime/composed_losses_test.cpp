@@ -196,6 +196,20 @@ std::vector<Composition> compositions() {
          return {{"loss", ops::divide(n.graph, l1, l2)}};
        },
        [=](const Reference& r) { return label_mean(r) / domain_sum_of_means(r); }, 0},
+      {"a penalty on weights, which have no rows",
+       [](Network& n) -> std::vector<Term> {
+         const Value squares = ops::square(n.graph, n.weights[0]);
+         return {{"label loss", ops::mean_rows(n.graph, n.label_losses)},
+                 {"penalty", ops::sum_features(n.graph, squares), 0.5F}};
+       },
+       [=](const Reference& r) {
+         double squares = 0.0;
+         for (std::size_t i = 0; i < kComposedHidden * kComposedInputs; ++i) {
+           squares += r.weights[i] * r.weights[i];
+         }
+         return label_mean(r) + 0.5 * squares;
+       },
+       1},
       {"gradient penalty, (|d critic / dx| - 1)^2",
        [](Network& n) -> std::vector<Term> {
          Graph& graph = n.graph;

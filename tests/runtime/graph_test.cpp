@@ -32,7 +32,7 @@ TEST(GraphTest, KnowsEveryShapeWhileItIsBuilt) {
   const Value pooled = ops::max_pool2d(graph, y);
   EXPECT_EQ(graph.type(pooled).shape, (Shape{12, 12, 32}));
   EXPECT_EQ(graph.count("conv2d"), 1);
-  EXPECT_NE(graph.text().find("conv2d(%0, %1)  f32 rows x (24, 24, 32)"), std::string::npos)
+  EXPECT_NE(graph.text().find("conv2d(%0, %1)  f32 rows{0} x (24, 24, 32)"), std::string::npos)
       << graph.text();
 }
 

@@ -223,7 +223,7 @@ TEST(CompileTest, SaysWhatDoesNotFitTogether) {
   refuses([](WrittenProgram& w, Parameters&) { w.draft.reports[0].per = kDrawnSource; },
           "dann: the report label_loss is a mean over rows already");
   refuses([](WrittenProgram& w, Parameters&) { w.draft.reports[3].value = w.inputs.source; },
-          "dann: the report lambda is f32 rows x (5)");
+          "dann: the report lambda is f32 rows{0} x (5)");
 }
 
 }  // namespace
