@@ -19,6 +19,7 @@
 #include "apps/dann_mnist/chance.h"
 #include "apps/dann_mnist/device_sets.h"
 #include "apps/dann_mnist/experiment.h"
+#include "apps/dann_mnist/option_notes.h"
 #include "apps/dann_mnist/outputs.h"
 #include "apps/dann_mnist/plan.h"
 #include "models/network_list.h"
@@ -99,6 +100,9 @@ class DannMnist {
     progress_.say(fmt::format("target: {}, {} pictures without labels", data.target_name,
                               data.target_train.images.count));
     for (const std::string& text : data.notes) note(text);
+    for (const std::string& text : unread_option_notes(arguments_.recipe, arguments_.modes)) {
+      note(text);
+    }
   }
 
   void note(const std::string& text) {

@@ -6,6 +6,7 @@
 
 #include "apps/common/report/paper_rows.h"
 #include "apps/dann_mnist/modes.h"
+#include "apps/dann_mnist/option_notes.h"
 #include "models/method_list.h"
 #include "models/methods/dann_options.h"
 #include "models/presets.h"
@@ -56,6 +57,21 @@ TEST(ArgumentsTest, EveryMethodsNameIsAMode) {
     EXPECT_EQ(method_of(each.name).name, each.name);
   }
   EXPECT_EQ(modes_of(text_of(mode_names())), mode_names());
+}
+
+TEST(ArgumentsTest, ANumberThatNoModeReadsIsNoted) {
+  const auto notes = [](const std::vector<std::string>& words) {
+    const Arguments arguments = parse(words);
+    return unread_option_notes(arguments.recipe, arguments.modes);
+  };
+  EXPECT_THAT(notes({"--mode", "source-only", "--lambda", "3", "--epochs", "2"}),
+              ElementsAre("--lambda: no mode of this run reads it; dann, dann-alternating would"));
+  EXPECT_THAT(notes({"--mode", "source-only", "--lambda", "1"}), ElementsAre());  // as it is anyhow
+  EXPECT_THAT(notes({"--mode", "source-only", "--preset", "deepda"}), ElementsAre());
+  EXPECT_THAT(notes({"--lambda", "3", "--adda-beta1", "0.9"}),
+              ElementsAre("--adda-beta1: no mode of this run reads it; adda would"));
+  EXPECT_THAT(notes({"--lambda", "3", "--adda-beta1", "0.9", "--mode", "dann,adda"}),
+              ElementsAre());
 }
 
 TEST(ArgumentsTest, TheNetworkIsChosenByName) {

@@ -192,6 +192,15 @@ TEST_F(DannMnistTest, TrainsEveryNetworkByEveryMethod) {
   }
 }
 
+TEST_F(DannMnistTest, NotesOptionsThatNoModeReads) {
+  const ProgramResult result =
+      dann_mnist(on_folders({"--mode", "source-only", "--gamma", "3", "--steps", "2", "--json"}));
+  ASSERT_EQ(result.exit_code, 0) << result.err;
+  EXPECT_THAT(result.err, HasSubstr("note: --gamma: no mode of this run reads it"));
+  const Document json = Document::parse(result.out);
+  EXPECT_THAT(json["notes"].dump(), HasSubstr("--gamma: no mode of this run reads it"));
+}
+
 struct Failure {
   Words words;
   int exit_code;
