@@ -12,6 +12,7 @@
 #include "benchmarks/support/shapes.h"
 #include "benchmarks/support/simd_limit.h"
 #include "benchmarks/workloads.h"
+#include "models/method_list.h"
 #include "models/options.h"
 #include "runtime/device.h"
 
@@ -23,7 +24,8 @@ constexpr const char* kExamples =
     "  step_bench --mode dann --batch 128 --json\n"
     "  step_bench --mode source-only --threads 1 --profile\n"
     "  step_bench --mode both --batch 4096 --device cuda --precision tf32\n"
-    "  step_bench --cost h200 --batch 128 --precision tf32\n";
+    "  step_bench --cost h200 --batch 128 --precision tf32\n"
+    "  step_bench --cost h200 --mode adda\n";
 
 struct Arguments {
   std::string mode = "dann";
@@ -40,8 +42,9 @@ struct Arguments {
 void add_options(CLI::App& app, Arguments& arguments) {
   WorkloadOptions& workload = arguments.workload;
   app.add_option("--mode", arguments.mode,
-                 "what to time; both: a DANN and source-only in turns, and their ratio [dann]")
-      ->type_name("dann|source-only|both|infer");
+                 "what to time; both: a DANN and source-only in turns, and their ratio; with "
+                 "--cost: any method of dann_mnist [dann]")
+      ->type_name("dann|source-only|both|infer|NAME");
   app.add_option("--batch", workload.batch, "images through the feature extractor per step [128]")
       ->check(CLI::Range(std::int64_t{2}, std::int64_t{1} << 20U).description(""))
       ->type_name("INT");
@@ -130,12 +133,18 @@ void print_profiles(Arguments arguments, const Device& device, nlohmann::ordered
   }
 }
 
+Method method_of_mode(const std::string& mode) {
+  const std::vector<Method> all = methods();
+  std::vector<std::string> names;
+  names.reserve(all.size());
+  for (const Method& each : all) names.push_back(each.name);
+  return all[as_usage([&] { return index_of_choice(names, "--mode", mode); })];
+}
+
 int print_cost(const Arguments& arguments) {
-  if (arguments.mode != "dann" && arguments.mode != "source-only") {
-    throw UsageError("--cost: of --mode dann or source-only, not " + arguments.mode);
-  }
+  const Method costed = method_of_mode(arguments.mode);
   const DeviceModel model = device_model(arguments.cost);
-  const StepCost cost = step_cost(arguments.workload, arguments.mode == "dann", model);
+  const StepCost cost = step_cost(arguments.workload, costed, model);
   if (arguments.json) {
     nlohmann::ordered_json json{{"gpu", model.name},
                                 {"mode", arguments.mode},

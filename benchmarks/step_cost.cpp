@@ -3,13 +3,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
 
 #include "apps/common/usage_error.h"
 #include "benchmarks/not_fused.h"
 #include "benchmarks/support/paper_network.h"
-#include "models/methods/dann.h"
-#include "models/methods/source_only.h"
 #include "models/presets.h"
 #include "runtime/compile.h"
 
@@ -86,30 +83,47 @@ DeviceModel device_model(const std::string& name) {
   throw UsageError("--cost: there is no model of \"" + name + "\"; choose h100 or h200");
 }
 
-StepCost step_cost(const WorkloadOptions& options, bool adversarial, const DeviceModel& device) {
-  constexpr std::int64_t kPictures = 60'000;  // of MNIST; no cost depends on it
-  Recipe recipe = preset("paper");
-  TrainingOptions& training = recipe.training;
-  training.source_batch = adversarial ? options.batch / 2 : options.batch;
-  training.target_batch = adversarial ? options.batch - options.batch / 2 : 0;
-  training.precision = options.precision;
-  Parameters parameters;
-  const WrittenUpdate update =
-      first_update(adversarial ? dann() : source_only(), recipe, kPictures, parameters);
-  const Graph graph =
-      compile(update.draft, parameters, {.whole_batch = true, .record_capacity = 64}).graph;
-  const std::array<std::int64_t, 2> rows{training.source_batch, training.target_batch};
-  StepCost cost;
-  cost.images = options.batch;
-  cost.not_fused = unfused(graph, /*whole_batch=*/true);
+namespace {
+
+// A row for every launch of the graph.
+void append_rows(const Graph& graph, std::span<const std::int64_t> rows, Math precision,
+                 const DeviceModel& device, StepCost& cost) {
   for (const Node& node : graph.nodes()) {
     if (node.op->view()) continue;
     StepCost::Row row{.name = label_of(graph, node), .cost = cost_of(graph, node, rows)};
-    row.compute_seconds = row.cost.flops / device.flops(options.precision);
+    row.compute_seconds = row.cost.flops / device.flops(precision);
     row.memory_seconds = row.cost.bytes / device.bytes;
     row.least_seconds = std::max({kLaunchSeconds, row.compute_seconds, row.memory_seconds});
     cost.least_seconds += row.least_seconds;
     cost.rows.push_back(std::move(row));
+  }
+}
+
+}  // namespace
+
+StepCost step_cost(const WorkloadOptions& options, const Method& method,
+                   const DeviceModel& device) {
+  constexpr std::int64_t kPictures = 60'000;  // of MNIST; no cost depends on it
+  Recipe recipe = preset("paper");
+  TrainingOptions& training = recipe.training;
+  training.source_batch = method.reads_target ? options.batch / 2 : options.batch;
+  training.target_batch = options.batch - options.batch / 2;
+  training.precision = options.precision;
+  Parameters parameters;
+  const std::vector<WrittenUpdate> updates = last_stage(method, recipe, kPictures, parameters);
+  StepCost cost;
+  for (const WrittenUpdate& update : updates) {
+    const Graph graph = compile(update.draft, parameters,
+                                {.whole_batch = true,
+                                 .record_capacity = 64,
+                                 .advance = &update == &updates.back() && update.times == 1})
+                            .graph;
+    const std::vector<Unfused> left = unfused(graph, /*whole_batch=*/true);
+    cost.not_fused.insert(cost.not_fused.end(), left.begin(), left.end());
+    cost.images += update.images;
+    for (int time = 0; time < update.times; ++time) {
+      append_rows(graph, update.rows, options.precision, device, cost);
+    }
   }
   return cost;
 }

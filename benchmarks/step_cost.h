@@ -10,6 +10,7 @@
 
 #include "benchmarks/workloads.h"
 #include "kernels/math_mode.h"
+#include "models/method.h"
 #include "runtime/graph.h"
 #include "runtime/op.h"
 #include "runtime/unfused.h"
@@ -48,8 +49,9 @@ struct StepCost {
   std::vector<Unfused> not_fused;  // what could have been fewer launches
 };
 
-// Of a training step as a GPU runs it.
-StepCost step_cost(const WorkloadOptions& options, bool adversarial, const DeviceModel& device);
+// Of a training step of the paper's network as a GPU runs it: all updates of the method's last
+// stage. A method that reads the target takes half of the batch from it.
+StepCost step_cost(const WorkloadOptions& options, const Method& method, const DeviceModel& device);
 
 std::string table(const StepCost& cost);
 nlohmann::ordered_json to_json(const StepCost& cost);

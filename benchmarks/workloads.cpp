@@ -107,7 +107,7 @@ class TrainingWorkload : public Workload {
 // The parts of the network that an evaluation needs, declared by a method that has no others.
 Parameters declared_parameters() {
   Parameters parameters;
-  (void)first_update(source_only(), preset("paper"), kPictures, parameters);
+  (void)last_stage(source_only(), preset("paper"), kPictures, parameters);
   return parameters;
 }
 

@@ -1,8 +1,9 @@
 #include "benchmarks/support/paper_network.h"
 
-#include <vector>
+#include <utility>
 
 #include "models/networks/paper_mnist.h"
+#include "models/written_method.h"
 
 namespace gradflip::bench {
 
@@ -10,17 +11,19 @@ Network paper_network(float mean) {
   return paper_mnist(digits_input(std::vector<float>(kImageChannels, mean)));
 }
 
-WrittenUpdate first_update(const Method& method, const Recipe& recipe, std::int64_t pictures,
-                           Parameters& parameters) {
+std::vector<WrittenUpdate> last_stage(const Method& method, const Recipe& recipe,
+                                      std::int64_t pictures, Parameters& parameters) {
   const Network network = paper_network();
   const DatasetShape domain{pictures, network.input.sample};
-  return write_stage(method.stages(recipe).front(), {.network = network,
-                                                     .recipe = recipe,
-                                                     .parameters = parameters,
-                                                     .source = domain,
-                                                     .num_classes = kNumClasses,
-                                                     .target = domain})
-      .front();
+  WrittenMethod written = write_method(method,
+                                       {.network = network,
+                                        .recipe = recipe,
+                                        .parameters = parameters,
+                                        .source = domain,
+                                        .num_classes = kNumClasses,
+                                        .target = domain},
+                                       /*whole_batch=*/true);
+  return std::move(written.stages.back().updates);
 }
 
 }  // namespace gradflip::bench

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <vector>
 
 #include "models/method.h"
 #include "models/network.h"
@@ -13,9 +14,9 @@ namespace gradflip::bench {
 // With a mean to take off every channel, or none.
 Network paper_network(float mean = 0.0F);
 
-// The first update of the method's first stage for it, on two domains of so many pictures each. The
-// parameters that it reads are declared in `parameters`.
-WrittenUpdate first_update(const Method& method, const Recipe& recipe, std::int64_t pictures,
-                           Parameters& parameters);
+// The updates of a step of the method's last stage for it, on two domains of so many pictures each.
+// What the method trains is declared in `parameters`.
+std::vector<WrittenUpdate> last_stage(const Method& method, const Recipe& recipe,
+                                      std::int64_t pictures, Parameters& parameters);
 
 }  // namespace gradflip::bench

@@ -43,9 +43,9 @@ bool ends_with(const std::string& text, const std::string& ending) {
 DannShapes dann_shapes() {
   const Recipe recipe = preset("paper");
   Parameters parameters;
-  const WrittenUpdate update =
-      first_update(dann(), recipe, recipe.training.source_batch, parameters);
-  const Graph graph = compile(update.draft, parameters, {}).graph;
+  const std::vector<WrittenUpdate> updates =
+      last_stage(dann(), recipe, recipe.training.source_batch, parameters);
+  const Graph graph = compile(updates.front().draft, parameters, {}).graph;
   DannShapes shapes;
   for (const Node& node : graph.nodes()) {
     if (node.op->name() == "conv_block") {

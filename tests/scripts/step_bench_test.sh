@@ -67,7 +67,12 @@ grep -q '^not fused: nothing$' "$folder/output" || fail "not fused: $(cat "$fold
 exits 0 --cost h200 --json
 [ "$(field 'd["launches"], d["not_fused"]')" = '9 []' ] || fail "--cost --json: $(cat "$folder/output")"
 
+# Of any method: two updates here.
+exits 0 --cost h200 --mode adda --json
+[ "$(field '[row["kernel"] for row in d["kernels"]].count("adam")')" = 2 ] || fail "--cost of ADDA: $(cat "$folder/output")"
+
 exits 2 --mode nothing
+exits 2 --mode nothing --cost h200
 exits 2 --batch 1
 exits 2 --precision f16
 exits 2 --device tpu
