@@ -152,8 +152,8 @@ def own_options(command):
 
 
 def commands(documents):
-    """The command behind each row, in the rows' order."""
-    lines = [document["command"].replace("'$GRADFLIP_DATA/", "'").replace("'", "")
+    """The command behind each row, in the rows' order, on the folder that scripts/fetch_data.sh makes."""
+    lines = [document["command"].replace("'$GRADFLIP_DATA/", "'data/").replace("'", "")
              for document in documents if document["command"]]
     return ["", "```sh", *lines, "```"] if lines else []
 

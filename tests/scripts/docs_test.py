@@ -30,6 +30,8 @@ class Quotations(unittest.TestCase):
         self.assertGreater(len(names), 3)
         for name in names:
             self.assertIn(f"`{name}`", page)
+        own = {"epoch", "steps", "seconds", "source_test_accuracy", "target_test_accuracy", "oracle_target_test_accuracy"}
+        self.assertFalse(names & own, "the document has numbers of these names itself")
 
     def test_a_block_is_told_from_others(self):
         page = "```sh\nls\n```\ntext\n```cpp\n// a/b.cpp\nint x;\n```\n"
