@@ -5,22 +5,12 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <cmath>
-#include <functional>
-#include <memory>
-#include <optional>
 #include <string>
-#include <type_traits>
 #include <vector>
 
 #include "models/methods/label_loss.h"
-#include "models/methods/source_only.h"
-#include "models/networks/mlp.h"
-#include "models/trainer.h"
 #include "runtime/errors.h"
-#include "runtime/ops/row_sums.h"
-#include "tests/support/backends.h"
-#include "tests/support/random_data.h"
+#include "tests/support/points_test.h"
 
 namespace gradflip {
 namespace {
@@ -30,69 +20,8 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::ThrowsMessage;
 
-constexpr std::int64_t kStagePoints = 24;
-
-struct StageTestOptions {
-  double strength = 0.25;
-};
-
-std::vector<OptionField> fields(StageTestOptions& o) {
-  return {real_option({"strength", "Test", "of a test"}, o.strength, RealRange::kAtLeastZero,
-                      UsedAs::kF32)};
-}
-
-void learn_labels(Step& step) {
-  const Value features = step.feature_extractor(step.samples(kSourceRows));
-  const LabelLoss labels = label_loss(step, step.label_predictor(features));
-  step.minimise({labels.term});
-  step.report({.name = "label_loss", .value = labels.losses});
-}
-
-// The label loss of a bank, of which nothing is trained.
-void watch_bank(Step& step) {
-  const Value features = step.feature_extractor(step.samples(kSourceRows), 1);
-  const LabelLoss labels = label_loss(step, step.label_predictor(features, 1));
-  step.report({.name = "kept_loss", .value = labels.losses});
-}
-
-Method method_of_stages(std::vector<Stage> stages, int banks = 1) {
-  return {.name = "test",
-          .summary = "of a test",
-          .reads_target = false,
-          .banks = banks,
-          .stages = [stages](const Recipe&) { return stages; }};
-}
-
 template <typename Ctx>
-class StageRunTest : public BackendTest<Ctx> {
- protected:
-  void SetUp() override {
-    BackendTest<Ctx>::SetUp();
-    if (this->IsSkipped() || this->HasFatalFailure()) return;
-    device_ = select_device(Backend<Ctx>::kName);
-    points_ = random_floats(2 * kStagePoints, 1);
-    for (std::int64_t i = 0; i < kStagePoints; ++i) {  // by what each point shows
-      const float x = points_[static_cast<std::size_t>(2 * i)];
-      labels_.push_back(x < -0.3F ? 0 : x < 0.3F ? 1 : 2);
-    }
-    data_.emplace(device_.context, rows_of(points_, {2}), labels_, 3, "points");
-    recipe_.training.source_batch = 6;
-    recipe_.training.learning_rate = 0.3;
-    recipe_.training.learning_rate_schedule = LearningRateSchedule::kConstant;
-  }
-
-  std::unique_ptr<Trainer> trainer(const Method& method, std::int64_t steps) {
-    recipe_.training.steps = steps;
-    return std::make_unique<Trainer>(method, mlp(row_input(2)), recipe_,
-                                     TrainingData{&*data_, nullptr}, 1, device_, 1);
-  }
-
-  Device device_;
-  Recipe recipe_;
-  std::vector<float> points_;
-  std::vector<std::int32_t> labels_;
-  std::optional<LabelledDeviceData> data_;
-};
+class StageRunTest : public PointsTest<Ctx> {};
 TYPED_TEST_SUITE(StageRunTest, Backends, BackendNames);
 
 // A step that is done twice is two updates on the same samples, and counts as one.
@@ -221,149 +150,6 @@ TYPED_TEST(StageRunTest, UpdatesOfAStepChangeTheirOwnParts) {
   EXPECT_EQ(part_of(*other, "label_predictor"), start);
 }
 
-TYPED_TEST(StageRunTest, AMethodThatIsNotWholeIsRefused) {
-  const auto refuses = [this](const Method& method, const char* told) {
-    EXPECT_THAT([&] { this->trainer(method, 5); },
-                ThrowsMessage<std::invalid_argument>(HasSubstr(told)));
-  };
-  refuses(method_of_stages({}), "it has no stage");
-  refuses(method_of_stages({{.updates = {}}}), "stage 1 has no update");
-  refuses(method_of_stages({{.updates = {{"labels", learn_labels}}, .share = 0.0}}),
-          "no stage has a share");
-  refuses(method_of_stages({{.updates = {{"labels", learn_labels}}, .share = -1.0}}),
-          "stage 1 has a share of -1");
-  refuses(method_of_stages({{.updates = {{"labels", learn_labels, 0}}}}), "labels is done 0 times");
-  refuses(method_of_stages({{.updates = {{"a", learn_labels}, {"b", learn_labels}}}}),
-          "two columns are called label_loss");
-  refuses(
-      method_of_stages({{.updates = {{"a", learn_labels}}}, {.updates = {{"a", learn_labels}}}}),
-      "two updates are called a");
-  refuses(
-      method_of_stages({{.updates = {{"a", [](Step& step) { step.samples(segment_rows(2)); }}}}}),
-      "a: samples are of the source, the target, or both");
-  refuses(method_of_stages({{.updates = {{"a", [](Step& step) { step.samples(kTargetRows); }}}}}),
-          "a: there is no target to draw samples of");
-  refuses(method_of_stages({{.updates = {{"a",
-                                          [](Step& step) {
-                                            learn_labels(step);
-                                            step.minimise(Objective{});
-                                          }}}}}),
-          "one update makes one objective small");
-  refuses(method_of_stages({{.updates = {{"a", learn_labels}}, .copies = {{.from = 0, .to = 1}}}}),
-          "bank");
-  refuses(method_of_stages({{.updates = {{"a", nullptr}}}}), "nothing writes the update a");
-  refuses(method_of_stages({{.updates = {{"watch", watch_bank}}}}, 2),
-          "no update of test makes anything small");
-  Method without_stages = method_of_stages({});
-  without_stages.stages = nullptr;
-  refuses(without_stages, "test has no stages");
-}
-
-TYPED_TEST(StageRunTest, WhatAnUpdateMeetsIsToldWithItsName) {
-  const auto refuses = [this](const std::function<void(Step&)>& write, const char* told) {
-    EXPECT_THAT(
-        [&] {
-          this->trainer(method_of_stages({{.updates = {{"a", write}}}}), 5);
-        },
-        ThrowsMessage<std::invalid_argument>(HasSubstr(told)));
-  };
-  refuses([](Step& step) { ops::sum_features(step.graph(), step.labels()); },
-          "a: sum_features: i32 rows{0} x () is not f32");
-  refuses([](Step& step) { step.label_predictor(step.samples(kSourceRows), -1); },
-          "a: there is no bank -1");
-  refuses([](Step& step) { step.options<StageTestOptions>(); },
-          "a: recipe: it has no options of this type");
-  refuses([](Step& step) { step.schedule({.kind = Schedule::Kind::kSigmoidRamp, .start = 1.0}); },
-          "a: a ramp needs a gamma above 0, not 0");
-  refuses(
-      [](Step& step) {
-        learn_labels(step);
-        step.report({.name = "share", .value = step.learning_rate(), .per = kTargetRows});
-      },
-      "a: the report share is per sample of a domain of which none is drawn");
-  refuses(
-      [](Step& step) {
-        learn_labels(step);
-        step.average({.bank = 1});
-      },
-      "a averages into bank 1, and there are 1");
-  refuses(
-      [](Step& step) {
-        const Value logits =
-            step.label_predictor(step.feature_extractor(step.samples(kSourceRows)));
-        step.minimise({{.name = "", .loss = label_loss(step, logits).term.loss}});
-      },
-      "a: a term has no name");
-  refuses(
-      [](Step& step) {
-        Graph& graph = step.graph();
-        const Value features = step.feature_extractor(step.samples(kSourceRows));
-        step.minimise({{"size", ops::mean_rows(graph, ops::sum_features(graph, features))}});
-      },
-      "no update applies all that predicts labels");
-}
-
-TYPED_TEST(StageRunTest, ANetworkThatDoesNotKeepItsWordIsRefused) {
-  const auto refuses = [this](const Network& network, const char* told) {
-    this->recipe_.training.steps = 5;
-    EXPECT_THAT(
-        [&] {
-          Trainer(method_of_stages({{.updates = {{"a", learn_labels}}}}), network, this->recipe_,
-                  TrainingData{&*this->data_, nullptr}, 1, this->device_, 1);
-        },
-        ThrowsMessage<std::invalid_argument>(HasSubstr(told)));
-  };
-  Network lacks_a_part = mlp(row_input(2));
-  lacks_a_part.label_predictor = nullptr;
-  refuses(lacks_a_part, "a: the network mlp has no label_predictor");
-  Network too_many = mlp(row_input(2));
-  too_many.label_predictor = [](NetworkBuilder& network, Value features, std::int64_t num_classes) {
-    return linear(network, "label_predictor.fc1", features, num_classes + 4);
-  };
-  refuses(too_many, "a: the label_predictor of mlp gives f32 rows{0} x (7), and rows of 3 logits");
-  Network misnamed = mlp(row_input(2));
-  misnamed.feature_extractor = [](NetworkBuilder& network, Value x) {
-    return linear(network, "backbone.fc1", x, 15);
-  };
-  this->recipe_.training.steps = 5;
-  EXPECT_THAT(
-      [&] {
-        Trainer(source_only(), misnamed, this->recipe_, TrainingData{&*this->data_, nullptr}, 1,
-                this->device_, 1);
-      },
-      ThrowsMessage<std::invalid_argument>(
-          HasSubstr("none belongs to the part feature_extractor; there are backbone, "
-                    "label_predictor")));
-}
-
-// Written once, however often it is asked for.
-TYPED_TEST(StageRunTest, SamplesAndLabelsAreDrawnOnce) {
-  const Method method = method_of_stages(
-      {{.updates = {{"a", [](Step& step) {
-                       EXPECT_EQ(step.samples(kSourceRows), step.samples(kSourceRows));
-                       EXPECT_EQ(step.labels(), step.labels());
-                       learn_labels(step);
-                       EXPECT_EQ(step.graph().count("sample_indices"), 1);
-                       EXPECT_EQ(step.graph().count("gather_labels"), 1);
-                     }}}}});
-  EXPECT_NO_THROW(this->trainer(method, 5));
-}
-
-TYPED_TEST(StageRunTest, ASchedulesRampSpansTheRun) {
-  const Method method = method_of_stages(
-      {{.updates = {{"a", [](Step& step) {
-                       learn_labels(step);
-                       step.report({.name = "ramp",
-                                    .value = step.schedule({.kind = Schedule::Kind::kSigmoidRamp,
-                                                            .start = 1.0,
-                                                            .gamma = 10.0}),
-                                    .last = true});
-                     }}}}});
-  const auto run = this->trainer(method, 8);
-  for (int step = 0; step < 5; ++step) run->run(1);
-  EXPECT_NEAR(run->epoch_report().find("ramp").value(), 2.0 / (1.0 + std::exp(-5.0)) - 1.0, 1e-6);
-}
-
 TYPED_TEST(StageRunTest, ABankFollowsTheWeights) {
   const auto following = [](float factor) {
     return method_of_stages({{.updates = {{"a",
@@ -382,54 +168,6 @@ TYPED_TEST(StageRunTest, ABankFollowsTheWeights) {
     EXPECT_EQ(never->weights(1), start);
     EXPECT_NE(never->weights(), start);
   }
-}
-
-// A method that no list has, with a recipe that has not heard of it.
-TYPED_TEST(StageRunTest, AMethodBringsItsOptions) {
-  Method method =
-      method_of_stages({{.updates = {{"a", [](Step& step) {
-                                        learn_labels(step);
-                                        EXPECT_EQ(step.options<StageTestOptions>().strength, 0.25);
-                                      }}}}});
-  method.options = {method_options<StageTestOptions>()};
-  EXPECT_NO_THROW(this->trainer(method, 5));
-  this->recipe_.template of<StageTestOptions>().strength = -1.0;
-  EXPECT_THAT([&] { this->trainer(method, 5); },
-              ThrowsMessage<std::invalid_argument>(HasSubstr("--strength: -1")));
-}
-
-// When it is set up, not hours into it.
-TYPED_TEST(StageRunTest, ALaterStageThatIsNotWholeIsRefusedAtOnce) {
-  const Stage good{.updates = {{"good", learn_labels}}};
-  const auto refuses = [&](const Stage& second, const char* told) {
-    EXPECT_THAT(
-        [&] {
-          this->trainer(method_of_stages({good, second}, 2), 5);
-        },
-        ThrowsMessage<std::invalid_argument>(HasSubstr(told)));
-  };
-  refuses({.updates = {{"good", learn_labels}}}, "two updates are called good");
-  refuses({.updates = {{"b", learn_labels}}, .copies = {{.from = 0, .to = 2}}},
-          "bank 2 is copied, and there are 2");
-  refuses({.updates = {{"b", learn_labels}}, .copies = {{.from = -1, .to = 1}}}, "bank -1");
-  refuses({.updates = {{"b", learn_labels}}, .copies = {{.from = 1, .to = 1}}},
-          "bank 1 is copied to itself");
-  refuses({.updates = {{"b", [](Step& s) { s.feature_extractor(s.samples(kSourceRows), 2); }}}},
-          "b reads bank 2, and there are 2");
-  refuses({.updates = {{"b", [](Step& s) { s.feature_extractor(s.samples(kSourceRows), -1); }}}},
-          "b: there is no bank -1");
-  refuses({.updates = {{"b",
-                        [](Step& s) {
-                          const Value x = s.feature_extractor(s.samples(kSourceRows));
-                          s.minimise({label_loss(s, s.label_predictor(x)).term}, {"critic"});
-                        }}}},
-          "critic");
-  refuses(
-      {.updates = {{"b",
-                    [](Step& s) {
-                      s.report({.name = "label_loss", .value = s.learning_rate(), .last = true});
-                    }}}},
-      "tell label_loss as a mean and as the last");
 }
 
 // The first update of a step has been made when the second one fails.
