@@ -1,7 +1,6 @@
 // The methods of models/methods, by name. The list is made from the one in models/CMakeLists.txt.
 #pragma once
 
-#include <list>
 #include <string>
 #include <vector>
 
@@ -14,9 +13,5 @@ std::vector<Method> methods();
 
 // The one called `name`. Throws std::invalid_argument that lists them all.
 Method method(const std::string& name);
-
-// The options of all methods, in their order, each type once. A list, whose elements stay where
-// they are.
-std::list<MethodOptions> options_of_methods();
 
 }  // namespace gradflip

@@ -8,7 +8,11 @@
 
 namespace gradflip {
 
-Recipe::Recipe() : methods_(options_of_methods()) {}
+Recipe::Recipe() {
+  for (const Method& each : gradflip::methods()) {
+    for (const MethodOptions& options : each.options) add(options);
+  }
+}
 
 void Recipe::add(const MethodOptions& options) {
   const bool known = std::any_of(methods_.begin(), methods_.end(), [&](const MethodOptions& other) {

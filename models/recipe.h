@@ -20,7 +20,7 @@ namespace gradflip {
 
 class Recipe {
  public:
-  // Of all methods of method_list.h, with default values.
+  // Of all methods of method_list.h, with default values, in their order.
   Recipe();
 
   TrainingOptions training;

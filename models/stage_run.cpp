@@ -8,6 +8,29 @@
 #include "kernels/require.h"
 
 namespace gradflip {
+namespace {
+
+// What a count is divided by must not be 0.
+void require_rows(const Report& report, const Step& step) {
+  for (int domain = 0; domain < std::ssize(step.rows()); ++domain) {
+    const bool drawn = step.rows()[static_cast<std::size_t>(domain)] > 0;
+    GRADFLIP_REQUIRE(
+        drawn || !report.per.contains_segment(domain),
+        message("the report ", report.name, " is per sample of a domain of which none is drawn"));
+  }
+}
+
+// Whatever an author's function meets in ops and layers names the update that it was writing.
+void write_update(const Update& update, Step& step) {
+  try {
+    update.write(step);
+    for (const Report& report : step.reports()) require_rows(report, step);
+  } catch (const std::invalid_argument& error) {
+    throw std::invalid_argument(message(update.name, ": ", error.what()));
+  }
+}
+
+}  // namespace
 
 std::vector<std::int64_t> stage_ends(std::span<const Stage> stages, std::int64_t total_steps) {
   GRADFLIP_REQUIRE(!stages.empty(), "method: it has no stage");
@@ -38,28 +61,6 @@ std::vector<std::int64_t> stage_ends(std::span<const Stage> stages, std::int64_t
   ends.back() = total_steps;
   return ends;
 }
-
-namespace {
-
-// Whatever an author's function meets in ops and layers names the update that it was writing.
-void write_update(const Update& update, Step& step) {
-  try {
-    update.write(step);
-    for (const Report& report : step.reports()) {
-      for (int domain = 0; domain < std::ssize(step.rows()); ++domain) {
-        GRADFLIP_REQUIRE(!report.per.contains_segment(domain) ||
-                             step.rows()[static_cast<std::size_t>(domain)] > 0,
-                         message("the report ", report.name,
-                                 " is per sample of a domain of which "
-                                 "none is drawn"));
-      }
-    }
-  } catch (const std::invalid_argument& error) {
-    throw std::invalid_argument(message(update.name, ": ", error.what()));
-  }
-}
-
-}  // namespace
 
 std::vector<WrittenUpdate> write_stage(const Stage& stage, const StepSetting& setting) {
   std::vector<WrittenUpdate> written;

@@ -8,6 +8,7 @@
 
 #include "models/data/network_input.h"
 #include "models/network_list.h"
+#include "models/recipe.h"
 
 namespace gradflip {
 namespace {
@@ -47,7 +48,8 @@ TEST(MethodListTest, EveryNetworkIsFoundByItsName) {
 // Options that methods share are there once: a recipe has one of each.
 TEST(MethodListTest, OptionsStandOnce) {
   std::set<std::string> types;
-  for (const MethodOptions& options : options_of_methods()) {
+  const Recipe recipe;
+  for (const MethodOptions& options : recipe.methods()) {
     EXPECT_TRUE(types.insert(options.options.type().name()).second);
   }
   EXPECT_GE(types.size(), 1U);
