@@ -118,8 +118,10 @@ StepCost step_cost(const WorkloadOptions& options, const Method& method,
                                  .record_capacity = 64,
                                  .advance = &update == &updates.back() && update.times == 1})
                             .graph;
-    const std::vector<Unfused> left = unfused(graph, /*whole_batch=*/true);
-    cost.not_fused.insert(cost.not_fused.end(), left.begin(), left.end());
+    const std::string whose = updates.size() == 1 ? "" : update.draft.name + ": ";
+    for (const Unfused& left : unfused(graph, /*whole_batch=*/true)) {
+      cost.not_fused.push_back({whose + left.what, left.why});
+    }
     cost.images += update.images;
     for (int time = 0; time < update.times; ++time) {
       append_rows(graph, update.rows, options.precision, device, cost);
