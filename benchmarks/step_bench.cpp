@@ -133,16 +133,8 @@ void print_profiles(Arguments arguments, const Device& device, nlohmann::ordered
   }
 }
 
-Method method_of_mode(const std::string& mode) {
-  const std::vector<Method> all = methods();
-  std::vector<std::string> names;
-  names.reserve(all.size());
-  for (const Method& each : all) names.push_back(each.name);
-  return all[as_usage([&] { return index_of_choice(names, "--mode", mode); })];
-}
-
 int print_cost(const Arguments& arguments) {
-  const Method costed = method_of_mode(arguments.mode);
+  const Method costed = as_usage([&] { return method(arguments.mode, "--mode"); });
   const DeviceModel model = device_model(arguments.cost);
   const StepCost cost = step_cost(arguments.workload, costed, model);
   if (arguments.json) {

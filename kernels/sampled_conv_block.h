@@ -1,7 +1,7 @@
 // A training step's first block: conv_block on pictures that it takes itself from data sets of
-// bytes, and what else stands at the intake of a step. It does what sample_indices, gather_normalize,
-// conv_block_forward, gather_labels and evaluate_schedule do one after the other; on CUDA it is one
-// launch.
+// bytes, and what else stands at the intake of a step. It does what sample_indices,
+// gather_normalize, conv_block_forward, gather_labels and evaluate_schedule do one after the other;
+// on CUDA it is one launch.
 //
 //   x[row] = (images[sample_index(sampler, *step * batch + r)] - mean) * scale,  r: row in segment
 //   pooled, winner = conv_block_forward(x, filter, bias)

@@ -22,7 +22,8 @@ struct Divergence {
   bool stage_has_updated() const { return stage_step > 0 || after_an_update; }
 };
 
-// Of the options that every method has, those that can have led to it, where the run trains by them.
+// Of the options that every method has, those that can have led to it, where the run trains by
+// them.
 std::vector<std::string> optimizer_suspects(const Divergence& divergence,
                                             const TrainingOptions& training);
 

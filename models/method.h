@@ -2,7 +2,7 @@
 // One file of models/methods defines one, and reads like its paper's algorithm:
 //
 //   void write_dann(Step& step) { ... }    draws, networks, losses, objective, reports
-//   Method dann() { ... }                  its name, options, and {.updates = {{"dann", write_dann}}}
+//   Method dann() { ... }                  its name, options, {.updates = {{"dann", write_dann}}}
 //
 // docs/adding.md adds one.
 #pragma once

@@ -4,12 +4,14 @@
 
 namespace gradflip {
 
-Method method(const std::string& name) {
-  const std::vector<Method> all = methods();
+std::vector<std::string> method_names() {
   std::vector<std::string> names;
-  names.reserve(all.size());
-  for (const Method& each : all) names.push_back(each.name);
-  return all[index_of_choice(names, "method", name)];
+  for (const Method& each : methods()) names.push_back(each.name);
+  return names;
+}
+
+Method method(const std::string& name, const std::string& what) {
+  return methods()[index_of_choice(method_names(), what, name)];
 }
 
 }  // namespace gradflip

@@ -10,8 +10,10 @@ namespace gradflip {
 
 // In the order that --help shows.
 std::vector<Method> methods();
+std::vector<std::string> method_names();
 
-// The one called `name`. Throws std::invalid_argument that lists them all.
-Method method(const std::string& name);
+// The one called `name`. Throws std::invalid_argument that lists them all, and begins with `what`
+// was to be one.
+Method method(const std::string& name, const std::string& what = "method");
 
 }  // namespace gradflip

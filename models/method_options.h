@@ -10,8 +10,10 @@
 // rest: command line, configuration files, JSON and --help show whatever a recipe holds.
 #pragma once
 
+#include <algorithm>
 #include <any>
 #include <cstdint>
+#include <iterator>
 #include <vector>
 
 #include "models/option_field.h"
@@ -25,6 +27,14 @@ struct MethodOptions {
   void (*require_together)(const std::any& options, const TrainingOptions& training,
                            std::int64_t total_steps);
 };
+
+// Whether one of `list` is of the same type, whatever its numbers.
+template <typename List>
+bool has_type_of(const List& list, const MethodOptions& options) {
+  return std::any_of(std::begin(list), std::end(list), [&](const MethodOptions& other) {
+    return other.options.type() == options.options.type();
+  });
+}
 
 template <typename Options>
 MethodOptions method_options() {

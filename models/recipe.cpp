@@ -15,10 +15,7 @@ Recipe::Recipe() {
 }
 
 void Recipe::add(const MethodOptions& options) {
-  const bool known = std::any_of(methods_.begin(), methods_.end(), [&](const MethodOptions& other) {
-    return other.options.type() == options.options.type();
-  });
-  if (!known) methods_.push_back(options);
+  if (!has_type_of(methods_, options)) methods_.push_back(options);
 }
 
 std::vector<OptionField> Recipe::fields() {

@@ -42,8 +42,8 @@ struct StepReport {
 };
 
 // Puts a report together. The sums are f64 and grow by one step at a time, in order: the same steps
-// give the same bits whatever the calls that ran them. Allocates nothing as long as every step tells
-// the same columns.
+// give the same bits whatever the calls that ran them. Allocates nothing as long as every step
+// tells the same columns.
 class StepMeans {
  public:
   StepMeans() = default;

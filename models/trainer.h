@@ -48,8 +48,8 @@ class Trainer {
   std::int64_t steps_per_epoch() const;
   std::int64_t images_done() const;  // through the feature extractor, in all steps so far
 
-  // Begins the stage of the next step, if it has not begun; run() does so otherwise. True if it did:
-  // then the steps that follow may take another time than those before.
+  // Begins the stage of the next step, if it has not begun; run() does so otherwise. True if it
+  // did: then the steps that follow may take another time than those before.
   bool prepare();
 
   // The next `count` steps, fewer at the end of the run or of a stage of the method. Throws

@@ -50,10 +50,11 @@ Rewritten fuse_linear_merges(const Graph& graph, std::span<const Value> keep);
 // The following are for contexts that take batches whole (sharding.h), such as GPUs, where a launch
 // costs more than most of what they leave out.
 
-// The intake of a step, where samples become features: sample_indices, gather_normalize and the one conv_block that
-// reads its pictures, gather_labels of the same rows, and every evaluate_schedule on the same step
-// -> sampled_conv_block. Run it after fuse_conv_blocks and before autodiff. For inference the
-// pictures are not needed as floats: they are kept only for a gradient that may follow.
+// The intake of a step, where samples become features: sample_indices, gather_normalize and the one
+// conv_block that reads its pictures, gather_labels of the same rows, and every evaluate_schedule
+// on the same step -> sampled_conv_block. Run it after fuse_conv_blocks and before autodiff. For
+// inference the pictures are not needed as floats: they are kept only for a gradient that may
+// follow.
 enum class SampledPictures { kKeepForGradient, kDrop };
 Rewritten fuse_sampled_input(const Graph& graph, std::span<const Value> keep,
                              SampledPictures pictures = SampledPictures::kKeepForGradient);

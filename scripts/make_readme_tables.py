@@ -152,7 +152,7 @@ def own_options(command):
 
 
 def commands(documents):
-    """The command behind each row, in the rows' order, on the folder that scripts/fetch_data.sh makes."""
+    """The command behind each row, in the rows' order, with the sets in data/, where scripts/fetch_data.sh puts those that it fetches."""
     lines = [document["command"].replace("'$GRADFLIP_DATA/", "'data/").replace("'", "")
              for document in documents if document["command"]]
     return ["", "```sh", *lines, "```"] if lines else []

@@ -50,8 +50,8 @@ std::optional<double> label_loss(const EpochResult& epoch) {
   return find_reported(epoch.reported, kLabelLoss);
 }
 
-// The last epoch, counted from 1, by the end of which something was learned: what came after it lost
-// that. 0: there was none.
+// The last epoch, counted from 1, by the end of which something was learned: what came after it
+// lost that. 0: there was none.
 int last_epoch(const RunResult& run, const std::function<bool(const EpochResult&)>& has_learned) {
   const auto learned = std::find_if(run.history.rbegin(), run.history.rend(), has_learned);
   return static_cast<int>(run.history.rend() - learned);

@@ -15,8 +15,9 @@ namespace gradflip {
 // are equally frequent; or its last accuracy on `test`, of that domain (null: there is none), is at
 // most the share of the most frequent class there and two standard deviations. A loss that was at
 // most half of guessing's in an earlier epoch, or an accuracy that was half of the way from chance
-// to 1, is told as a collapse, which training on does not mend. Nothing is said of a set of one class, which leaves nothing to guess, nor of so few
-// pictures that no accuracy would be above that.
+// to 1, is told as a collapse, which training on does not mend. Nothing is said of a set of one
+// class, which leaves nothing to guess, nor of so few pictures that no accuracy would be above
+// that.
 std::optional<std::string> chance_note(const RunResult& run, const LabelledImages& learned_from,
                                        const LabelledImages* test, double label_smoothing);
 

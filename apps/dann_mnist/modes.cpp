@@ -21,8 +21,7 @@ std::vector<std::string> paper_rows() { return {kSourceOnly, kDann, kTargetOnly}
 }  // namespace
 
 std::vector<std::string> mode_names() {
-  std::vector<std::string> modes;
-  for (const Method& each : methods()) modes.push_back(each.name);
+  std::vector<std::string> modes = method_names();
   modes.push_back(kTargetOnly);
   return modes;
 }

@@ -11,16 +11,10 @@
 namespace gradflip {
 namespace {
 
-bool reads(const Method& method, const MethodOptions& options) {
-  return std::any_of(method.options.begin(), method.options.end(), [&](const MethodOptions& own) {
-    return own.options.type() == options.options.type();
-  });
-}
-
 std::vector<std::string> readers_of(const MethodOptions& options) {
   std::vector<std::string> names;
   for (const Method& each : methods()) {
-    if (reads(each, options)) names.push_back(each.name);
+    if (has_type_of(each.options, options)) names.push_back(each.name);
   }
   return names;
 }
@@ -33,7 +27,7 @@ std::vector<std::string> unread_option_notes(const Recipe& recipe,
   Recipe usual = preset(recipe.training.preset);
   for (MethodOptions options : recipe.methods()) {  // copies: fields may write
     const bool is_read = std::any_of(modes.begin(), modes.end(), [&](const std::string& mode) {
-      return reads(method_of(mode), options);
+      return has_type_of(method_of(mode).options, options);
     });
     if (is_read) continue;
     for (const OptionField& field : options.fields(options.options)) {

@@ -16,7 +16,7 @@
 #include "models/networks/mlp.h"
 #include "models/trainer.h"
 #include "runtime/random.h"
-#include "tests/support/backends.h"
+#include "tests/support/device_test.h"
 
 namespace gradflip {
 namespace {
@@ -38,14 +38,13 @@ std::vector<float> clouds(std::uint64_t seed, float moved) {
 }
 
 template <typename Ctx>
-class AddaTest : public BackendTest<Ctx> {
+class AddaTest : public DeviceTest<Ctx> {
  protected:
+  using DeviceTest<Ctx>::device_;
+
   static constexpr bool kOnCpu = std::is_same_v<Ctx, Cpu>;  // the emulated GPU takes its time
 
-  void SetUp() override {
-    BackendTest<Ctx>::SetUp();
-    if (this->IsSkipped() || this->HasFatalFailure()) return;
-    device_ = select_device(Backend<Ctx>::kName);
+  void prepare() override {
     for (std::uint64_t i = 0; i < kAddaPoints; ++i) classes_.push_back(i % 2 == 0 ? 0 : 1);
     source_.emplace(device_.context, rows_of(source_points_, {2}), classes_, 2, "source");
     target_.emplace(device_.context, rows_of(target_points_, {2}), classes_, 2, "target");
@@ -71,7 +70,6 @@ class AddaTest : public BackendTest<Ctx> {
     return true;
   }
 
-  Device device_;
   Recipe recipe_;
   std::vector<float> source_points_ = clouds(1, 0.0F), target_points_ = clouds(2, 1.0F);
   std::vector<std::int32_t> classes_;

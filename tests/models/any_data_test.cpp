@@ -13,20 +13,16 @@
 #include "models/networks/mlp.h"
 #include "models/networks/paper_mnist.h"
 #include "models/trainer.h"
-#include "tests/support/backends.h"
+#include "tests/support/device_test.h"
 #include "tests/support/random_data.h"
 
 namespace gradflip {
 namespace {
 
 template <typename Ctx>
-class AnyDataTest : public BackendTest<Ctx> {
+class AnyDataTest : public DeviceTest<Ctx> {
  protected:
-  void SetUp() override {
-    BackendTest<Ctx>::SetUp();
-    if (this->IsSkipped() || this->HasFatalFailure()) return;
-    device_ = select_device(Backend<Ctx>::kName);
-  }
+  using DeviceTest<Ctx>::device_;
 
   // The mean label loss of the first, and of the last `compared` steps of a run without adaptation.
   std::array<double, 2> first_and_last(const Network& network, const LabelledDeviceData& data,
@@ -44,7 +40,6 @@ class AnyDataTest : public BackendTest<Ctx> {
   }
 
   static constexpr bool kOnCpu = std::is_same_v<Ctx, Cpu>;  // the emulated GPU takes its time
-  Device device_;
 };
 TYPED_TEST_SUITE(AnyDataTest, Backends, BackendNames);
 

@@ -12,19 +12,18 @@
 #include "models/methods/dann.h"
 #include "models/methods/dann_options.h"
 #include "models/trainer.h"
-#include "tests/support/backends.h"
+#include "tests/support/device_test.h"
 #include "tests/support/tiny_domains.h"
 
 namespace gradflip {
 namespace {
 
 template <typename Ctx>
-class DannAlternatingTest : public BackendTest<Ctx> {
+class DannAlternatingTest : public DeviceTest<Ctx> {
  protected:
-  void SetUp() override {
-    BackendTest<Ctx>::SetUp();
-    if (this->IsSkipped() || this->HasFatalFailure()) return;
-    device_ = select_device(Backend<Ctx>::kName);
+  using DeviceTest<Ctx>::device_;
+
+  void prepare() override {
     domains_.emplace(device_.context, 12, 10);
     recipe_.training.source_batch = 3;
     recipe_.training.target_batch = 2;
@@ -62,7 +61,6 @@ class DannAlternatingTest : public BackendTest<Ctx> {
     return std::sqrt(apart / size);
   }
 
-  Device device_;
   Recipe recipe_;
   std::optional<TinyDomains> domains_;
 };

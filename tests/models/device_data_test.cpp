@@ -11,7 +11,7 @@
 #include "models/data/network_input.h"
 #include "runtime/device.h"
 #include "runtime/errors.h"
-#include "tests/support/backends.h"
+#include "tests/support/device_test.h"
 #include "tests/support/random_data.h"
 
 namespace gradflip {
@@ -33,13 +33,9 @@ auto data_error(const std::string& part) {
 }
 
 template <typename Ctx>
-class DeviceDataTest : public BackendTest<Ctx> {
+class DeviceDataTest : public DeviceTest<Ctx> {
  protected:
-  void SetUp() override {
-    BackendTest<Ctx>::SetUp();
-    if (this->IsSkipped() || this->HasFatalFailure()) return;
-    device_ = select_device(Backend<Ctx>::kName);
-  }
+  using DeviceTest<Ctx>::device_;
 
   // What lies in the context's memory, as it was on the host.
   template <typename T>
@@ -49,8 +45,6 @@ class DeviceDataTest : public BackendTest<Ctx> {
                  static_cast<std::int64_t>(size * sizeof(T)));
     return values;
   }
-
-  Device device_;
 };
 TYPED_TEST_SUITE(DeviceDataTest, Backends, BackendNames);
 

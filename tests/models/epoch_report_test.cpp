@@ -11,26 +11,23 @@
 #include "models/methods/dann.h"
 #include "models/trainer.h"
 #include "runtime/errors.h"
-#include "tests/support/backends.h"
+#include "tests/support/device_test.h"
 #include "tests/support/tiny_domains.h"
 
 namespace gradflip {
 namespace {
 
 template <typename Ctx>
-class EpochReportTest : public BackendTest<Ctx> {
+class EpochReportTest : public DeviceTest<Ctx> {
  protected:
+  using DeviceTest<Ctx>::device_;
+
   static constexpr bool kOnCpu = std::is_same_v<Ctx, Cpu>;
   // On the CPU an epoch is longer than the trainer looks ahead, 64 steps, and no multiple of it.
   // The emulated GPU takes its time.
   static constexpr std::int64_t kStepsPerEpoch = kOnCpu ? 66 : 5, kSteps = kStepsPerEpoch + 3;
 
-  void SetUp() override {
-    BackendTest<Ctx>::SetUp();
-    if (this->IsSkipped() || this->HasFatalFailure()) return;
-    device_ = select_device(Backend<Ctx>::kName);
-    set_batches(1, kSteps);
-  }
+  void prepare() override { set_batches(1, kSteps); }
 
   void set_batches(std::int64_t pictures, std::int64_t steps) {
     recipe_.training.source_batch = recipe_.training.target_batch = pictures;
@@ -53,7 +50,6 @@ class EpochReportTest : public BackendTest<Ctx> {
     return reports;
   }
 
-  Device device_;
   Recipe recipe_;
   std::optional<TinyDomains> domains_;
 };

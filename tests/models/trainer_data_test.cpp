@@ -15,7 +15,7 @@
 #include "models/methods/source_only.h"
 #include "models/trainer.h"
 #include "runtime/errors.h"
-#include "tests/support/backends.h"
+#include "tests/support/device_test.h"
 #include "tests/support/tiny_domains.h"
 
 namespace gradflip {
@@ -26,12 +26,11 @@ using testing::HasSubstr;
 using testing::ThrowsMessage;
 
 template <typename Ctx>
-class TrainerDataTest : public BackendTest<Ctx> {
+class TrainerDataTest : public DeviceTest<Ctx> {
  protected:
-  void SetUp() override {
-    BackendTest<Ctx>::SetUp();
-    if (this->IsSkipped() || this->HasFatalFailure()) return;
-    device_ = select_device(Backend<Ctx>::kName);
+  using DeviceTest<Ctx>::device_;
+
+  void prepare() override {
     recipe_.training.source_batch = 2;
     recipe_.training.target_batch = 2;
     recipe_.training.steps = 2;
@@ -57,7 +56,6 @@ class TrainerDataTest : public BackendTest<Ctx> {
     trainer_->evaluate(test_data);
   }
 
-  Device device_;
   Recipe recipe_;
   LabelledImages source_ = tiny_domain(4, 1, 1);
   std::optional<LabelledDeviceData> source_data_;

@@ -15,6 +15,7 @@
 #include "models/presets.h"
 #include "models/trainer.h"
 #include "tests/support/backends.h"
+#include "tests/support/device_test.h"
 #include "tests/support/math_modes.h"
 #include "tests/support/reference_dann.h"
 #include "tests/support/test_data.h"
@@ -62,14 +63,11 @@ void append_picture(const Images& images, std::int64_t index, const std::vector<
 }
 
 template <typename Ctx>
-class TrainerReferenceTest : public BackendTest<Ctx> {
+class TrainerReferenceTest : public DeviceTest<Ctx> {
  protected:
-  void SetUp() override {
-    BackendTest<Ctx>::SetUp();
-    if (this->IsSkipped() || this->HasFatalFailure()) return;
-    device_ = select_device(Backend<Ctx>::kName);
-    domains_.emplace(device_.context, 20, 15, /*seed=*/3, means_);
-  }
+  using DeviceTest<Ctx>::device_;
+
+  void prepare() override { domains_.emplace(device_.context, 20, 15, /*seed=*/3, means_); }
 
   // The emulated GPU takes its time.
   static Recipe unequal_batches(const std::string& name = "paper") {
@@ -140,7 +138,6 @@ class TrainerReferenceTest : public BackendTest<Ctx> {
   }
 
   std::vector<float> means_{60.0F, 70.0F, 80.0F};
-  Device device_;
   std::optional<TinyDomains> domains_;
 };
 

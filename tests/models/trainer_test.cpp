@@ -16,7 +16,7 @@
 #include "models/methods/source_only.h"
 #include "runtime/errors.h"
 #include "runtime/safetensors.h"
-#include "tests/support/backends.h"
+#include "tests/support/device_test.h"
 #include "tests/support/temporary_folder.h"
 #include "tests/support/tiny_domains.h"
 
@@ -24,16 +24,13 @@ namespace gradflip {
 namespace {
 
 template <typename Ctx>
-class TrainerTest : public BackendTest<Ctx> {
+class TrainerTest : public DeviceTest<Ctx> {
  protected:
+  using DeviceTest<Ctx>::device_;
+
   static constexpr bool kOnCpu = std::is_same_v<Ctx, Cpu>;
 
-  void SetUp() override {
-    BackendTest<Ctx>::SetUp();
-    if (this->IsSkipped() || this->HasFatalFailure()) return;
-    device_ = select_device(Backend<Ctx>::kName);
-    domains_.emplace(device_.context, 90, 70);
-  }
+  void prepare() override { domains_.emplace(device_.context, 90, 70); }
 
   // On the CPU enough rows for several shards of unequal size; the emulated GPU has no shards, and
   // takes its time.
@@ -59,7 +56,6 @@ class TrainerTest : public BackendTest<Ctx> {
     return run->weights();
   }
 
-  Device device_;
   std::optional<TinyDomains> domains_;
 };
 TYPED_TEST_SUITE(TrainerTest, Backends, BackendNames);

@@ -128,8 +128,7 @@ TYPED_TEST(FusedHeadsTest, LambdaScalesTheFeaturesGradientAlone) {
 }
 
 // Labels in memory for both heads, on features that are an input: nothing but the heads is left.
-TYPED_TEST(FusedHeadsTest, AStepIsThreeLaunches) {
-  if (!can_record(this->ctx())) GTEST_SKIP() << "nothing is recorded";
+TYPED_TEST(FusedHeadsTest, AStepIsThreeNodesAndLaunches) {
   HeadsDann dann;
   HeadsBuilder network(dann, Math::kF32);
   Graph& graph = dann.graph;
@@ -159,8 +158,10 @@ TYPED_TEST(FusedHeadsTest, AStepIsThreeLaunches) {
   runner.bind(after(dann.labels), random_labels(19, 3, 3));
   runner.bind(after(dann.lambda), std::vector<float>{0.5F});
   runner.run(2);
-  ASSERT_NE(runner.recorded_step(), nullptr);
-  EXPECT_EQ(runner.recorded_step()->launches(), 3);
+  if (can_record(this->ctx())) {
+    ASSERT_NE(runner.recorded_step(), nullptr);
+    EXPECT_EQ(runner.recorded_step()->launches(), 3);
+  }
   for (const float gradient : runner.read(gradients[1])) EXPECT_TRUE(std::isfinite(gradient));
 }
 

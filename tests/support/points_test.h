@@ -9,7 +9,7 @@
 #include "models/methods/label_loss.h"
 #include "models/networks/mlp.h"
 #include "models/trainer.h"
-#include "tests/support/backends.h"
+#include "tests/support/device_test.h"
 #include "tests/support/random_data.h"
 
 namespace gradflip {
@@ -39,12 +39,11 @@ inline Method method_of_stages(std::vector<Stage> stages, int banks = 1) {
 }
 
 template <typename Ctx>
-class PointsTest : public BackendTest<Ctx> {
+class PointsTest : public DeviceTest<Ctx> {
  protected:
-  void SetUp() override {
-    BackendTest<Ctx>::SetUp();
-    if (this->IsSkipped() || this->HasFatalFailure()) return;
-    device_ = select_device(Backend<Ctx>::kName);
+  using DeviceTest<Ctx>::device_;
+
+  void prepare() override {
     points_ = random_floats(2 * kStagePoints, 1);
     for (std::int64_t i = 0; i < kStagePoints; ++i) {  // by what each point shows
       const float x = points_[static_cast<std::size_t>(2 * i)];
@@ -62,7 +61,6 @@ class PointsTest : public BackendTest<Ctx> {
                                      TrainingData{&*data_, nullptr}, 1, device_, 1);
   }
 
-  Device device_;
   Recipe recipe_;
   std::vector<float> points_;
   std::vector<std::int32_t> labels_;
