@@ -123,7 +123,7 @@ class InferenceWorkload : public Workload {
         data_(device_.context, images_, "pictures"),
         parameters_(declared_parameters()),
         evaluation_(write_evaluation(network_, parameters_, data_.shape(), kNumClasses, batch_,
-                                     options.precision)),
+                                     Pass{.math = options.precision})),
         state_(device_.context, parameters_, kSeed, {}),
         input_memory_(device_.context, network_.input),
         batches_(device_.context, sizeof(std::int64_t)),

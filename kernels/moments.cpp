@@ -152,14 +152,15 @@ void known_moments(Cpu /*ctx*/, std::int64_t C, float epsilon, const float* mean
   }
 }
 
-void update_running(Cpu /*ctx*/, std::span<const RunningMoments> running, Scale momentum,
+void update_running(Cpu /*ctx*/, std::span<const RunningMoments> running, Scale times,
                     const std::int32_t* frozen) {
   GRADFLIP_REQUIRE(running.size() <= kMaxRunningMoments,
                    message("moments: ", running.size(), " running ones, at most ",
                            kMaxRunningMoments, " at once"));
   if (frozen != nullptr && *frozen != 0) return;
-  const float rate = value_of(momentum);
+  const float factor = value_of(times);
   for (const RunningMoments& each : running) {
+    const float rate = factor * each.momentum;
     for (std::int64_t c = 0; c < each.C; ++c) {
       each.mean[c] = folded(rate, each.mean[c], each.moments[c]);
       each.variance[c] = folded(rate, each.variance[c], each.moments[each.C + c] * each.correction);

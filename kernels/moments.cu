@@ -80,14 +80,15 @@ struct RunningList {
   int count;
 };
 
-__global__ void update_running_kernel(RunningList running, Scale momentum,
+__global__ void update_running_kernel(RunningList running, Scale times,
                                       const std::int32_t* frozen) {
   if (frozen != nullptr && *frozen != 0) return;
-  const float rate = value_of(momentum);
+  const float factor = value_of(times);
   const std::int64_t c = global_thread();
   for (int i = 0; i < running.count; ++i) {
     const RunningMoments& each = running.list[i];
     if (c >= each.C) continue;
+    const float rate = factor * each.momentum;
     each.mean[c] = folded(rate, each.mean[c], each.moments[c]);
     each.variance[c] = folded(rate, each.variance[c], each.moments[each.C + c] * each.correction);
   }
@@ -117,7 +118,7 @@ void known_moments(Cuda ctx, std::int64_t C, float epsilon, const float* mean,
          mean, variance, moments);
 }
 
-void update_running(Cuda ctx, std::span<const RunningMoments> running, Scale momentum,
+void update_running(Cuda ctx, std::span<const RunningMoments> running, Scale times,
                     const std::int32_t* frozen) {
   GRADFLIP_REQUIRE(running.size() <= kMaxRunningMoments,
                    message("moments: ", running.size(), " running ones, at most ",
@@ -130,7 +131,7 @@ void update_running(Cuda ctx, std::span<const RunningMoments> running, Scale mom
   }
   if (most == 0) return;
   const dim3 grid(static_cast<unsigned>((most + kElementwiseBlock - 1) / kElementwiseBlock));
-  launch(update_running_kernel, grid, kElementwiseBlock, 0, ctx, list, momentum, frozen);
+  launch(update_running_kernel, grid, kElementwiseBlock, 0, ctx, list, times, frozen);
 }
 
 }  // namespace gradflip

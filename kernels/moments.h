@@ -44,8 +44,8 @@ void known_moments(Cuda ctx, std::int64_t C, float epsilon, const float* mean,
                    const float* variance, float* moments);
 
 // One group's moments, folded into running statistics of C channels:
-//   mean     += momentum * (moment - mean)
-//   variance += momentum * (moment * correction - variance)
+//   mean     += times * momentum * (moment - mean)
+//   variance += times * momentum * (moment * correction - variance)
 // correction: n / (n - 1) for n values, as PyTorch keeps the unbiased variance.
 struct RunningMoments {
   const float* moments = nullptr;  // of the group: (kMoments, C)
@@ -53,6 +53,7 @@ struct RunningMoments {
   float* variance = nullptr;
   std::int64_t C = 0;
   float correction = 1.0F;
+  float momentum = 0.1F;  // times the call's
 };
 
 inline constexpr std::size_t kMaxRunningMoments = 16;
@@ -60,9 +61,9 @@ inline constexpr std::size_t kMaxRunningMoments = 16;
 // All of them, in order: several may be folded into the same statistics. Where *frozen is not zero
 // nothing is written; frozen may be null. Throws std::invalid_argument for more than
 // kMaxRunningMoments.
-void update_running(Cpu ctx, std::span<const RunningMoments> running, Scale momentum,
+void update_running(Cpu ctx, std::span<const RunningMoments> running, Scale times,
                     const std::int32_t* frozen);
-void update_running(Cuda ctx, std::span<const RunningMoments> running, Scale momentum,
+void update_running(Cuda ctx, std::span<const RunningMoments> running, Scale times,
                     const std::int32_t* frozen);
 
 // Throws std::invalid_argument unless rows >= 0, pixels > 0 and C > 0.

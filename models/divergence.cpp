@@ -25,7 +25,8 @@ std::vector<std::string> optimizer_suspects(const Divergence& divergence,
   const bool updated = divergence.run_has_updated();
   if (updated) names.emplace_back("--learning-rate");
   // The first update has no earlier one to go on with.
-  if (divergence.step > 1 && training.momentum > 0.0) names.emplace_back("--momentum");
+  if (divergence.step > 1 && training.optimizer == OptimizerKind::kSgd && training.momentum > 0.0)
+    names.emplace_back("--momentum");
   if (updated && training.weight_decay > 0.0) names.emplace_back("--weight-decay");
   return names;
 }

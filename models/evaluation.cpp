@@ -12,7 +12,7 @@ namespace gradflip {
 
 Evaluation write_evaluation(const Network& network, const Parameters& parameters,
                             const DatasetShape& data, std::int64_t num_classes, std::int64_t batch,
-                            Math precision) {
+                            const Pass& pass) {
   Evaluation evaluation;
   evaluation.draft.name = "evaluation";
   Graph& graph = evaluation.draft.graph;
@@ -20,10 +20,10 @@ Evaluation write_evaluation(const Network& network, const Parameters& parameters
   evaluation.samples = graph.external("samples", data.type());
   evaluation.labels = graph.external("labels", {Dtype::kI32, {data.count}, {}});
   evaluation.input = declare_input(graph, network.input);
-  NetworkBuilder builder(graph, parameters, precision);
+  NetworkBuilder builder(graph, parameters, pass);
   const Value indices = ops::sample_indices(graph, evaluation.batches, kSource,
                                             {.size = data.count, .batch = batch, .shuffle = false});
-  const std::array<InputSource, 1> sources{{{evaluation.samples, indices}}};
+  const std::array<InputSource, 1> sources{{{evaluation.samples, indices, pass.domains[kSource]}}};
   const Value x = gather_input(graph, network.input, evaluation.input, sources);
   const Value logits =
       network.label_predictor(builder, network.feature_extractor(builder, x), num_classes);

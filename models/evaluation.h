@@ -4,7 +4,6 @@
 
 #include <cstdint>
 
-#include "kernels/math_mode.h"
 #include "models/data/input_values.h"
 #include "models/data/samples.h"
 #include "models/network.h"
@@ -22,10 +21,11 @@ struct Evaluation {
   Value correct;  // f32 scalar, to be read after a run
 };
 
-// Over parameters that a method has declared: throws std::invalid_argument if one is missing or has
+// pass: of an evaluation, its domains those that the data is of. Over parameters that a method has
+// declared: throws std::invalid_argument if one is missing or has
 // another shape.
 Evaluation write_evaluation(const Network& network, const Parameters& parameters,
                             const DatasetShape& data, std::int64_t num_classes, std::int64_t batch,
-                            Math precision);
+                            const Pass& pass);
 
 }  // namespace gradflip

@@ -22,14 +22,19 @@ const DatasetShape& checked(const EvaluatedNetwork& network, const LabelledDevic
   return data.shape();
 }
 
+Pass on_domain(Pass pass, int domain) {
+  pass.domains.fill(domain);
+  return pass;
+}
+
 }  // namespace
 
-Evaluator::Evaluator(const EvaluatedNetwork& network, const LabelledDeviceData& data)
+Evaluator::Evaluator(const EvaluatedNetwork& network, const LabelledDeviceData& data, int domain)
     : context_(network.context),
       count_(checked(network, data).count),
       batch_(std::min(kEvaluationBatch, count_)),
       evaluation_(write_evaluation(network.network, network.parameters, data.shape(),
-                                   network.num_classes, batch_, network.precision)),
+                                   network.num_classes, batch_, on_domain(network.pass, domain))),
       batches_(context_, sizeof(std::int64_t)),
       program_(evaluation_.draft, network.parameters, network.state, context_, network.workers,
                std::array<std::int64_t, 1>{batch_}) {

@@ -3,7 +3,6 @@
 
 #include <cstdint>
 
-#include "kernels/math_mode.h"
 #include "models/data/device_data.h"
 #include "models/data/input_values.h"
 #include "models/evaluation.h"
@@ -22,14 +21,15 @@ struct EvaluatedNetwork {
   Workers& workers;
   const InputMemory& input_memory;
   std::int64_t num_classes = 0;
-  Math precision = Math::kF32;
+  Pass pass;  // of an evaluation; its domains are set by the evaluator
 };
 
 class Evaluator {
  public:
+  // domain: that the data is of, kSource or kTarget, where the network treats them differently.
   // Throws DataError for samples or labels that do not fit the network, or none. The data must
   // outlive the evaluator.
-  Evaluator(const EvaluatedNetwork& network, const LabelledDeviceData& data);
+  Evaluator(const EvaluatedNetwork& network, const LabelledDeviceData& data, int domain);
   Evaluator(const Evaluator&) = delete;
   Evaluator& operator=(const Evaluator&) = delete;
 

@@ -6,9 +6,11 @@
 #include "kernels/require.h"
 #include "runtime/ops/bias.h"
 #include "runtime/ops/conv2d.h"
+#include "runtime/ops/dropout.h"
 #include "runtime/ops/linear.h"
 #include "runtime/ops/max_pool2d.h"
 #include "runtime/ops/relu.h"
+#include "runtime/random.h"
 
 namespace gradflip {
 namespace {
@@ -36,63 +38,99 @@ FileLayout linear_layout(std::int64_t out_features, const Shape& x) {
 
 }  // namespace
 
-Value NetworkBuilder::parameter(const std::string& name, const Shape& shape, const FileLayout& file,
-                                const Initialiser& initialiser) {
-  std::int32_t index = -1;
-  for (std::size_t i = 0; i < declared_.list().size() && index < 0; ++i) {
-    if (declared_.list()[i].name == name) index = static_cast<std::int32_t>(i);
-  }
-  if (index < 0) {
-    GRADFLIP_REQUIRE(declares_ != nullptr,
-                     message("layers: the network has no parameter ", name,
-                             "; declare it where the network is built for training"));
-    index = declares_->add(name, shape, file, initialiser);
-  }
-  GRADFLIP_REQUIRE(declared_[index].shape == shape,
-                   message("layers: ", name, " has the shape ", declared_[index].shape.text(),
-                           ", here it would have ", shape.text()));
-  if (values_.size() <= static_cast<std::size_t>(index)) {
-    values_.resize(static_cast<std::size_t>(index) + 1);
-  }
-  Value& value = values_[static_cast<std::size_t>(index)];
-  if (value.none()) value = graph_.parameter(index, name, shape, bank_);
-  return value;
-}
-
-Value linear(NetworkBuilder& network, const std::string& name, Value x, std::int64_t out_features) {
+Value linear(NetworkBuilder& network, const std::string& name, Value x, std::int64_t out_features,
+             const InitialValues& initial) {
   const Shape x_shape = network.graph().type(x).shape;
   const std::int64_t in_features = x_shape.size();
   GRADFLIP_REQUIRE(
       in_features > 0 && out_features > 0,
       message("linear: ", name, " from ", in_features, " to ", out_features, " features"));
-  const Uniform values = initial_values(in_features);
-  const Value weight = network.parameter(name + ".weight", {out_features, in_features},
-                                         linear_layout(out_features, x_shape), values);
+  const Initialiser values = initial_values(in_features);
+  const Value weight =
+      network.parameter(name + ".weight", {out_features, in_features},
+                        linear_layout(out_features, x_shape), initial.weight.value_or(values));
   const Value bias =
-      network.parameter(name + ".bias", {out_features}, FileLayout::same({out_features}), values);
+      network.parameter(name + ".bias", {out_features}, FileLayout::same({out_features}),
+                        initial.bias.value_or(values));
   return ops::bias(network.graph(), ops::linear(network.graph(), x, weight, network.math()), bias);
+}
+
+Value conv2d(NetworkBuilder& network, const std::string& name, Value x,
+             const Conv2dOptions& options) {
+  const Shape x_shape = network.graph().type(x).shape;
+  GRADFLIP_REQUIRE(x_shape.rank() == 3,
+                   message("conv2d: ", name, " needs pictures (H, W, C), not ", x_shape.text()));
+  const std::int64_t C = x_shape[2], K = options.filters, S = options.kernel;
+  const std::int64_t R = options.kernel_h > 0 ? options.kernel_h : S;
+  const Initialiser values = initial_values(R * S * C);
+  const Value filter =
+      network.parameter(name + ".weight", {R, S, C, K}, {{R, S, C, K}, {3, 2, 0, 1}, {K, C, R, S}},
+                        options.initial.weight.value_or(values));
+  Graph& graph = network.graph();
+  return named(name, [&] {
+    const Value convolved = ops::conv2d(graph, x, filter,
+                                        {.stride_h = R > 1 || S == 1 ? options.stride : 1,
+                                         .stride_w = S > 1 || R == 1 ? options.stride : 1,
+                                         .pad_h = R > 1 ? options.pad : 0,
+                                         .pad_w = S > 1 ? options.pad : 0,
+                                         .math = network.math()});
+    if (!options.bias) return convolved;
+    return ops::bias(graph, convolved,
+                     network.parameter(name + ".bias", {K}, FileLayout::same({K}),
+                                       options.initial.bias.value_or(values)));
+  });
 }
 
 Value conv_block(NetworkBuilder& network, const std::string& name, Value x,
                  const ConvBlockOptions& options) {
-  const Shape x_shape = network.graph().type(x).shape;
-  GRADFLIP_REQUIRE(x_shape.rank() == 3, message("conv_block: ", name,
-                                                " needs pictures (H, W, C), not ", x_shape.text()));
-  const std::int64_t C = x_shape[2], K = options.filters, R = options.kernel;
-  const Uniform values = initial_values(R * R * C);
-  const Value filter = network.parameter(name + ".weight", {R, R, C, K},
-                                         {{R, R, C, K}, {3, 2, 0, 1}, {K, C, R, R}}, values);
-  const Value bias = network.parameter(name + ".bias", {K}, FileLayout::same({K}), values);
-  Graph& graph = network.graph();
+  const Value convolved = conv2d(network, name, x,
+                                 {.filters = options.filters,
+                                  .kernel = options.kernel,
+                                  .pad = options.pad,
+                                  .initial = options.initial});
   return named(name, [&] {
-    const Value convolved = ops::conv2d(
-        graph, x, filter, {.pad_h = options.pad, .pad_w = options.pad, .math = network.math()});
-    return ops::max_pool2d(graph, ops::relu(graph, ops::bias(graph, convolved, bias)),
-                           {.window_h = options.pool,
-                            .window_w = options.pool,
-                            .stride_h = options.pool,
-                            .stride_w = options.pool});
+    return max_pool(network, ops::relu(network.graph(), convolved), {.window = options.pool});
   });
+}
+
+Value max_pool(NetworkBuilder& network, Value x, const MaxPoolOptions& options) {
+  const std::int64_t stride = options.stride > 0 ? options.stride : options.window;
+  const bool signal = options.window_h == 1;
+  return ops::max_pool2d(network.graph(), x,
+                         {.window_h = options.window_h > 0 ? options.window_h : options.window,
+                          .window_w = options.window,
+                          .stride_h = signal ? 1 : stride,
+                          .stride_w = stride,
+                          .pad_h = signal ? 0 : options.pad,
+                          .pad_w = options.pad});
+}
+
+namespace {
+
+Value dropped(NetworkBuilder& network, const std::string& name, Value x, double probability,
+              bool channels) {
+  GRADFLIP_REQUIRE(
+      probability >= 0.0 && probability < 1.0,
+      message(name, ": dropout with a probability of ", probability, "; it must be in [0, 1)"));
+  const std::optional<Pass::Training>& training = network.pass().training;
+  if (!training || probability == 0.0) return x;
+  const int application = network.applications(name);
+  return ops::dropout(network.graph(), x, training->step,
+                      {.seed = training->seed,
+                       .stream = stream_of(message(name, "#", application)),
+                       .probability = probability,
+                       .channels = channels});
+}
+
+}  // namespace
+
+Value dropout(NetworkBuilder& network, const std::string& name, Value x, double probability) {
+  return dropped(network, name, x, probability, /*channels=*/false);
+}
+
+Value channel_dropout(NetworkBuilder& network, const std::string& name, Value x,
+                      double probability) {
+  return dropped(network, name, x, probability, /*channels=*/true);
 }
 
 }  // namespace gradflip

@@ -112,6 +112,13 @@ OptionField alternative_option(OptionText text, std::int64_t& value, std::int64_
   return {std::move(text), WholeOption{&value, low, high}, std::move(instead_of)};
 }
 
+OptionField named_option(OptionText text, std::string& value, std::vector<std::string> names) {
+  return {std::move(text),
+          ChoiceOption{names, [&value] { return value; },
+                       [&value, names](std::size_t index) { value = names.at(index); }},
+          {}};
+}
+
 OptionField real_option(OptionText text, double& value, RealRange range, UsedAs used_as) {
   return {std::move(text), RealOption{&value, range, used_as}, {}};
 }

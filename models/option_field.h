@@ -90,6 +90,9 @@ OptionField alternative_option(OptionText text, std::int64_t& value, std::int64_
                                std::int64_t high, std::string instead_of);
 OptionField real_option(OptionText text, double& value, RealRange range, UsedAs used_as);
 
+// One of these names, itself.
+OptionField named_option(OptionText text, std::string& value, std::vector<std::string> names);
+
 // The index of `wanted` in `names`; throws std::invalid_argument that lists them. `option` is what
 // the message calls it: "--preset".
 std::size_t index_of_choice(const std::vector<std::string>& names, const std::string& option,

@@ -1,6 +1,7 @@
 #include "models/options.h"
 
 #include "models/f32_range.h"
+#include "models/network_list.h"
 
 namespace gradflip {
 namespace {
@@ -17,6 +18,7 @@ constexpr std::int64_t kMaxEpochs = 1'000'000;
 
 constexpr const char* kLength = "Length and batches";
 constexpr const char* kOptimizer = "Optimizer";
+constexpr const char* kNetwork = "Network";
 
 }  // namespace
 
@@ -50,11 +52,40 @@ std::vector<OptionField> fields(TrainingOptions& o) {
                   Real::kAtLeastZero, UsedAs::kF64),
       real_option({"decay-power", kOptimizer, "exponent of the schedule over steps"}, o.decay_power,
                   Real::kAtLeastZero, UsedAs::kF64),
+      choice_option({"optimizer", kOptimizer, "stochastic gradient descent, or Adam"}, o.optimizer,
+                    {{OptimizerKind::kSgd, "sgd"}, {OptimizerKind::kAdam, "adam"}}),
       real_option({"momentum", kOptimizer, "of SGD"}, o.momentum, Real::kBelowOne, UsedAs::kF32),
-      real_option({"weight-decay", kOptimizer, "of SGD, for all weights"}, o.weight_decay,
-                  Real::kAtLeastZero, UsedAs::kF32),
+      real_option({"adam-beta1", kOptimizer, "of Adam: how long the mean of gradients lasts"},
+                  o.adam_beta1, Real::kBelowOne, UsedAs::kF32),
+      real_option({"adam-beta2", kOptimizer, "of Adam: how long the mean of their squares lasts"},
+                  o.adam_beta2, Real::kBelowOne, UsedAs::kF32),
+      real_option({"adam-epsilon", kOptimizer, "of Adam: least deviation that divides a step"},
+                  o.adam_epsilon, Real::kAboveZero, UsedAs::kF32),
+      real_option({"weight-decay", kOptimizer, "added to the gradient, for all weights"},
+                  o.weight_decay, Real::kAtLeastZero, UsedAs::kF32),
       real_option({"label-smoothing", kOptimizer, "of the label loss"}, o.label_smoothing,
                   Real::kBelowOne, UsedAs::kF32),
+      named_option({"network", kNetwork, "what is trained, by every mode"}, o.network,
+                   network_names()),
+      choice_option({"pixels", kNetwork,
+                     "what a byte becomes, as a share of 255: minus the training sets' mean, as it "
+                     "is, from -1 to 1, or by fungtion's numbers for each domain"},
+                    o.pixels,
+                    {{PixelScaling::kMean, "mean"},
+                     {PixelScaling::kUnit, "unit"},
+                     {PixelScaling::kHalf, "half"},
+                     {PixelScaling::kFungtion, "fungtion"}}),
+      choice_option({"batch-norm", kNetwork,
+                     "statistics of both domains' images together, of each domain's in training, "
+                     "or of each domain's to the end, for networks that normalise by batches"},
+                    o.batch_norm,
+                    {{BatchStatistics::kJoint, "joint"},
+                     {BatchStatistics::kSeparate, "separate"},
+                     {BatchStatistics::kPerDomain, "per-domain"}}),
+      choice_option({"batch-norm-scale", kNetwork,
+                     "with --batch-norm per-domain: whether domains share a scale and a shift"},
+                    o.batch_norm_scale,
+                    {{BatchNormScale::kShared, "shared"}, {BatchNormScale::kOwn, "own"}}),
   };
 }
 
@@ -88,7 +119,19 @@ Schedule learning_rate_schedule(const TrainingOptions& options, std::int64_t tot
   return schedule;
 }
 
-Optimizer sgd(const TrainingOptions& options) {
+Pass pass_of(const TrainingOptions& options) {
+  return {.math = options.precision,
+          .statistics = options.batch_norm,
+          .own_scale = options.batch_norm_scale == BatchNormScale::kOwn};
+}
+
+Optimizer optimizer_of(const TrainingOptions& options) {
+  if (options.optimizer == OptimizerKind::kAdam) {
+    return {.rule = AdamOptions{.beta1 = static_cast<float>(options.adam_beta1),
+                                .beta2 = static_cast<float>(options.adam_beta2),
+                                .epsilon = static_cast<float>(options.adam_epsilon),
+                                .weight_decay = static_cast<float>(options.weight_decay)}};
+  }
   return {.rule = SgdOptions{static_cast<float>(options.momentum),
                              static_cast<float>(options.weight_decay)}};
 }

@@ -10,6 +10,7 @@
 #include "kernels/math_mode.h"
 #include "kernels/schedule.h"
 #include "models/option_field.h"
+#include "models/pass.h"
 #include "runtime/draft.h"
 
 namespace gradflip {
@@ -20,11 +21,28 @@ enum class LearningRateSchedule {
   kConstant,  // learning_rate
 };
 
+enum class OptimizerKind { kSgd, kAdam };
+
+// What byte b of a picture becomes, as a share x = b / 255.
+enum class PixelScaling {
+  kMean,      // x minus the mean of its channel over both training sets (the paper's choice)
+  kUnit,      // x
+  kHalf,      // (x - .5) / .5
+  kFungtion,  // (x - .1307) / .3081 of the source, (x - .5) / .5 of the target
+};
+
+// Of batch normalisation with statistics per domain.
+enum class BatchNormScale {
+  kShared,  // one scale and shift for all domains
+  kOwn,     // each has its own
+};
+
 constexpr std::int64_t kMaxSteps = 1'000'000'000'000;  // of a run
 
 // The defaults are the paper's: Ganin et al., JMLR 17 (2016), section 5.2.
 struct TrainingOptions {
   std::string preset = "paper";  // the recipe that the numbers were taken from
+  std::string method = "dann";   // that the preset is a recipe of; no field describes it
 
   // How products may be rounded, in training and evaluation alike; accumulation and weights are
   // f32. It says how to compute, not what: no field describes it.
@@ -39,9 +57,16 @@ struct TrainingOptions {
   LearningRateSchedule learning_rate_schedule = LearningRateSchedule::kProgress;
   double learning_rate_alpha = 10.0, learning_rate_beta = 0.75;
   double decay_gamma = 1e-3, decay_power = 0.75;
-  double momentum = 0.9;
+  OptimizerKind optimizer = OptimizerKind::kSgd;
+  double momentum = 0.9;  // of SGD
+  double adam_beta1 = 0.9, adam_beta2 = 0.999, adam_epsilon = 1e-8;
   double weight_decay = 0.0;
   double label_smoothing = 0.0;
+
+  std::string network = "paper-mnist";  // of network_list.h
+  PixelScaling pixels = PixelScaling::kMean;
+  BatchStatistics batch_norm = BatchStatistics::kJoint;
+  BatchNormScale batch_norm_scale = BatchNormScale::kShared;
 };
 
 std::vector<OptionField> fields(TrainingOptions& options);
@@ -53,8 +78,11 @@ void require_together(const TrainingOptions& options, std::int64_t total_steps);
 // What the options describe, over a run of total_steps.
 Schedule learning_rate_schedule(const TrainingOptions& options, std::int64_t total_steps);
 
-// SGD with the momentum and the weight decay of the options.
-Optimizer sgd(const TrainingOptions& options);
+// An evaluation with these options; a training step adds what Pass::Training says.
+Pass pass_of(const TrainingOptions& options);
+
+// SGD with momentum, or Adam, with the weight decay of the options.
+Optimizer optimizer_of(const TrainingOptions& options);
 
 // As the command line writes a precision: "f32", "tf32", "bf16", "tf32x3". math_from_name throws
 // std::invalid_argument that lists them.

@@ -8,6 +8,7 @@ namespace {
 struct Preset {
   std::string name;
   std::vector<std::pair<std::string, OptionValue>> values;
+  std::string method = "dann";
 };
 
 const std::vector<Preset>& presets() {
@@ -25,6 +26,42 @@ const std::vector<Preset>& presets() {
         {"gamma", 1.0},
         {"domain-weight", 1.0},
         {"domain-reduction", "half"}}},
+      // pumpikano/tf-dann: MNIST-DANN.ipynb.
+      {"tf-dann",
+       {{"network", "tf-dann"},
+        {"steps", std::int64_t{8600}},
+        {"source-batch", std::int64_t{32}},
+        {"target-batch", std::int64_t{32}},
+        {"domain-logits", std::int64_t{2}},
+        {"domain-reduction", "mean"}}},
+      // jvanvugt/pytorch-domain-adaptation: train_source.py, then revgrad.py, whose 15 epochs are
+      // of 313 steps. How long the first trains depends on the run; here it is five epochs.
+      {"jvanvugt",
+       {{"network", "jvanvugt"},
+        {"pixels", "unit"},
+        {"steps", std::int64_t{14070}},
+        {"pretraining", 2.0 / 3.0},
+        {"source-batch", std::int64_t{32}},
+        {"target-batch", std::int64_t{32}},
+        {"optimizer", "adam"},
+        {"learning-rate", 1e-3},
+        {"learning-rate-schedule", "constant"},
+        {"lambda-schedule", "constant"},
+        {"domain-reduction", "mean"}}},
+      // fungtion/DANN: main.py, model.py. Both domains go through the whole network, one after the
+      // other.
+      {"fungtion",
+       {{"network", "fungtion"},
+        {"pixels", "fungtion"},
+        {"epochs", std::int64_t{100}},
+        {"source-batch", std::int64_t{128}},
+        {"target-batch", std::int64_t{128}},
+        {"optimizer", "adam"},
+        {"learning-rate", 1e-3},
+        {"learning-rate-schedule", "constant"},
+        {"batch-norm", "separate"},
+        {"label-predictor-sees", "both"},
+        {"domain-logits", std::int64_t{2}}}},
   };
   return kPresets;
 }
@@ -40,6 +77,7 @@ std::vector<std::string> preset_names() {
 void apply_preset(Recipe& recipe, const std::string& name) {
   const Preset& chosen = presets()[index_of_choice(preset_names(), "--preset", name)];
   recipe.training.preset = chosen.name;
+  recipe.training.method = chosen.method;
   for (const auto& [option, value] : chosen.values) recipe.field(option).set(value);
 }
 

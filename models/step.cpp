@@ -35,20 +35,20 @@ Value Step::samples(Rows domains) {
                    "samples are of the source, the target, or both");
   Value& samples = samples_[domains.mask];
   if (!samples.none()) return samples;
-  if (inputs_.input.means.none()) {
+  if (inputs_.input.domains.empty()) {
     inputs_.input = declare_input(draft_.graph, setting_.network.input);
   }
   std::vector<InputSource> sources;
   if (domains.contains_segment(kSource)) {
     Value& data = inputs_.source_samples;
     if (data.none()) data = draft_.graph.external("source samples", setting_.source.type());
-    sources.push_back({data, indices(kSource)});
+    sources.push_back({data, indices(kSource), kSource});
   }
   if (domains.contains_segment(kTarget)) {
     const Value rows = indices(kTarget);
     Value& data = inputs_.target_samples;
     if (data.none()) data = draft_.graph.external("target samples", setting_.target.type());
-    sources.push_back({data, rows});
+    sources.push_back({data, rows, kTarget});
   }
   samples = gather_input(draft_.graph, setting_.network.input, inputs_.input, sources);
   return samples;
@@ -67,10 +67,21 @@ Value Step::labels() {
 NetworkBuilder& Step::builder(int bank) {
   GRADFLIP_REQUIRE(bank >= 0, message("there is no bank ", bank));
   while (std::ssize(builders_) <= bank) {
-    builders_.emplace_back(draft_.graph, setting_.parameters, training().precision,
-                           static_cast<int>(builders_.size()));
+    Pass pass = pass_of(training());
+    pass.bank = static_cast<int>(builders_.size());
+    if (pass.bank == 0) {
+      pass.training = {.step = draft_.step,
+                       .seed = setting_.seed,
+                       .rows = {training().source_batch, training().target_batch}};
+    }
+    builders_.emplace_back(draft_.graph, setting_.parameters, std::move(pass));
   }
   return builders_[static_cast<std::size_t>(bank)];
+}
+
+Draft Step::take_draft() {
+  if (!builders_.empty()) draft_.running = builders_.front().kept();
+  return std::move(draft_);
 }
 
 Value Step::feature_extractor(Value x, int bank) {
@@ -124,7 +135,7 @@ Value Step::learning_rate() {
 void Step::minimise(std::vector<Term> terms, ParameterGroup over) {
   minimise({.terms = std::move(terms),
             .over = std::move(over),
-            .with = sgd(training()),
+            .with = optimizer_of(training()),
             .learning_rate = learning_rate()});
 }
 

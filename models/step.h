@@ -63,8 +63,8 @@ class Step {
   // Labels of the source's samples: i32 rows x (). The target has none.
   Value labels();
 
-  // The network's parts on these values, with the weights of a bank: 0 is the one that is trained,
-  // others are constants. Throws std::invalid_argument if the network lacks the part, or a head's
+  // The network's parts on these values, with the weights of a bank: 0 is the one that is trained;
+  // others are constants, applied as an evaluation applies them. Throws std::invalid_argument if the network lacks the part, or a head's
   // logits are not as many as it was asked for.
   Value feature_extractor(Value x, int bank = 0);
   Value label_predictor(Value features, int bank = 0);
@@ -75,8 +75,8 @@ class Step {
   // The recipe's, over the run.
   Value learning_rate();
 
-  // What the update makes small, once for each update. The first with the recipe's SGD and learning
-  // rate. over: the parts of the network that it changes; empty: all that are declared by the time
+  // What the update makes small, once for each update. The first with the recipe's optimizer and
+  // learning rate. over: the parts of the network that it changes; empty: all that are declared by the time
   // the whole method is written.
   void minimise(std::vector<Term> terms, ParameterGroup over = {});
   void minimise(Objective objective);
@@ -90,7 +90,7 @@ class Step {
   const std::vector<Report>& reports() const { return draft_.reports; }
 
   // What has been written. The step is used up.
-  Draft take_draft() { return std::move(draft_); }
+  Draft take_draft();
   const StepInputs& inputs() const { return inputs_; }
   // Rows of each segment, 0 of a domain that it draws nothing of; and images through the feature
   // extractor.

@@ -213,15 +213,17 @@ const StepReport& Trainer::run(std::int64_t count) {
 const StepReport& Trainer::epoch_report() const { return state_->epoch.report(); }
 const std::vector<ReportColumn>& Trainer::report_columns() const { return state_->written.columns; }
 
-std::unique_ptr<Evaluator> Trainer::evaluator(const LabelledDeviceData& data) {
+std::unique_ptr<Evaluator> Trainer::evaluator(const LabelledDeviceData& data, int domain) {
   State& s = *state_;
   return std::make_unique<Evaluator>(
       EvaluatedNetwork{s.network, s.parameters, *s.state, s.context, s.workers, s.input_memory,
-                       s.source.num_classes(), s.recipe.training.precision},
-      data);
+                       s.source.num_classes(), pass_of(s.recipe.training)},
+      data, domain);
 }
 
-double Trainer::evaluate(const LabelledDeviceData& data) { return evaluator(data)->accuracy(); }
+double Trainer::evaluate(const LabelledDeviceData& data, int domain) {
+  return evaluator(data, domain)->accuracy();
+}
 
 Program& Trainer::program(std::size_t update) {
   prepare();

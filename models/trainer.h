@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "models/data/device_data.h"
+#include "models/data/domain_data.h"
 #include "models/evaluator.h"
 #include "models/method.h"
 #include "models/network.h"
@@ -63,10 +64,11 @@ class Trainer {
   // What reports hold, in their order; of all stages, each name once.
   const std::vector<ReportColumn>& report_columns() const;
 
-  // Share of samples whose label the label predictor gets right. Does not touch the training state.
-  double evaluate(const LabelledDeviceData& data);
+  // Share of samples whose label the label predictor gets right. domain: that they are of, kSource or
+  // kTarget, where the network treats them differently. Does not touch the training state.
+  double evaluate(const LabelledDeviceData& data, int domain = kTarget);
   // For measuring the same samples again and again. Must not outlive the trainer, nor the data.
-  std::unique_ptr<Evaluator> evaluator(const LabelledDeviceData& data);
+  std::unique_ptr<Evaluator> evaluator(const LabelledDeviceData& data, int domain = kTarget);
 
   // All weights in PyTorch's conventions: KCRS filters, (out, in) matrices, features flattened C,
   // H, W.

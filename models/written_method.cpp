@@ -64,7 +64,7 @@ void require_can_be_evaluated(const StepSetting& setting) {
   try {
     const Parameters& declared = setting.parameters;
     (void)write_evaluation(setting.network, declared, setting.source, setting.num_classes,
-                           /*batch=*/1, setting.recipe.training.precision);
+                           /*batch=*/1, pass_of(setting.recipe.training));
   } catch (const std::invalid_argument& error) {
     throw std::invalid_argument(
         message("method: no update applies all that predicts labels: ", error.what()));

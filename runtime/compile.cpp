@@ -13,6 +13,7 @@
 #include "runtime/ops/gradient_norm.h"
 #include "runtime/ops/record.h"
 #include "runtime/ops/row_sums.h"
+#include "runtime/ops/running_update.h"
 #include "runtime/ops/schedule.h"
 #include "runtime/parameter_group.h"
 
@@ -30,6 +31,8 @@ class Compiler {
     step_ = draft.step;
     reads_ = draft.reads;
     averages_ = draft.averages;
+    running_ = draft.running;
+    running_times_ = draft.running_times;
     if (!draft.objective) return;
     terms_ = draft.objective->terms;
     learning_rate_ = draft.objective->learning_rate;
@@ -44,6 +47,7 @@ class Compiler {
     if (options_.fuse) fuse_forward();
     append_records();  // ahead of the update, which raises the step
     if (draft_.objective) append_update();
+    append_running();  // ahead of the averages, which may take them in
     append_averages();
     if (options_.advance && !step_.none()) ops::advance_step(compiled_.graph, step_);
     if (options_.fuse) fuse_backward();
@@ -55,10 +59,11 @@ class Compiler {
 
   // Every value of the current graph that is named outside of it, but the terms'.
   std::vector<Value*> followed() {
-    std::vector<Value*> values{&step_, &learning_rate_};
+    std::vector<Value*> values{&step_, &learning_rate_, &running_times_};
     for (Value& value : reads_) values.push_back(&value);
     for (Value& value : reported_) values.push_back(&value);
     for (Average& average : averages_) values.push_back(&average.times);
+    for (Running& each : running_) values.push_back(&each.moments);
     return values;
   }
 
@@ -201,14 +206,51 @@ class Compiler {
     ops::update(graph, values, with.rule, dparameters);
   }
 
+  // The flat weights, as what changes them in place sees them.
+  Value flat_weights() {
+    const ValueType flat{Dtype::kF32, {parameters_.flat_size()}, {}};
+    return compiled_.update.weights.none() ? compiled_.graph.external("weights", flat)
+                                           : compiled_.update.weights;
+  }
+
+  std::int64_t place_of(std::int32_t index, const ValueType& moments) const {
+    const std::vector<Parameter>& list = parameters_.list();
+    GRADFLIP_REQUIRE(
+        index >= 0 && index < std::ssize(list),
+        message(draft_.name, ": running statistics are parameter ", index, " of ", list.size()));
+    const Parameter& parameter = parameters_[index];
+    GRADFLIP_REQUIRE(!parameter.trained && parameter.shape == Shape{moments.shape[2]},
+                     message(draft_.name, ": ", parameter.name, " ", parameter.shape.text(),
+                             parameter.trained ? ", which is trained," : "",
+                             " cannot keep statistics of ", moments.shape[2], " channels"));
+    return parameter.offset;
+  }
+
+  void append_running() {
+    if (running_.empty()) return;
+    compiled_.running_weights = flat_weights();
+    std::vector<ops::RunningStatistics> statistics;
+    for (const Running& each : running_) {
+      const ValueType& type = compiled_.graph.type(each.moments);
+      GRADFLIP_REQUIRE(type.shape.rank() == 3,
+                       message(draft_.name, ": running statistics of ", type.text()));
+      statistics.push_back({each.moments, each.groups, each.group, each.pixels,
+                            place_of(each.mean, type), place_of(each.variance, type),
+                            each.momentum});
+    }
+    ops::running_update(compiled_.graph,
+                        {.weights = compiled_.running_weights,
+                         .guard = compiled_.update.guard,
+                         .times = running_times_},
+                        statistics);
+  }
+
   void append_averages() {
     Graph& graph = compiled_.graph;
     const ValueType flat{Dtype::kF32, {parameters_.flat_size()}, {}};
     for (const Average& average : averages_) {
       ops::AverageValues values{.averaged = graph.external(message("weights.", average.bank), flat),
-                                .weights = compiled_.update.weights.none()
-                                               ? graph.external("weights", flat)
-                                               : compiled_.update.weights,
+                                .weights = flat_weights(),
                                 .decay = average.times,
                                 .guard = compiled_.update.guard};
       ops::average(graph, values, average.factor);
@@ -226,6 +268,7 @@ class Compiler {
     for (ops::AverageValues& average : compiled_.averages) {
       values.insert(values.end(), {&average.averaged, &average.weights, &average.guard});
     }
+    values.push_back(&compiled_.running_weights);
     for (Value& ring : compiled_.rings) values.push_back(&ring);
     apply(fuse_linear_merges, values);
     if (fuses_whole()) apply(fuse_training_update, values);
@@ -239,6 +282,8 @@ class Compiler {
   Value step_, learning_rate_;
   std::vector<Value> reads_, reported_;
   std::vector<Average> averages_;
+  std::vector<Running> running_;
+  Value running_times_;
   std::vector<Term> terms_;
 };
 

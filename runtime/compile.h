@@ -43,6 +43,7 @@ struct Compiled {
   // and the rings of records, f32 (record_capacity, columns of that ring).
   ops::UpdateValues update;
   std::vector<ops::AverageValues> averages;
+  Value running_weights;  // where running statistics lie; none() without any
   std::vector<Value> rings;
 
   std::vector<Column> columns;  // in the order of the reports

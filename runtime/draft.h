@@ -1,6 +1,8 @@
 // One part of a training step, or an evaluation, as its author writes it down.
 #pragma once
 
+#include <cstddef>
+#include <cstdint>
 #include <limits>
 #include <optional>
 #include <string>
@@ -8,6 +10,7 @@
 
 #include "runtime/graph.h"
 #include "runtime/objective.h"
+#include "runtime/ops/moments.h"
 #include "runtime/ops/update.h"
 #include "runtime/parameter_group.h"
 
@@ -36,6 +39,17 @@ struct Average {
   Value times = {};  // f32 scalar; none(): 1
 };
 
+// Statistics of batches that are kept beside the weights, once these are updated. mean and variance
+// are parameters that are not trained.
+struct Running {
+  Value moments;                          // ops::batch_moments
+  ops::SegmentGroups groups;              // that these are of, ...
+  std::size_t group = 0;                  // ... and which of them is folded in
+  std::int64_t pixels = 1;                // of a row
+  std::int32_t mean = -1, variance = -1;  // indices in Parameters
+  float momentum = 0.1F;                  // of this batch in them
+};
+
 // What a step tells of itself. A value with rows, f32 rows x (), is told as the rows' mean. A
 // scalar is told as it is or, where `per` has segments, divided by their rows: counts.
 struct Report {
@@ -51,6 +65,8 @@ struct Draft {
   Value step = {};  // the external i64 counter; none() where nothing depends on it
   std::optional<Objective> objective = {};
   std::vector<Average> averages = {};
+  std::vector<Running> running = {};  // folded in in this order
+  Value running_times = {};           // of every momentum, an f32 scalar; none(): 1
   std::vector<Report> reports = {};
   std::vector<Value> reads = {};  // what is read after a run: rewrites leave it
 };

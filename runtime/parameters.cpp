@@ -46,6 +46,9 @@ float initial_value(const Initialiser& initialiser, std::uint64_t seed, std::uin
   if (const auto* bell = std::get_if<Normal>(&initialiser)) {
     return normal(seed, stream, index, bell->deviation);
   }
+  if (const auto* cut = std::get_if<TruncatedNormal>(&initialiser)) {
+    return truncated_normal(seed, stream, index, cut->deviation);
+  }
   return std::get<Constant>(initialiser).value;
 }
 

@@ -35,10 +35,14 @@ struct Uniform {
 struct Normal {
   float deviation = 1.0F;
 };
+// Normal, drawn again where it would be more than two deviations from 0.
+struct TruncatedNormal {
+  float deviation = 1.0F;
+};
 struct Constant {
   float value = 0.0F;
 };
-using Initialiser = std::variant<Uniform, Normal, Constant>;
+using Initialiser = std::variant<Uniform, Normal, TruncatedNormal, Constant>;
 
 struct Parameter {
   std::string name;  // "feature_extractor.conv1.weight": the part comes first

@@ -33,6 +33,9 @@ Program::Program(const Draft& draft, const Parameters& parameters, const State& 
     executor_.bind(values.averaged, state.parameter_blocks().bank(draft.averages[i].bank).data());
     executor_.bind(values.weights, state.parameter_blocks().weights.data());
   }
+  if (!compiled_.running_weights.none()) {
+    executor_.bind(compiled_.running_weights, state.parameter_blocks().weights.data());
+  }
   for (const Value records : compiled_.rings) {
     const Shape& shape = compiled_.graph.type(records).shape;
     Ring& ring =

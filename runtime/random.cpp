@@ -49,4 +49,13 @@ float normal(std::uint64_t seed, std::uint32_t stream, std::uint64_t index, floa
   return static_cast<float>(static_cast<double>(deviation) * number);
 }
 
+float truncated_normal(std::uint64_t seed, std::uint32_t stream, std::uint64_t index,
+                       float deviation) {
+  constexpr std::uint32_t kNextStream = 0x9E3779B9U;
+  for (;; stream += kNextStream) {
+    const float number = normal(seed, stream, index, deviation);
+    if (std::abs(number) <= 2.0F * deviation) return number;
+  }
+}
+
 }  // namespace gradflip

@@ -33,4 +33,9 @@ float uniform(std::uint64_t seed, std::uint32_t stream, std::uint64_t index, flo
 // deviation times a number of the standard normal distribution. deviation >= 0 and finite.
 float normal(std::uint64_t seed, std::uint32_t stream, std::uint64_t index, float deviation);
 
+// The same, without those more than two deviations from 0: the first of the streams `stream`,
+// `stream` + 0x9E3779B9, ... modulo 2^32 whose number at this index is not.
+float truncated_normal(std::uint64_t seed, std::uint32_t stream, std::uint64_t index,
+                       float deviation);
+
 }  // namespace gradflip

@@ -10,7 +10,6 @@
 #include "apps/common/shown.h"
 #include "apps/common/usage_error.h"
 #include "apps/dann_mnist/modes.h"
-#include "models/network_list.h"
 #include "runtime/device.h"
 
 namespace gradflip {
@@ -105,13 +104,9 @@ CommandLine::CommandLine()
 void CommandLine::add_experiment() {
   app_.add_option("--mode", mode_,
                   fmt::format("rows of the table, one or several with commas; all: source-only, "
-                              "dann and target-only [all]{}",
+                              "the preset's method (of most presets dann) and target-only [all]{}",
                               mode_list()))
       ->type_name("all|NAME,...")
-      ->group("Experiment");
-  app_.add_option("--network", arguments_.network,
-                  fmt::format("what is trained, by every mode [{}]", arguments_.network))
-      ->type_name(fmt::format("{}", fmt::join(network_names(), "|")))
       ->group("Experiment");
   add_whole_number(app_, "--seed", {0, kMaxSeed}, arguments_.first_seed,
                    "of weights and sampling [1]")
@@ -173,13 +168,12 @@ void CommandLine::add_output() {
 
 Arguments CommandLine::arguments() const {
   Arguments arguments = arguments_;
-  arguments.modes = modes_of(mode_);
   arguments.recipe = training_.recipe();
+  arguments.modes = modes_of(mode_, arguments.recipe.training.method);
   require_consistent(arguments.data, data_);
   require_usage(is_device_name(arguments.device), "--device: there is no " +
                                                       shown(arguments.device) +
                                                       "; choose one of auto, cpu, cuda, cuda:N");
-  as_usage([&] { return index_of_choice(network_names(), "--network", arguments.network); });
   arguments.recipe.training.precision =
       as_usage([&] { return math_from_name(arguments.precision); });
   const std::uint64_t last_seed =
@@ -194,8 +188,7 @@ Arguments CommandLine::arguments() const {
 
 nlohmann::ordered_json config_of(const Arguments& arguments) {
   nlohmann::ordered_json config;
-  config["mode"] = text_of(arguments.modes);
-  config["network"] = arguments.network;
+  config["mode"] = text_of(arguments.modes, arguments.recipe.training.method);
   const DataArguments& data = arguments.data;
   if (data.builtin()) config["data"] = "builtin";
   const auto add = [&](const char* name, const std::optional<std::filesystem::path>& folder) {

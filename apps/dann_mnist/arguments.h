@@ -18,7 +18,6 @@ namespace gradflip {
 
 struct Arguments {
   std::vector<std::string> modes;
-  std::string network = "paper-mnist";
   DataArguments data;
   Recipe recipe;
   std::uint64_t first_seed = 1;

@@ -31,10 +31,10 @@ class Run {
         trainer_(method_of(result.mode), experiment.network, experiment.recipe,
                  data_of(experiment.sets, result.mode), result.seed, experiment.device,
                  experiment.threads),
-        source_test_(trainer_.evaluator(experiment.sets.source_test())),
+        source_test_(trainer_.evaluator(experiment.sets.source_test(), kSource)),
         result_(result) {
     if (const LabelledDeviceData* target_test = experiment.sets.target_test()) {
-      target_test_ = trainer_.evaluator(*target_test);
+      target_test_ = trainer_.evaluator(*target_test, kTarget);
     }
     result_.steps_per_epoch = trainer_.steps_per_epoch();
     result_.columns = trainer_.report_columns();

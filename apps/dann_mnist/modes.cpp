@@ -6,7 +6,6 @@
 #include <set>
 #include <sstream>
 
-#include "apps/common/report/paper_rows.h"
 #include "apps/common/shown.h"
 #include "apps/common/usage_error.h"
 #include "models/method_list.h"
@@ -16,7 +15,9 @@ namespace {
 
 constexpr const char* kAll = "all";
 
-std::vector<std::string> paper_rows() { return {kSourceOnly, kDann, kTargetOnly}; }
+std::vector<std::string> paper_rows(const std::string& method) {
+  return {kSourceOnly, method, kTargetOnly};
+}
 
 }  // namespace
 
@@ -26,8 +27,8 @@ std::vector<std::string> mode_names() {
   return modes;
 }
 
-std::vector<std::string> modes_of(const std::string& text) {
-  if (text == kAll) return paper_rows();
+std::vector<std::string> modes_of(const std::string& text, const std::string& method) {
+  if (text == kAll) return paper_rows(method);
   const std::vector<std::string> known = mode_names();
   std::set<std::string> wanted;
   std::istringstream names(text + ",");  // so that no name is one, too
@@ -45,8 +46,8 @@ std::vector<std::string> modes_of(const std::string& text) {
   return modes;
 }
 
-std::string text_of(const std::vector<std::string>& modes) {
-  return modes == paper_rows() ? kAll : fmt::format("{}", fmt::join(modes, ","));
+std::string text_of(const std::vector<std::string>& modes, const std::string& method) {
+  return modes == paper_rows(method) ? kAll : fmt::format("{}", fmt::join(modes, ","));
 }
 
 Method method_of(const std::string& mode) {

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "apps/common/report/paper_rows.h"
 #include "models/method.h"
 
 namespace gradflip {
@@ -11,11 +12,11 @@ namespace gradflip {
 // All of them, in the order of a table's rows: target-only is the last.
 std::vector<std::string> mode_names();
 
-// "all", the paper's table, or names with commas between them -> the modes, in the order of
+// "all", the paper's table with `method` between the bounds, or names with commas between them -> the modes, in the order of
 // mode_names(). Throws UsageError that lists them.
-std::vector<std::string> modes_of(const std::string& text);
+std::vector<std::string> modes_of(const std::string& text, const std::string& method = kDann);
 // And back.
-std::string text_of(const std::vector<std::string>& modes);
+std::string text_of(const std::vector<std::string>& modes, const std::string& method = kDann);
 
 // How a mode trains. target-only is source-only, on the target's labelled pictures.
 Method method_of(const std::string& mode);

@@ -112,8 +112,9 @@ class DannMnist {
 
   // Every mode with every seed, seed by seed, so that the first rows to compare come early.
   void train() {
-    const Network network =
-        gradflip::network(arguments_.network, digits_input(loaded_->experiment.channel_means));
+    const Network network = gradflip::network(
+        arguments_.recipe.training.network,
+        digits_input(loaded_->experiment.channel_means, arguments_.recipe.training.pixels));
     const Experiment experiment{*sets_,
                                 network,
                                 arguments_.recipe,

@@ -2,6 +2,7 @@
 
 #include <vector>
 
+#include "runtime/ops/concat_rows.h"
 #include "runtime/ops/gather.h"
 
 namespace gradflip {
@@ -18,28 +19,47 @@ Buffer in_context(const Context& context, const std::vector<float>& values) {
 InputValues declare_input(Graph& graph, const NetworkInput& input) {
   if (input.dtype != Dtype::kU8) return {};
   const ValueType channels{Dtype::kF32, {input.sample[2]}, {}};
-  return {graph.external("channel means", channels), graph.external("channel scales", channels)};
+  InputValues values;
+  for (int domain = 0; domain < (input.differs() ? 2 : 1); ++domain) {
+    values.domains.push_back(
+        {graph.external("channel means", channels), graph.external("channel scales", channels)});
+  }
+  return values;
 }
 
 Value gather_input(Graph& graph, const NetworkInput& input, const InputValues& values,
                    std::span<const InputSource> sources) {
   if (input.dtype == Dtype::kU8) {
-    std::vector<ops::ImageSource> images;
-    for (const InputSource& source : sources) images.push_back({source.data, source.indices});
-    return ops::gather_normalize(graph, images, values.means, values.scales);
+    if (!input.differs()) {
+      std::vector<ops::ImageSource> images;
+      for (const InputSource& source : sources) images.push_back({source.data, source.indices});
+      return ops::gather_normalize(graph, images, values.of(0).means, values.of(0).scales);
+    }
+    std::vector<Value> parts;
+    for (const InputSource& source : sources) {
+      const ops::ImageSource images{source.data, source.indices};
+      const InputValues::OfDomain& own = values.of(source.domain);
+      parts.push_back(ops::gather_normalize(graph, std::span(&images, 1), own.means, own.scales));
+    }
+    return parts.size() == 1 ? parts[0] : ops::concat_rows(graph, parts);
   }
   std::vector<ops::RowSource> rows;
   for (const InputSource& source : sources) rows.push_back({source.data, source.indices});
   return ops::gather_rows(graph, rows);
 }
 
-InputMemory::InputMemory(const Context& context, const NetworkInput& input)
-    : means_(in_context(context, input.means)), scales_(in_context(context, input.scales)) {}
+InputMemory::InputMemory(const Context& context, const NetworkInput& input) {
+  domains_.push_back({in_context(context, input.means), in_context(context, input.scales)});
+  if (!input.differs()) return;
+  domains_.push_back(
+      {in_context(context, input.target_means), in_context(context, input.target_scales)});
+}
 
 void InputMemory::bind(Program& program, const InputValues& values) const {
-  if (values.means.none()) return;
-  program.bind(values.means, means_.data());
-  program.bind(values.scales, scales_.data());
+  for (std::size_t domain = 0; domain < values.domains.size(); ++domain) {
+    program.bind(values.domains[domain].means, domains_[domain].means.data());
+    program.bind(values.domains[domain].scales, domains_[domain].scales.data());
+  }
 }
 
 }  // namespace gradflip

@@ -1,7 +1,9 @@
 // A network's input in a graph: where stored samples become what the first layer reads.
 #pragma once
 
+#include <cstddef>
 #include <span>
+#include <vector>
 
 #include "kernels/context.h"
 #include "models/data/network_input.h"
@@ -11,17 +13,27 @@
 
 namespace gradflip {
 
-// External values that InputMemory binds; none() where the input is rows.
+// External values that InputMemory binds.
 struct InputValues {
-  Value means, scales;  // f32 (C)
+  struct OfDomain {
+    Value means, scales;  // f32 (C)
+  };
+  // None where the input is rows, one where the domains' pictures enter alike, else the source's
+  // and the target's.
+  std::vector<OfDomain> domains;
+
+  const OfDomain& of(int domain) const {
+    return domains[domains.size() > 1 ? static_cast<std::size_t>(domain) : 0];
+  }
 };
 
 InputValues declare_input(Graph& graph, const NetworkInput& input);
 
 // Samples that one segment takes of a data set.
 struct InputSource {
-  Value data;     // external, of DatasetShape::type()
-  Value indices;  // i64 rows of the segment
+  Value data;      // external, of DatasetShape::type()
+  Value indices;   // i64 rows of the segment
+  int domain = 0;  // that they are of
 };
 
 // -> f32 rows x input.sample, the rows of all sources in ascending segments.
@@ -36,7 +48,10 @@ class InputMemory {
   void bind(Program& program, const InputValues& values) const;
 
  private:
-  Buffer means_, scales_;
+  struct OfDomain {
+    Buffer means, scales;
+  };
+  std::vector<OfDomain> domains_;
 };
 
 }  // namespace gradflip

@@ -40,6 +40,11 @@ void require_valid(const NetworkInput& input) {
   const std::int64_t channels = pictures ? input.sample[2] : 0;
   require_norms(input.means, channels, "mean");
   require_norms(input.scales, channels, "scale");
+  GRADFLIP_REQUIRE(input.target_means.empty() == input.target_scales.empty(),
+                   "network input: the target has means without scales, or scales without means");
+  if (!input.differs()) return;
+  require_norms(input.target_means, channels, "mean");
+  require_norms(input.target_scales, channels, "scale");
 }
 
 void require_takes(const NetworkInput& input, const DeviceData& data) {

@@ -17,6 +17,10 @@ struct NetworkInput {
   // Of pictures, one for each channel: byte b of channel c enters as (b - means[c]) * scales[c].
   // Rows enter as they are and have neither.
   std::vector<float> means, scales;
+  // The same of the target's pictures; empty: they enter as the source's do.
+  std::vector<float> target_means = {}, target_scales = {};
+
+  bool differs() const { return !target_means.empty(); }  // between the domains
 };
 
 // One channel for each mean and scale.
@@ -25,7 +29,7 @@ NetworkInput picture_input(std::int64_t height, std::int64_t width, std::vector<
 NetworkInput row_input(std::int64_t features);
 
 // Throws std::invalid_argument unless extents are above 0 and there is one mean and one scale per
-// channel, all of them finite.
+// channel, all of them finite, and of the target none or as many.
 void require_valid(const NetworkInput& input);
 
 // Throws DataError, one line with the set's name and both sizes, unless the network takes the set's

@@ -3,19 +3,28 @@
 #include "models/methods/dann_options.h"
 #include "models/methods/domain_loss.h"
 #include "models/methods/label_loss.h"
+#include "models/methods/source_only.h"
 #include "runtime/ops/grl.h"
 #include "runtime/ops/slice_rows.h"
 
 namespace gradflip {
 namespace {
 
+// Logits of the source's rows.
+Value source_logits(Step& step, Value features) {
+  Graph& graph = step.graph();
+  if (step.options<DannOptions>().label_predictor_sees == LabelPredictorSees::kAllFeatures) {
+    return ops::slice_rows(graph, step.label_predictor(features), kSourceRows);
+  }
+  return step.label_predictor(ops::slice_rows(graph, features, kSourceRows));
+}
+
 void write_dann(Step& step) {
   Graph& graph = step.graph();
   const auto& options = step.options<DannOptions>();
   const Value features = step.feature_extractor(step.samples(kBothRows));
 
-  const Value source_features = ops::slice_rows(graph, features, kSourceRows);
-  const LabelLoss labels = label_loss(step, step.label_predictor(source_features));
+  const LabelLoss labels = label_loss(step, source_logits(step, features));
 
   const Value lambda = step.schedule(lambda_schedule(options, step.total_steps()));
   const bool weighs_classifier = options.lambda_applies_to == LambdaAppliesTo::kBoth;
@@ -34,16 +43,23 @@ void write_dann(Step& step) {
   step.report({.name = "learning_rate", .value = step.learning_rate(), .last = true});
 }
 
+std::vector<Stage> dann_stages(const Recipe& recipe) {
+  const double pretraining = recipe.of<DannOptions>().pretraining;
+  std::vector<Stage> stages;
+  if (pretraining > 0.0) {
+    stages.push_back({.updates = {{"pretraining", learn_source}}, .share = pretraining});
+  }
+  stages.push_back({.updates = {{"dann", write_dann}}, .share = 1.0 - pretraining});
+  return stages;
+}
+
 }  // namespace
 
 Method dann() {
   return {.name = "dann",
           .summary = "features that keep the class and lose the domain, by gradient reversal",
           .options = {method_options<DannOptions>()},
-          .stages =
-              [](const Recipe&) {
-                return std::vector<Stage>{{.updates = {{"dann", write_dann}}}};
-              },
+          .stages = dann_stages,
           .suspects = dann_suspects};
 }
 

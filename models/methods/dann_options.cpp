@@ -53,6 +53,14 @@ std::vector<OptionField> fields(DannOptions& o) {
       whole_option(
           {"domain-logits", kAdversary, "1: binary cross-entropy; 2: softmax cross-entropy"},
           o.domain_logits, 1, 2),
+      choice_option({"label-predictor-sees", kAdversary,
+                     "in training, the source's features, or both domains', of which the target's "
+                     "count in its batch normalisation and in no loss"},
+                    o.label_predictor_sees,
+                    {{LabelPredictorSees::kSourceFeatures, "source"},
+                     {LabelPredictorSees::kAllFeatures, "both"}}),
+      real_option({"pretraining", kAdversary, "share of the steps that learn the source first"},
+                  o.pretraining, RealRange::kBelowOne, UsedAs::kF64),
   };
 }
 

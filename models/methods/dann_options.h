@@ -27,6 +27,12 @@ enum class DomainReduction {
   kMean,        // mean over all images of the step
 };
 
+// Whose features the label predictor is applied to in training. Its loss is the source's alone.
+enum class LabelPredictorSees {
+  kSourceFeatures,
+  kAllFeatures,  // so that its batch normalisation has statistics of the target, too
+};
+
 struct DannOptions {
   double lambda = 1.0;  // the value that the ramp tends to, or the constant
   LambdaSchedule lambda_schedule = LambdaSchedule::kRamp;
@@ -35,6 +41,8 @@ struct DannOptions {
   double domain_weight = 1.0;  // of the domain loss, for both parts that it reaches
   DomainReduction domain_reduction = DomainReduction::kSumOfMeans;
   std::int64_t domain_logits = 1;  // 1: binary cross-entropy; 2: softmax cross-entropy
+  LabelPredictorSees label_predictor_sees = LabelPredictorSees::kSourceFeatures;
+  double pretraining = 0.0;  // share of the steps that learn the source's labels first
 };
 
 std::vector<OptionField> fields(DannOptions& options);

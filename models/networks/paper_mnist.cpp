@@ -27,12 +27,30 @@ Value paper_domains(NetworkBuilder& network, Value features, std::int64_t num_lo
 
 }  // namespace
 
-NetworkInput digits_input(std::vector<float> channel_means) {
-  constexpr float kByteScale = 1.0F / 255.0F;
+NetworkInput digits_input(std::vector<float> channel_means, PixelScaling pixels) {
+  constexpr float kByte = 255.0F, kHalf = 0.5F * kByte;
+  const auto all = [](float value) { return std::vector<float>(kImageChannels, value); };
   NetworkInput input{{kImageSize, kImageSize, kImageChannels},
                      Dtype::kU8,
                      std::move(channel_means),
-                     std::vector<float>(kImageChannels, kByteScale)};
+                     all(1.0F / kByte)};
+  switch (pixels) {
+    case PixelScaling::kMean:
+      break;
+    case PixelScaling::kUnit:
+      input.means = all(0.0F);
+      break;
+    case PixelScaling::kHalf:
+      input.means = all(kHalf);
+      input.scales = all(1.0F / kHalf);
+      break;
+    case PixelScaling::kFungtion:
+      input.means = all(0.1307F * kByte);
+      input.scales = all(1.0F / (0.3081F * kByte));
+      input.target_means = all(kHalf);
+      input.target_scales = all(1.0F / kHalf);
+      break;
+  }
   require_valid(input);
   return input;
 }

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "models/network.h"
+#include "models/options.h"
 
 namespace gradflip {
 
@@ -16,9 +17,9 @@ inline constexpr std::int64_t kImageSize = 28;
 inline constexpr std::int64_t kImageChannels = 3;
 inline constexpr std::int64_t kNumClasses = 10;
 
-// 28x28 pictures of three channels, which enter as byte/255 minus the mean. channel_means: in units
-// of a byte.
-NetworkInput digits_input(std::vector<float> channel_means);
+// 28x28 pictures of three channels. channel_means: of both training sets, in units of a byte.
+NetworkInput digits_input(std::vector<float> channel_means,
+                          PixelScaling pixels = PixelScaling::kMean);
 
 // For pictures of any size that leaves the second pool something, and any channels.
 Network paper_mnist(const NetworkInput& input);

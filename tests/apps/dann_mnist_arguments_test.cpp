@@ -75,8 +75,8 @@ TEST(ArgumentsTest, ANumberThatNoModeReadsIsNoted) {
 }
 
 TEST(ArgumentsTest, TheNetworkIsChosenByName) {
-  EXPECT_EQ(parse({}).network, "paper-mnist");
-  EXPECT_EQ(parse({"--network", "mlp"}).network, "mlp");
+  EXPECT_EQ(parse({}).recipe.training.network, "paper-mnist");
+  EXPECT_EQ(parse({"--network", "mlp"}).recipe.training.network, "mlp");
   EXPECT_EQ(config_of(parse({"--network", "mlp"}))["network"], "mlp");
   EXPECT_THAT(refusal({"--network", "resnet"}), HasSubstr("paper-mnist"));
 }
@@ -219,6 +219,14 @@ TEST(ArgumentsTest, RefusesWhatDoesNotGoTogetherOrIsOutOfRange) {
   }
 }
 
+TEST(ArgumentsTest, WhatIsGivenTakesThePlaceOfAPresetsAlternative) {
+  EXPECT_EQ(parse({"--preset", "tf-dann"}).recipe.training.steps, 8600);
+  const TrainingOptions given = parse({"--preset", "tf-dann", "--epochs", "2"}).recipe.training;
+  EXPECT_EQ(given.steps, 0);
+  EXPECT_EQ(given.epochs, 2);
+  EXPECT_EQ(parse({"--preset", "tf-dann", "--steps", "7"}).recipe.training.steps, 7);
+}
+
 TEST(ArgumentsTest, TakesFoldersWithSpaces) {
   const Arguments arguments =
       parse({"--source", "my digits", "--target", "their digits", "--target-test", "t#st", "--save",
@@ -231,15 +239,16 @@ TEST(ArgumentsTest, TakesFoldersWithSpaces) {
 
 TEST(HelpTest, ShowsEveryNumberOfEveryPreset) {
   const std::string help = help_text();
-  EXPECT_THAT(help, HasSubstr("[paper 10.0, deepda 1.0]"));
-  EXPECT_THAT(help, HasSubstr("sum_of_means, deepda half]"));
+  EXPECT_THAT(help, HasSubstr("[10.0; deepda 1.0]"));
+  EXPECT_THAT(help, HasSubstr("[sum_of_means; deepda half, "));
   for (const std::string& name : preset_names()) {
     const auto numbers = config_of(preset(name));
     for (const auto& [key, value] : numbers.items()) {
       EXPECT_THAT(help, HasSubstr("--" + key));
       if (key == "preset" || value.is_null()) continue;
       const std::string text = value.is_string() ? value.get<std::string>() : value.dump();
-      EXPECT_THAT(help, ::testing::AnyOf(HasSubstr("[" + text + "]"), HasSubstr(name + " " + text)))
+      EXPECT_THAT(help, ::testing::AnyOf(HasSubstr("[" + text + "]"), HasSubstr("[" + text + "; "),
+                                         HasSubstr(name + " " + text)))
           << key;
     }
   }

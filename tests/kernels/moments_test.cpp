@@ -137,10 +137,11 @@ TYPED_TEST(MomentsTest, RunningStatisticsAreFoldedInOrder) {
   auto mean = this->upload(old_mean), variance = this->upload(old_variance);
   auto wide_mean = this->upload(std::vector<float>(300, 0.0F));
   auto wide_variance = this->upload(std::vector<float>(300, 1.0F));
-  const RunningMoments list[] = {{a.data(), mean.data(), variance.data(), 5, 1.25F},
-                                 {c.data(), wide_mean.data(), wide_variance.data(), 300, 1.0F},
-                                 {b.data(), mean.data(), variance.data(), 5, 2.0F}};
-  update_running(this->ctx(), list, Scale{0.1F}, nullptr);
+  const RunningMoments list[] = {
+      {a.data(), mean.data(), variance.data(), 5, 1.25F, 0.2F},
+      {c.data(), wide_mean.data(), wide_variance.data(), 300, 1.0F, 0.2F},
+      {b.data(), mean.data(), variance.data(), 5, 2.0F, 0.2F}};
+  update_running(this->ctx(), list, Scale{0.5F}, nullptr);
   const auto fold = [](double running, double moment) {
     return running + 0.1 * (moment - running);
   };

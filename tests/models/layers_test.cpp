@@ -39,7 +39,7 @@ TEST(ConvBlockTest, NamesTheLayerThatDoesNotFit) {
 TEST(NetworkBuilderTest, ReadsTheBankThatItIsFor) {
   Parameters parameters;
   Graph graph;
-  NetworkBuilder trained(graph, parameters), copy(graph, parameters, Math::kF32, /*bank=*/1);
+  NetworkBuilder trained(graph, parameters), copy(graph, parameters, {.bank = 1});
   const Value x = graph.external("x", kRowsOfThree);
   linear(trained, "fc1", x, 2);
   linear(copy, "fc1", x, 2);

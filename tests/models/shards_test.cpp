@@ -45,7 +45,7 @@ TEST(ShardsTest, DigitsAreCutIntoPiecesOf32) {
   Parameters parameters;
   (void)plan_of_training(dann(), recipe, parameters);
   const Evaluation evaluation =
-      write_evaluation(paper_network(), parameters, kDigits, 10, 512, Math::kF32);
+      write_evaluation(paper_network(), parameters, kDigits, 10, 512, Pass{});
   const Compiled compiled = compile(evaluation.draft, parameters, {});
   const MemoryPlan plan =
       plan_memory(compiled.graph, parameters, Cpu{}, std::array<std::int64_t, 1>{512});
@@ -55,7 +55,7 @@ TEST(ShardsTest, DigitsAreCutIntoPiecesOf32) {
 
 TEST(EvaluationTest, LeavesTheParametersAsTheyAre) {
   const Parameters parameters;
-  EXPECT_THROW(write_evaluation(paper_network(), parameters, {4, {28, 28, 1}}, 10, 4, Math::kF32),
+  EXPECT_THROW(write_evaluation(paper_network(), parameters, {4, {28, 28, 1}}, 10, 4, Pass{}),
                std::invalid_argument);
   EXPECT_TRUE(parameters.list().empty());
 }

@@ -154,6 +154,7 @@ TEST(RandomTest, NormalNumbersHaveTheirMoments) {
 TEST(RandomTest, RefusesADeviationThatIsNone) {
   EXPECT_THROW(normal(0, 0, 0, -1.0F), std::invalid_argument);
   EXPECT_THROW(normal(0, 0, 0, std::nanf("")), std::invalid_argument);
+  EXPECT_THROW(truncated_normal(0, 0, 0, -1.0F), std::invalid_argument);
 }
 
 TEST(RandomTest, RefusesAnIntervalThatIsNone) {

@@ -70,18 +70,23 @@ CLI::Option* TrainingArguments::add_field(CLI::App& app, const OptionField& fiel
       ->type_name(fmt::format("{}", fmt::join(choice.names, "|")));
 }
 
-// With "[10]" where all presets agree, else "[paper 10, deepda 1]".
+// With "[10]" where all presets agree, else with those that differ behind it: "[10; deepda 1]". Of
+// an alternative that the first preset does not have: "[tf-dann 8600]", or nothing.
 std::string TrainingArguments::help_of(const OptionField& field) const {
-  if (is_alternative(field)) return field.text.help;  // no preset has one
-  std::vector<std::string> values, named;
+  std::string usual, others;
   for (const std::string& name : preset_names()) {
     Recipe recipe = with_preset(name);
-    values.push_back(text_of(recipe.field(field.name()).value()));
-    named.push_back(name + " " + values.back());
+    const OptionField of_preset = recipe.field(field.name());
+    const std::string value = of_preset.given() ? text_of(of_preset.value()) : "";
+    if (name == preset_names().front()) {
+      usual = value;
+    } else if (value != usual) {
+      others += fmt::format("{}{} {}", others.empty() ? "" : ", ", name, value);
+    }
   }
-  const bool agree = std::count(values.begin(), values.end(), values.front()) == std::ssize(values);
-  return fmt::format("{} [{}]", field.text.help,
-                     agree ? values.front() : fmt::format("{}", fmt::join(named, ", ")));
+  if (usual.empty() && others.empty()) return field.text.help;
+  return fmt::format("{} [{}{}{}]", field.text.help, usual,
+                     usual.empty() || others.empty() ? "" : "; ", others);
 }
 
 void TrainingArguments::add_batch(CLI::App& app) {
@@ -110,6 +115,13 @@ Recipe TrainingArguments::with_preset(const std::string& name) const {
 Recipe TrainingArguments::recipe() const {
   return as_usage([this] {
     Recipe recipe = with_preset(preset_);
+    // What is given takes the place of a preset's alternative to it.
+    for (const OptionField& field : recipe.fields()) {
+      const auto is_given = [&](const auto& given) { return given.first == field.instead_of; };
+      if (is_alternative(field) && std::any_of(given_.begin(), given_.end(), is_given)) {
+        field.set(std::int64_t{0});
+      }
+    }
     for (const auto& [name, value] : given_) recipe.field(name).set(value);
     require_valid(recipe);
     return recipe;
