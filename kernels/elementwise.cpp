@@ -5,20 +5,11 @@
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/elementwise.cpp"
-#include "kernels/cpu/simd.h"
+#include "kernels/cpu/map_vectors.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace gradflip::HWY_NAMESPACE {
 namespace {
-
-// y[i] = function(x[i]...), a vector at a time.
-template <typename Function, typename... Inputs>
-HWY_INLINE void map_vectors(std::int64_t size, const Function& function, float* y,
-                            const Inputs*... x) {
-  std::int64_t i = 0;
-  for (; i + kLanes <= size; i += kLanes) store(function(load(x + i)...), y + i);
-  if (i < size) store_first(size - i, function(load_first(size - i, x + i)...), y + i);
-}
 
 void scale_simd(std::int64_t size, float factor, const float* x, float* y) {
   const Floats factors = broadcast(factor);
