@@ -46,5 +46,23 @@ TYPED_TEST(OpGradientsTest, OfRectifiers) {
   OpGradients(elementwise_op("relu6", ops::relu6, with({.cap = 6.0F}), 8.0F)).check(this->ctx());
 }
 
+TYPED_TEST(OpGradientsTest, OfFunctionsOfOneNumber) {
+  const auto of = [this](const OpUnderTest& op) { OpGradients(op).check(this->ctx()); };
+  of(elementwise_op("exp", ops::exp, [](double x) { return std::exp(x); }));
+  of(elementwise_op(
+      "log", ops::log, [](double x) { return std::log(x); }, 1.0F, 2.0F));
+  of(elementwise_op(
+      "sqrt", ops::sqrt, [](double x) { return std::sqrt(x); }, 1.0F, 2.0F));
+  of(elementwise_op("square", ops::square, [](double x) { return x * x; }));
+  of(elementwise_op(
+      "sigmoid", ops::sigmoid, [](double x) { return 1 / (1 + std::exp(-x)); }, 3));
+  of(elementwise_op(
+      "tanh", ops::tanh, [](double x) { return std::tanh(x); }, 2.0F));
+  of(elementwise_op(
+      "softplus", ops::softplus, [](double x) { return std::log1p(std::exp(x)); }, 3.0F));
+  of(elementwise_op("abs", ops::abs, [](double x) { return std::abs(x); }));
+  of(elementwise_op("sign", ops::sign, [](double x) { return x < 0 ? -1.0 : 1.0; }));
+}
+
 }  // namespace
 }  // namespace gradflip

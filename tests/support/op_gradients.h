@@ -50,11 +50,13 @@ class OpGradients {
     std::vector<Value> wrt(values);
     wrt.push_back(c_.value);
     Value t;
+    second_.resize(wrt.size());
     for (std::size_t i = 0; i < values.size(); ++i) {
+      if (dx_[i].none()) continue;
       const Value part = sum_all(graph_, ops::multiply(graph_, dx_[i], v_[i].value));
       t = t.none() ? part : ops::add(graph_, t, part);
     }
-    second_ = gradients_of(graph_, std::span(&t, 1), wrt);
+    if (!t.none()) second_ = gradients_of(graph_, std::span(&t, 1), wrt);
   }
 
   void check(const Context& context, int threads = 1) {
