@@ -6,8 +6,10 @@
 #include <vector>
 
 #include "runtime/ops/relu.h"
+#include "runtime/ops/softmax.h"
 #include "tests/support/backends.h"
 #include "tests/support/reference/relu.h"
+#include "tests/support/reference/softmax.h"
 
 namespace gradflip {
 namespace {
@@ -62,6 +64,54 @@ TYPED_TEST(OpGradientsTest, OfFunctionsOfOneNumber) {
       "softplus", ops::softplus, [](double x) { return std::log1p(std::exp(x)); }, 3.0F));
   of(elementwise_op("abs", ops::abs, [](double x) { return std::abs(x); }));
   of(elementwise_op("sign", ops::sign, [](double x) { return x < 0 ? -1.0 : 1.0; }));
+}
+
+// y = op(x) of rows x (4).
+OpUnderTest rows_op(std::string name, Value (*build)(Graph&, Value),
+                    std::function<Doubles(const Doubles&)> of_rows) {
+  return {.name = std::move(name),
+          .inputs = {{4}},
+          .build = [build](Graph& graph, const Values& x) { return build(graph, x[0]); },
+          .of_rows = [of_rows](const std::vector<Doubles>& x) { return of_rows(x[0]); },
+          .scale = 2.0F};
+}
+
+Doubles entropies(const Doubles& logits) {
+  const Doubles log_probs = reference::log_softmax(4, logits).value;
+  Doubles sums(logits.size() / 4);
+  for (std::size_t i = 0; i < logits.size(); ++i) {
+    sums[i / 4] -= std::exp(log_probs[i]) * log_probs[i];
+  }
+  return sums;
+}
+
+TYPED_TEST(OpGradientsTest, OfSoftmax) {
+  const auto of = [this](const OpUnderTest& op) { OpGradients(op).check(this->ctx()); };
+  of(rows_op("softmax", ops::softmax,
+             [](const Doubles& x) { return reference::softmax(4, x).value; }));
+  of(rows_op("log_softmax", ops::log_softmax,
+             [](const Doubles& x) { return reference::log_softmax(4, x).value; }));
+  of(rows_op("entropy", ops::entropy, entropies));
+}
+
+// What is certain, by whatever gap, has none, and so has its gradient.
+TYPED_TEST(OpGradientsTest, EntropyOfCertainRowsIsZero) {
+  Graph graph;
+  const Value logits = graph.external("logits", {Dtype::kF32, {3}, segment_rows(0)});
+  const Value entropies = ops::entropy(graph, logits);
+  const Value loss = sum_all(graph, entropies);
+  const Value gradient = gradient_of(graph, loss, logits);
+  graph.mark_result(entropies);
+  graph.mark_result(gradient);
+  GraphRunner runner(graph, {3}, 1, {}, this->ctx());
+  runner.bind(logits, std::vector<float>{-3e38F, 3e38F, 0, 0, -200, 0, 0, -1e4F, -1e4F});
+  runner.bind_results();
+  runner.run();
+  const std::vector<float> got = runner.read_rows(entropies);
+  EXPECT_EQ(got[0], 0.0F);
+  EXPECT_NEAR(got[1], std::log(2.0), 1e-6);
+  EXPECT_EQ(got[2], 0.0F);
+  for (const float d : runner.read_rows(gradient)) EXPECT_NEAR(d, 0.0F, 1e-6);
 }
 
 }  // namespace
