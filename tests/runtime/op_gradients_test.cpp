@@ -5,9 +5,13 @@
 #include <cmath>
 #include <vector>
 
+#include "runtime/ops/max_pool2d.h"
+#include "runtime/ops/mean_pool2d.h"
 #include "runtime/ops/relu.h"
 #include "runtime/ops/softmax.h"
 #include "tests/support/backends.h"
+#include "tests/support/reference/max_pool2d.h"
+#include "tests/support/reference/mean_pool2d.h"
 #include "tests/support/reference/relu.h"
 #include "tests/support/reference/softmax.h"
 
@@ -112,6 +116,51 @@ TYPED_TEST(OpGradientsTest, EntropyOfCertainRowsIsZero) {
   EXPECT_NEAR(got[1], std::log(2.0), 1e-6);
   EXPECT_EQ(got[2], 0.0F);
   for (const float d : runner.read_rows(gradient)) EXPECT_NEAR(d, 0.0F, 1e-6);
+}
+
+// y = op(x) of pictures of 5 x 4 and two channels.
+OpUnderTest picture_op(std::string name, std::function<Value(Graph&, Value)> build,
+                       std::function<Doubles(const Doubles&)> of_pictures) {
+  return {.name = std::move(name),
+          .inputs = {{5, 4, 2}},
+          .build = [build](Graph& graph, const Values& x) { return build(graph, x[0]); },
+          .of_rows = [of_pictures](const std::vector<Doubles>& x) { return of_pictures(x[0]); }};
+}
+
+TYPED_TEST(OpGradientsTest, OfPools) {
+  const ops::Pool2dGeometry geometry{3, 2, 2, 1, 1, 1};
+  const Pool2dShape shape = ops::pool_shape(geometry, OpGradients::kRows, {5, 4, 2});
+  const Pool2dShape whole = ops::pool_shape({5, 4, 5, 4}, OpGradients::kRows, {5, 4, 2});
+  const auto of = [this](const OpUnderTest& op) { OpGradients(op).check(this->ctx()); };
+  of(picture_op(
+      "max_pool2d", [&](Graph& graph, Value x) { return ops::max_pool2d(graph, x, geometry); },
+      [&](const Doubles& x) { return reference::max_pool2d_forward(shape, x).y; }));
+  of(picture_op(
+      "mean_pool2d", [&](Graph& graph, Value x) { return ops::mean_pool2d(graph, x, geometry); },
+      [&](const Doubles& x) { return reference::mean_pool2d_forward(shape, x).value; }));
+  of(picture_op("global_mean_pool2d", ops::global_mean_pool2d,
+                [&](const Doubles& x) { return reference::mean_pool2d_forward(whole, x).value; }));
+}
+
+// Two poolings, so that a second derivative goes through what the second rules make.
+TYPED_TEST(OpGradientsTest, OfPoolsOfPools) {
+  OpGradients(picture_op(
+                  "pools of squares",
+                  [](Graph& graph, Value x) {
+                    const Value y = ops::square(graph, ops::max_pool2d(graph, x));
+                    return ops::square(graph, ops::mean_pool2d(graph, y, {2, 2, 1, 1}));
+                  },
+                  [](const Doubles& x) {
+                    const Pool2dShape first{.N = OpGradients::kRows, .H = 5, .W = 4, .C = 2};
+                    Pool2dShape second{.N = OpGradients::kRows, .H = 2, .W = 2, .C = 2};
+                    second.stride_h = second.stride_w = 1;
+                    Doubles y = reference::max_pool2d_forward(first, x).y;
+                    for (double& number : y) number *= number;
+                    y = reference::mean_pool2d_forward(second, y).value;
+                    for (double& number : y) number *= number;
+                    return y;
+                  }))
+      .check(this->ctx());
 }
 
 }  // namespace
