@@ -7,11 +7,13 @@
 
 #include "runtime/ops/max_pool2d.h"
 #include "runtime/ops/mean_pool2d.h"
+#include "runtime/ops/outer_product.h"
 #include "runtime/ops/relu.h"
 #include "runtime/ops/softmax.h"
 #include "tests/support/backends.h"
 #include "tests/support/reference/max_pool2d.h"
 #include "tests/support/reference/mean_pool2d.h"
+#include "tests/support/reference/outer_product.h"
 #include "tests/support/reference/relu.h"
 #include "tests/support/reference/softmax.h"
 
@@ -160,6 +162,37 @@ TYPED_TEST(OpGradientsTest, OfPoolsOfPools) {
                     for (double& number : y) number *= number;
                     return y;
                   }))
+      .check(this->ctx());
+}
+
+TYPED_TEST(OpGradientsTest, OfOuterProducts) {
+  constexpr OuterProductShape kShape{OpGradients::kRows, 3, 4};
+  OpGradients(
+      {.name = "outer_product",
+       .inputs = {{3}, {4}},
+       .build = [](Graph& graph, const Values& x) { return ops::outer_product(graph, x[0], x[1]); },
+       .of_rows =
+           [&](const std::vector<Doubles>& x) {
+             return reference::outer_product_forward(kShape, x[0], x[1]);
+           }})
+      .check(this->ctx());
+  // One value on both sides.
+  OpGradients({.name = "outer_product with itself",
+               .inputs = {{4}},
+               .build =
+                   [](Graph& graph, const Values& x) {
+                     const Value y = ops::outer_product(graph, x[0], ops::square(graph, x[0]));
+                     return ops::square(graph, y);
+                   },
+               .of_rows =
+                   [&](const std::vector<Doubles>& x) {
+                     Doubles squares(x[0]);
+                     for (double& number : squares) number *= number;
+                     Doubles y = reference::outer_product_forward({OpGradients::kRows, 4, 4}, x[0],
+                                                                  squares);
+                     for (double& number : y) number *= number;
+                     return y;
+                   }})
       .check(this->ctx());
 }
 
