@@ -48,10 +48,8 @@ class MeanPool2dBackward final : public Op {
   Shape x_;
 };
 
-std::vector<Value> backward_of(const GradientRequest& request, const Pool2dGeometry& geometry) {
-  const Shape& x = request.graph.type(request.node.inputs[0]).shape;
-  return {request.graph.append_one(std::make_shared<const MeanPool2dBackward>(geometry, x),
-                                   {request.doutputs[0]})};
+Value append_backward(Graph& graph, Value dy, const Pool2dGeometry& geometry, const Shape& x) {
+  return graph.append_one(std::make_shared<const MeanPool2dBackward>(geometry, x), {dy});
 }
 
 void run_forward(const Launch& launch, const Pool2dGeometry& geometry) {
@@ -77,7 +75,8 @@ class MeanPool2d final : public OpWith<MeanPool2dAttributes> {
   }
 
   std::vector<Value> gradient(const GradientRequest& request) const override {
-    return backward_of(request, attributes().geometry);
+    return {append_backward(request.graph, request.doutputs[0], attributes().geometry,
+                            request.graph.type(request.node.inputs[0]).shape)};
   }
 
   void run(const Launch& launch) const override { run_forward(launch, attributes().geometry); }
@@ -96,7 +95,8 @@ class GlobalMeanPool2d final : public OpWith<GlobalMeanPool2dAttributes> {
   }
 
   std::vector<Value> gradient(const GradientRequest& request) const override {
-    return backward_of(request, whole(request.graph.type(request.node.inputs[0]).shape));
+    return {spread_mean2d(request.graph, request.doutputs[0],
+                          request.graph.type(request.node.inputs[0]).shape)};
   }
 
   void run(const Launch& launch) const override {
@@ -112,6 +112,10 @@ Value mean_pool2d(Graph& graph, Value x, const Pool2dGeometry& geometry) {
 
 Value global_mean_pool2d(Graph& graph, Value x) {
   return graph.append_one(std::make_shared<const GlobalMeanPool2d>(), {x});
+}
+
+Value spread_mean2d(Graph& graph, Value dy, const Shape& shape) {
+  return append_backward(graph, dy, whole(shape), shape);
 }
 
 }  // namespace gradflip::ops

@@ -16,5 +16,7 @@ struct GlobalMeanPool2dAttributes {};
 Value mean_pool2d(Graph& graph, Value x, const Pool2dGeometry& geometry = {});
 // rows x (H, W, C) -> rows x (C), the mean of each channel.
 Value global_mean_pool2d(Graph& graph, Value x);
+// The gradient of that: rows x (C) -> rows x `shape`, (H, W, C), in each pixel dy / (H W).
+Value spread_mean2d(Graph& graph, Value dy, const Shape& shape);
 
 }  // namespace gradflip::ops

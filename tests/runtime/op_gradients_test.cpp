@@ -5,12 +5,14 @@
 #include <cmath>
 #include <vector>
 
+#include "runtime/ops/instance_norm.h"
 #include "runtime/ops/max_pool2d.h"
 #include "runtime/ops/mean_pool2d.h"
 #include "runtime/ops/outer_product.h"
 #include "runtime/ops/relu.h"
 #include "runtime/ops/softmax.h"
 #include "tests/support/backends.h"
+#include "tests/support/reference/instance_norm.h"
 #include "tests/support/reference/max_pool2d.h"
 #include "tests/support/reference/mean_pool2d.h"
 #include "tests/support/reference/outer_product.h"
@@ -193,6 +195,17 @@ TYPED_TEST(OpGradientsTest, OfOuterProducts) {
                      for (double& number : y) number *= number;
                      return y;
                    }})
+      .check(this->ctx());
+}
+
+TYPED_TEST(OpGradientsTest, OfInstanceNorm) {
+  OpGradients(picture_op(
+                  "instance_norm",
+                  [](Graph& graph, Value x) { return ops::instance_norm(graph, x, 0.1F); },
+                  [](const Doubles& x) {
+                    const InstanceNormShape shape{OpGradients::kRows, 20, 2, 0.1F};
+                    return reference::instance_norm_forward(shape, x).y;
+                  }))
       .check(this->ctx());
 }
 
