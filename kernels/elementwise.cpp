@@ -1,24 +1,15 @@
 #include "kernels/elementwise.h"
 
 #include <algorithm>
-#include <cmath>
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/elementwise.cpp"
-#include "kernels/cpu/simd.h"
+#include "kernels/cpu/exp_log.h"
+#include "kernels/cpu/map_vectors.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace gradflip::HWY_NAMESPACE {
 namespace {
-
-// y[i] = function(x[i]...), a vector at a time.
-template <typename Function, typename... Inputs>
-HWY_INLINE void map_vectors(std::int64_t size, const Function& function, float* y,
-                            const Inputs*... x) {
-  std::int64_t i = 0;
-  for (; i + kLanes <= size; i += kLanes) store(function(load(x + i)...), y + i);
-  if (i < size) store_first(size - i, function(load_first(size - i, x + i)...), y + i);
-}
 
 void scale_simd(std::int64_t size, float factor, const float* x, float* y) {
   const Floats factors = broadcast(factor);
@@ -26,14 +17,34 @@ void scale_simd(std::int64_t size, float factor, const float* x, float* y) {
   map_vectors(size, times, y, x);
 }
 
-void sqrt_simd(std::int64_t size, const float* x, float* y) {
-  map_vectors(
-      size, [](Floats v) HWY_ATTR { return hn::Sqrt(v); }, y, x);
+// -1 and 1 by their sign, which a zero has, too; a NaN stays.
+HWY_INLINE Floats sign_of(Floats x) {
+  const auto is_number_but_zero = hn::Gt(hn::Abs(x), zeros());
+  return hn::IfThenElse(is_number_but_zero, hn::CopySign(broadcast(1.0F), x), x);
 }
 
-void square_simd(std::int64_t size, const float* x, float* y) {
-  map_vectors(
-      size, [](Floats v) HWY_ATTR { return hn::Mul(v, v); }, y, x);
+void unary_simd(std::int64_t size, Unary function, const float* x, float* y) {
+  const auto map = [=](const auto& of) HWY_ATTR { map_vectors(size, of, y, x); };
+  switch (function) {
+    case Unary::kExp:
+      return map([](Floats v) HWY_ATTR { return exp_of(v); });
+    case Unary::kLog:
+      return map([](Floats v) HWY_ATTR { return log_of(v); });
+    case Unary::kSqrt:
+      return map([](Floats v) HWY_ATTR { return hn::Sqrt(v); });
+    case Unary::kSquare:
+      return map([](Floats v) HWY_ATTR { return hn::Mul(v, v); });
+    case Unary::kSigmoid:
+      return map([](Floats v) HWY_ATTR { return sigmoid_of(v); });
+    case Unary::kTanh:
+      return map([](Floats v) HWY_ATTR { return tanh_of(v); });
+    case Unary::kSoftplus:
+      return map([](Floats v) HWY_ATTR { return softplus_of(v); });
+    case Unary::kAbs:
+      return map([](Floats v) HWY_ATTR { return hn::Abs(v); });
+    case Unary::kSign:
+      return map([](Floats v) HWY_ATTR { return sign_of(v); });
+  }
 }
 
 void binary_simd(std::int64_t size, Binary function, const float* a, const float* b, float* y) {
@@ -61,8 +72,7 @@ HWY_AFTER_NAMESPACE();
 namespace gradflip {
 
 HWY_EXPORT(scale_simd);
-HWY_EXPORT(sqrt_simd);
-HWY_EXPORT(square_simd);
+HWY_EXPORT(unary_simd);
 HWY_EXPORT(binary_simd);
 
 void fill(Cpu /*ctx*/, std::int64_t size, float value, float* y) { std::fill_n(y, size, value); }
@@ -72,21 +82,8 @@ void scale(Cpu /*ctx*/, std::int64_t size, Scale factor, const float* x, float* 
   HWY_DYNAMIC_DISPATCH(scale_simd)(size, value_of(factor), x, y);
 }
 
-// exp and log one at a time, by the standard library: what is composed of them are losses, a few
-// numbers per row.
 void unary(Cpu /*ctx*/, std::int64_t size, Unary function, const float* x, float* y) {
-  switch (function) {
-    case Unary::kExp:
-      for (std::int64_t i = 0; i < size; ++i) y[i] = std::exp(x[i]);
-      return;
-    case Unary::kLog:
-      for (std::int64_t i = 0; i < size; ++i) y[i] = std::log(x[i]);
-      return;
-    case Unary::kSqrt:
-      return HWY_DYNAMIC_DISPATCH(sqrt_simd)(size, x, y);
-    case Unary::kSquare:
-      return HWY_DYNAMIC_DISPATCH(square_simd)(size, x, y);
-  }
+  HWY_DYNAMIC_DISPATCH(unary_simd)(size, function, x, y);
 }
 
 void binary(Cpu /*ctx*/, std::int64_t size, Binary function, const float* a, const float* b,

@@ -3,8 +3,9 @@
 // Decomposition  four elements per thread (vec4.cuh), grid-stride.
 // Cost           memory-bound: 4 bytes per element and array.
 // Numerics       +, -, *, / and sqrt are correctly rounded, as on the CPU: the same bits (nvcc's
-//                default; not with -use_fast_math). expf and logf are the library's, within two
-//                units in the last place (CUDA C++ Programming Guide, "Mathematical Functions").
+//                default; not with -use_fast_math). expf, logf and tanhf are the library's, within
+//                two units in the last place, and log1pf, within one (CUDA C++ Programming Guide,
+//                "Mathematical Functions"); sigmoid and softplus are made of them.
 #include "kernels/cuda/simt.h"
 #include "kernels/cuda/vec4.cuh"
 #include "kernels/elementwise.h"
@@ -12,12 +13,27 @@
 namespace gradflip {
 namespace {
 
+// By exponentials of negative numbers, which do not overflow.
+__device__ __forceinline__ float sigmoid_of(float x) {
+  const float e = expf(-fabsf(x));
+  return (x >= 0.0F ? 1.0F : e) / (1.0F + e);
+}
+
+__device__ __forceinline__ float softplus_of(float x) {
+  return (x < 0.0F ? 0.0F : x) + log1pf(expf(-fabsf(x)));
+}
+
 template <Unary kFunction>
 __device__ __forceinline__ float apply(float x) {
   if constexpr (kFunction == Unary::kExp) return expf(x);
   if constexpr (kFunction == Unary::kLog) return logf(x);
   if constexpr (kFunction == Unary::kSqrt) return sqrtf(x);
   if constexpr (kFunction == Unary::kSquare) return x * x;
+  if constexpr (kFunction == Unary::kSigmoid) return sigmoid_of(x);
+  if constexpr (kFunction == Unary::kTanh) return tanhf(x);
+  if constexpr (kFunction == Unary::kSoftplus) return softplus_of(x);
+  if constexpr (kFunction == Unary::kAbs) return fabsf(x);
+  if constexpr (kFunction == Unary::kSign) return fabsf(x) > 0.0F ? copysignf(1.0F, x) : x;
 }
 
 template <Binary kFunction>
@@ -92,6 +108,16 @@ void unary(Cuda ctx, std::int64_t size, Unary function, const float* x, float* y
       return launch_unary<Unary::kSqrt>(ctx, size, x, y);
     case Unary::kSquare:
       return launch_unary<Unary::kSquare>(ctx, size, x, y);
+    case Unary::kSigmoid:
+      return launch_unary<Unary::kSigmoid>(ctx, size, x, y);
+    case Unary::kTanh:
+      return launch_unary<Unary::kTanh>(ctx, size, x, y);
+    case Unary::kSoftplus:
+      return launch_unary<Unary::kSoftplus>(ctx, size, x, y);
+    case Unary::kAbs:
+      return launch_unary<Unary::kAbs>(ctx, size, x, y);
+    case Unary::kSign:
+      return launch_unary<Unary::kSign>(ctx, size, x, y);
   }
 }
 

@@ -13,6 +13,9 @@ namespace gradflip {
 struct Rectifier {
   float slope = 0.0F;                                  // in [0, 1]
   float cap = std::numeric_limits<float>::infinity();  // > 0
+
+  // The plain one.
+  bool is_relu() const { return slope == 0.0F && cap == std::numeric_limits<float>::infinity(); }
 };
 
 inline constexpr Rectifier kIdentity{.slope = 1.0F};
@@ -24,11 +27,14 @@ GRADFLIP_HOST_DEVICE inline float rectified(const Rectifier& rectifier, float x)
   return x >= rectifier.cap ? rectifier.cap : x;
 }
 
-// dx, from the output y and dy. At a kink it is the piece's below 0, and none at the cap.
+// dx, from the output y and dy. At a kink it is the piece's below 0, and none at the cap; where there
+// is no cap, an infinity has none either.
 GRADFLIP_HOST_DEVICE inline float rectified_gradient(const Rectifier& rectifier, float y,
                                                      float dy) {
   if (y <= 0.0F) return rectifier.slope == 0.0F ? 0.0F : rectifier.slope * dy;
-  return y >= rectifier.cap ? 0.0F : dy;
+  const bool is_capped =
+      y >= rectifier.cap && rectifier.cap < std::numeric_limits<float>::infinity();
+  return is_capped ? 0.0F : dy;
 }
 
 }  // namespace gradflip

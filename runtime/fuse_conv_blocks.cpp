@@ -44,7 +44,7 @@ std::optional<ConvChain> chain_above(const GraphRewrite& rewrite, const Node& po
   if (!is<ops::Pool2dGeometry>(*pool.op)) return {};
   ConvChain chain{.pool = &pool};
   chain.relu = rewrite.producer_with<ops::ReluAttributes>(pool.inputs[0]);
-  if (chain.relu == nullptr) return {};
+  if (chain.relu == nullptr || !ops::is_relu(*chain.relu->op)) return {};
   chain.bias = rewrite.producer_with<ops::BiasAttributes>(chain.relu->inputs[0]);
   if (chain.bias == nullptr) return {};
   chain.conv = rewrite.producer_with<ops::Conv2dGeometry>(chain.bias->inputs[0]);

@@ -77,7 +77,7 @@ std::optional<LinearLayer> HeadsMatcher::layer(Value value, int readers) const {
 
 std::optional<LinearLayer> HeadsMatcher::hidden_layer(Value x) const {
   const Node* relu = rewrite_.only_producer_with<ops::ReluAttributes>(x);
-  return relu == nullptr ? std::nullopt : layer(relu->inputs[0], 1);
+  return relu == nullptr || !ops::is_relu(*relu->op) ? std::nullopt : layer(relu->inputs[0], 1);
 }
 
 Misfit HeadsMatcher::layer_misfit(const LinearLayer& layer, Math math, std::size_t layers) const {

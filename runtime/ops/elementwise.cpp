@@ -18,9 +18,19 @@ class UnaryOp final : public OpWith<UnaryAttributes> {
       case Unary::kSqrt:
         return "sqrt";
       case Unary::kSquare:
+        return "square";
+      case Unary::kSigmoid:
+        return "sigmoid";
+      case Unary::kTanh:
+        return "tanh";
+      case Unary::kSoftplus:
+        return "softplus";
+      case Unary::kAbs:
+        return "abs";
+      case Unary::kSign:
         break;
     }
-    return "square";
+    return "sign";
   }
   Gradient gradient_kind() const override { return Gradient::kRule; }
 
@@ -42,9 +52,19 @@ class UnaryOp final : public OpWith<UnaryAttributes> {
       case Unary::kSqrt:
         return {scale(graph, divide(graph, dy, y), 0.5F)};
       case Unary::kSquare:
+        return {scale(graph, multiply(graph, dy, x), 2.0F)};
+      case Unary::kSigmoid:  // y (1 - y), without a difference that loses digits
+        return {multiply(graph, multiply(graph, dy, y), sigmoid(graph, scale(graph, x, -1.0F)))};
+      case Unary::kTanh:
+        return {subtract(graph, dy, multiply(graph, dy, square(graph, y)))};
+      case Unary::kSoftplus:
+        return {multiply(graph, dy, sigmoid(graph, x))};
+      case Unary::kAbs:
+        return {multiply(graph, dy, sign(graph, x))};
+      case Unary::kSign:
         break;
     }
-    return {scale(graph, multiply(graph, dy, x), 2.0F)};
+    return {Value{}};
   }
 
   void run(const Launch& launch) const override {
@@ -191,6 +211,11 @@ Value exp(Graph& graph, Value x) { return append_unary(graph, Unary::kExp, x); }
 Value log(Graph& graph, Value x) { return append_unary(graph, Unary::kLog, x); }
 Value sqrt(Graph& graph, Value x) { return append_unary(graph, Unary::kSqrt, x); }
 Value square(Graph& graph, Value x) { return append_unary(graph, Unary::kSquare, x); }
+Value sigmoid(Graph& graph, Value x) { return append_unary(graph, Unary::kSigmoid, x); }
+Value tanh(Graph& graph, Value x) { return append_unary(graph, Unary::kTanh, x); }
+Value softplus(Graph& graph, Value x) { return append_unary(graph, Unary::kSoftplus, x); }
+Value abs(Graph& graph, Value x) { return append_unary(graph, Unary::kAbs, x); }
+Value sign(Graph& graph, Value x) { return append_unary(graph, Unary::kSign, x); }
 
 Value add(Graph& graph, Value a, Value b) { return append_binary(graph, Binary::kAdd, a, b); }
 Value subtract(Graph& graph, Value a, Value b) {

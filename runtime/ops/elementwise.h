@@ -25,6 +25,11 @@ Value exp(Graph& graph, Value x);
 Value log(Graph& graph, Value x);
 Value sqrt(Graph& graph, Value x);
 Value square(Graph& graph, Value x);
+Value sigmoid(Graph& graph, Value x);
+Value tanh(Graph& graph, Value x);
+Value softplus(Graph& graph, Value x);  // log(1 + exp(x)); the log of a sigmoid is -softplus(-x)
+Value abs(Graph& graph, Value x);       // its gradient at 0 is 0
+Value sign(Graph& graph, Value x);      // its gradient is 0
 
 // a, b: f32 of one type.
 Value add(Graph& graph, Value a, Value b);

@@ -2,8 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include <bit>
 #include <cmath>
 #include <limits>
+#include <type_traits>
 
 #include "tests/kernels/simd_targets.h"
 #include "tests/support/backends.h"
@@ -16,10 +18,28 @@ namespace {
 constexpr std::int64_t kSizes[] = {0, 1, 3, 4, 7, 8, 15, 16, 17, 18, 31, 33, 97, 1000};
 constexpr Binary kBinaries[] = {Binary::kAdd, Binary::kSubtract, Binary::kMultiply,
                                 Binary::kDivide};
-constexpr Unary kUnaries[] = {Unary::kExp, Unary::kLog, Unary::kSqrt, Unary::kSquare};
+constexpr Unary kUnaries[] = {Unary::kExp,      Unary::kLog,     Unary::kSqrt,
+                              Unary::kSquare,   Unary::kSigmoid, Unary::kTanh,
+                              Unary::kSoftplus, Unary::kAbs,     Unary::kSign};
 
-// What the header allows exp and log: an f32's last place is at most 2^-23 of it.
-constexpr double kTwoLastPlaces = 2.0 / (1U << 23U);
+// What the header allows, in units of the last place.
+double places_of(Unary function) {
+  switch (function) {
+    case Unary::kExp:
+    case Unary::kLog:
+      return 2.0;
+    case Unary::kSigmoid:
+    case Unary::kTanh:
+    case Unary::kSoftplus:
+      return 4.0;
+    default:
+      return 0.5;
+  }
+}
+
+// A number's last place is at most so much of it.
+constexpr double kLastPlace = 1.0 / (1U << 23U);
+constexpr double kFourLastPlaces = 4.0 * kLastPlace;
 constexpr float kInf = std::numeric_limits<float>::infinity();
 constexpr float kQuietNan = std::numeric_limits<float>::quiet_NaN();
 
@@ -42,6 +62,13 @@ std::vector<double> exact(Unary function, const std::vector<float>& x) {
     if (function == Unary::kLog) value = std::log(value);
     if (function == Unary::kSqrt) value = std::sqrt(value);
     if (function == Unary::kSquare) value *= value;
+    if (function == Unary::kSigmoid) value = 1.0 / (1.0 + std::exp(-value));
+    if (function == Unary::kTanh) value = std::tanh(value);
+    if (function == Unary::kSoftplus) {
+      value = std::max(value, 0.0) + std::log1p(std::exp(-std::abs(value)));
+    }
+    if (function == Unary::kAbs) value = std::abs(value);
+    if (function == Unary::kSign && std::abs(value) > 0.0) value = value < 0.0 ? -1.0 : 1.0;
   }
   return y;
 }
@@ -51,15 +78,16 @@ std::vector<double> exact(Unary function, const std::vector<float>& x) {
 std::vector<float> arguments_of(Unary function, std::int64_t size) {
   std::vector<float> x = random_floats(size, 5);
   for (std::size_t i = 0; i < x.size(); ++i) {
-    if (function == Unary::kExp) x[i] *= 87.0F;
-    if (function == Unary::kSquare) x[i] *= 1e3F;
-    if (function == Unary::kExp || function == Unary::kSquare) continue;
-    x[i] = i % 3 == 0 ? 1.0F + 0.01F * x[i] : std::exp(80.0F * x[i]);
+    if (function == Unary::kLog || function == Unary::kSqrt) {
+      x[i] = i % 3 == 0 ? 1.0F + 0.01F * x[i] : std::exp(80.0F * x[i]);
+    } else {
+      x[i] *= function == Unary::kSquare ? 1e3F : 87.0F;
+    }
   }
   return x;
 }
 
-// A NaN where one is wanted; zeros and infinities with their signs; others up to two last places.
+// A NaN where one is wanted; zeros and infinities with their signs; others up to four last places.
 testing::AssertionResult same_numbers(const std::vector<float>& got,
                                       const std::vector<float>& want) {
   if (got.size() != want.size()) return testing::AssertionFailure() << got.size() << " numbers";
@@ -67,7 +95,7 @@ testing::AssertionResult same_numbers(const std::vector<float>& got,
     bool same = got[i] == want[i] && std::signbit(got[i]) == std::signbit(want[i]);
     if (std::isnan(want[i])) same = std::isnan(got[i]);
     if (std::isnormal(want[i])) {
-      same = std::abs(got[i] - want[i]) <= kTwoLastPlaces * std::abs(want[i]);
+      same = std::abs(got[i] - want[i]) <= kFourLastPlaces * std::abs(want[i]);
     }
     if (same) continue;
     return testing::AssertionFailure() << "[" << i << "]: got " << got[i] << ", want " << want[i];
@@ -170,7 +198,7 @@ TYPED_TEST(ElementwiseTest, UnaryMatchesReference) {
           const auto x = this->upload(x_values, base);
           auto y = this->poisoned(size);
           unary(this->ctx(), size, function, x.data(), y.data());
-          EXPECT_TRUE(all_close(y.read(), want, kTwoLastPlaces));
+          EXPECT_TRUE(all_close(y.read(), want, places_of(function) * kLastPlace));
 
           auto in_place = this->upload(x_values, base);
           unary(this->ctx(), size, function, in_place.data(), in_place.data());
@@ -181,9 +209,55 @@ TYPED_TEST(ElementwiseTest, UnaryMatchesReference) {
   });
 }
 
+// All signs and exponents, subnormal numbers, infinities and NaNs among them.
+template <typename Ctx>
+std::vector<float> numbers_of_all_sizes() {
+  constexpr std::uint32_t kApart = std::is_same_v<Ctx, Cpu> ? 65'537 : 1'000'003;
+  std::vector<float> x;
+  for (std::uint64_t bits = 0; bits < (std::uint64_t{1} << 32U); bits += kApart) {
+    x.push_back(std::bit_cast<float>(static_cast<std::uint32_t>(bits)));
+  }
+  return x;
+}
+
+// Its error in units of the last place of the exact value; infinite if it is another kind of number
+// than the float next to that.
+double places_off(float got, double exact) {
+  const auto nearest = static_cast<float>(exact);
+  if (std::isnan(nearest)) return std::isnan(got) ? 0.0 : kInf;
+  if (got == nearest) return 0.0;
+  if (!std::isfinite(got) || !std::isfinite(nearest)) return kInf;
+  int exponent = 0;
+  std::frexp(nearest, &exponent);
+  return std::abs(got - exact) / std::ldexp(1.0, std::max(exponent - 24, -149));
+}
+
+TYPED_TEST(ElementwiseTest, UnaryIsExactToItsLastPlaces) {
+  const std::vector<float> x = numbers_of_all_sizes<TypeParam>();
+  const auto input = this->upload(x);
+  for (const Unary function : kUnaries) {
+    const std::vector<double> want = exact(function, x);
+    for_each_simd_target<TypeParam>([&, this] {
+      auto y = this->poisoned(input.size());
+      unary(this->ctx(), input.size(), function, input.data(), y.data());
+      const std::vector<float> got = y.read();
+      std::size_t worst = 0;
+      double off = 0.0;
+      for (std::size_t i = 0; i < x.size(); ++i) {
+        const double here = places_off(got[i], want[i]);
+        if (here <= off) continue;
+        worst = i;
+        off = here;
+      }
+      EXPECT_LE(off, places_of(function)) << static_cast<int>(function) << " of " << x[worst]
+                                          << ": got " << got[worst] << ", want " << want[worst];
+    });
+  }
+}
+
 TYPED_TEST(ElementwiseTest, RootsAndSquaresAreCorrectlyRounded) {
   for_each_simd_target<TypeParam>([this] {
-    for (const Unary function : {Unary::kSqrt, Unary::kSquare}) {
+    for (const Unary function : {Unary::kSqrt, Unary::kSquare, Unary::kAbs, Unary::kSign}) {
       const std::vector<float> x_values = arguments_of(function, 1000);
       const std::vector<double> in_double = exact(function, x_values);
       const std::vector<float> want(in_double.begin(), in_double.end());
@@ -201,7 +275,13 @@ TYPED_TEST(ElementwiseTest, UnaryOfOddValues) {
       {1, 1, std::exp(-1.0F), kInf, 0, kQuietNan, std::exp(1.0F), kInf, 0},
       {-kInf, -kInf, kQuietNan, kInf, kQuietNan, kQuietNan, 0, std::log(200.0F), kQuietNan},
       {0, -0.0F, kQuietNan, kInf, kQuietNan, kQuietNan, 1, std::sqrt(200.0F), kQuietNan},
-      {0, 0, 1, kInf, kInf, kQuietNan, 1, 40000, 40000}};
+      {0, 0, 1, kInf, kInf, kQuietNan, 1, 40000, 40000},
+      {0.5F, 0.5F, 1 / (1 + std::exp(1.0F)), 1, 0, kQuietNan, 1 / (1 + std::exp(-1.0F)), 1, 0},
+      {0, -0.0F, -std::tanh(1.0F), 1, -1, kQuietNan, std::tanh(1.0F), 1, -1},
+      {std::log(2.0F), std::log(2.0F), std::log1p(std::exp(-1.0F)), kInf, 0, kQuietNan,
+       std::log1p(std::exp(1.0F)), 200, 0},
+      {0, 0, 1, kInf, kInf, kQuietNan, 1, 200, 200},
+      {0, -0.0F, -1, 1, -1, kQuietNan, 1, 1, -1}};
   for_each_simd_target<TypeParam>([&, this] {
     const auto input = this->upload(x);
     auto y = this->poisoned(input.size());

@@ -8,6 +8,8 @@
 #include <stdexcept>
 #include <string>
 
+#include "tests/kernels/pool_cases.h"
+#include "tests/kernels/simd_targets.h"
 #include "tests/support/backends.h"
 #include "tests/support/compare.h"
 #include "tests/support/gradcheck.h"
@@ -21,46 +23,9 @@ using reference::widen;
 using testing::HasSubstr;
 using testing::ThrowsMessage;
 
-constexpr Pool2dShape kPoolShapes[] = {
-    {.N = 1, .H = 1, .W = 1, .C = 1, .window_h = 1, .window_w = 1, .stride_h = 1, .stride_w = 1},
-    {.N = 0, .H = 4, .W = 4, .C = 3},
-    {.N = 2, .H = 4, .W = 6, .C = 3},
-    {.N = 3, .H = 7, .W = 5, .C = 17},
-    {.N = 2, .H = 7, .W = 8, .C = 5, .window_h = 3, .window_w = 2, .stride_h = 1, .stride_w = 1},
-    {.N = 2, .H = 9, .W = 7, .C = 4, .window_h = 3, .window_w = 3, .pad_h = 1, .pad_w = 2},
-    {.N = 1,
-     .H = 11,
-     .W = 13,
-     .C = 8,
-     .window_h = 2,
-     .window_w = 3,
-     .stride_h = 3,
-     .stride_w = 4,
-     .pad_h = 1},
-    {.N = 2,
-     .H = 1,
-     .W = 2,
-     .C = 2,
-     .window_h = 3,
-     .window_w = 4,
-     .stride_h = 1,
-     .stride_w = 1,
-     .pad_h = 1,
-     .pad_w = 3},
-    // A stride beyond 32 bits: one row of windows.
-    {.N = 2, .H = 5, .W = 6, .C = 3, .stride_h = std::int64_t{1} << 33},
-};
-
-std::string name_of(const Pool2dShape& shape) {
-  return testing::PrintToString(
-      std::vector<std::int64_t>{shape.N, shape.H, shape.W, shape.C, shape.window_h, shape.window_w,
-                                shape.stride_h, shape.stride_w, shape.pad_h, shape.pad_w});
-}
-
-std::int64_t input_size(const Pool2dShape& shape) { return shape.N * shape.H * shape.W * shape.C; }
-
 TEST(MaxPool2dReferenceTest, BackwardIsTheDerivative) {
   for (const Pool2dShape& shape : kPoolShapes) {
+    if (input_size(shape) > 400) continue;  // two evaluations for each element
     SCOPED_TRACE(name_of(shape));
     const std::vector<double> x = widen(separated_floats(input_size(shape), 1));
     const auto forward = reference::max_pool2d_forward(shape, x);
@@ -93,31 +58,74 @@ class MaxPool2dTest : public BackendTest<Ctx> {
 TYPED_TEST_SUITE(MaxPool2dTest, Backends, BackendNames);
 
 TYPED_TEST(MaxPool2dTest, ForwardMatchesReference) {
-  for (const Pool2dShape& shape : kPoolShapes) {
-    for (const Base base : {Base::kAligned, Base::kOffByOne}) {
-      SCOPED_TRACE(name_of(shape));
-      const std::vector<float> x = random_floats(input_size(shape), 3);
-      const auto want = reference::max_pool2d_forward(shape, widen(x));
-      const auto got = this->run(shape, x, base);
-      EXPECT_TRUE(all_close(got.y, want.y, 0.0));
-      EXPECT_EQ(got.winner, want.winner);
+  for_each_simd_target<TypeParam>([this] {
+    for (const Pool2dShape& shape : kPoolShapes) {
+      for (const Base base : {Base::kAligned, Base::kOffByOne}) {
+        SCOPED_TRACE(name_of(shape));
+        const std::vector<float> x = random_floats(input_size(shape), 3);
+        const auto want = reference::max_pool2d_forward(shape, widen(x));
+        const auto got = this->run(shape, x, base);
+        EXPECT_TRUE(all_close(got.y, want.y, 0.0));
+        EXPECT_EQ(got.winner, want.winner);
+      }
     }
-  }
+  });
 }
 
 TYPED_TEST(MaxPool2dTest, BackwardMatchesReference) {
+  for_each_simd_target<TypeParam>([this] {
+    for (const Pool2dShape& shape : kPoolShapes) {
+      SCOPED_TRACE(name_of(shape));
+      const std::vector<float> x = random_floats(input_size(shape), 4);
+      const auto forward = reference::max_pool2d_forward(shape, widen(x));
+      const std::vector<float> dy = random_floats(output_size(shape), 5);
+      const auto arriving = this->upload(dy, Base::kOffByOne);
+      const auto winner = this->upload(forward.winner);
+      auto dx = this->poisoned(input_size(shape));
+      max_pool2d_backward(this->ctx(), shape, arriving.data(), winner.data(), dx.data());
+      EXPECT_TRUE(all_close(
+          dx.read(), reference::max_pool2d_backward(shape, widen(dy), forward.winner), kSum));
+    }
+  });
+}
+
+// Of the x that was pooled, what the pool made.
+TYPED_TEST(MaxPool2dTest, TakeFollowsTheWinners) {
   for (const Pool2dShape& shape : kPoolShapes) {
     SCOPED_TRACE(name_of(shape));
-    const std::vector<float> x = random_floats(input_size(shape), 4);
-    const auto forward = reference::max_pool2d_forward(shape, widen(x));
-    const std::vector<float> dy = random_floats(static_cast<std::int64_t>(forward.y.size()), 5);
-    const auto arriving = this->upload(dy, Base::kOffByOne);
-    const auto winner = this->upload(forward.winner);
-    auto dx = this->poisoned(input_size(shape));
-    max_pool2d_backward(this->ctx(), shape, arriving.data(), winner.data(), dx.data());
-    EXPECT_TRUE(all_close(dx.read(),
-                          reference::max_pool2d_backward(shape, widen(dy), forward.winner), kSum));
+    const auto pooled = this->run(shape, random_floats(input_size(shape), 6));
+    const std::vector<float> other = random_floats(input_size(shape), 7);
+    const auto x = this->upload(random_floats(input_size(shape), 6));
+    const auto v = this->upload(other);
+    const auto winner = this->upload(pooled.winner);
+    auto y = this->poisoned(output_size(shape));
+    max_pool2d_take(this->ctx(), shape, x.data(), winner.data(), y.data());
+    EXPECT_EQ(y.read(), pooled.y);
+    // Of another, the transpose of the way back: (take v) . dy = v . (backward dy).
+    max_pool2d_take(this->ctx(), shape, v.data(), winner.data(), y.data());
+    const std::vector<float> taken = y.read(), dy = random_floats(output_size(shape), 8);
+    const auto dx = reference::max_pool2d_backward(shape, widen(dy), pooled.winner);
+    double forth = 0.0, back = 0.0;
+    for (std::size_t i = 0; i < taken.size(); ++i) forth += taken[i] * double{dy[i]};
+    for (std::size_t i = 0; i < other.size(); ++i) back += other[i] * dx.value[i];
+    EXPECT_NEAR(forth, back, 1e-9);
   }
+}
+
+// Where no dy arrives, an infinite one beside it leaves nothing.
+TYPED_TEST(MaxPool2dTest, OddGradientsReachTheirWinnersOnly) {
+  constexpr Pool2dShape kShape = {.N = 1, .H = 2, .W = 4, .C = 1};
+  const float infinity = std::numeric_limits<float>::infinity();
+  for_each_simd_target<TypeParam>([&, this] {
+    const auto dy = this->upload(std::vector<float>{infinity, std::nanf("")});
+    const auto winner = this->upload(std::vector<std::int32_t>{1, 2});
+    auto dx = this->poisoned(8);
+    max_pool2d_backward(this->ctx(), kShape, dy.data(), winner.data(), dx.data());
+    const std::vector<float> got = dx.read();
+    EXPECT_EQ(got[1], infinity);
+    EXPECT_TRUE(std::isnan(got[6]));
+    for (const std::size_t other : {0, 2, 3, 4, 5, 7}) EXPECT_EQ(got[other], 0.0F);
+  });
 }
 
 TYPED_TEST(MaxPool2dTest, OfEqualValuesTheFirstWins) {

@@ -94,6 +94,24 @@ TEST(FuseHeadsTest, LeavesWhatTheKernelsDoNotTake) {
   EXPECT_EQ(after.count("weighed_loss"), 1);
 }
 
+// The head begins behind a rectifier that its kernels do not know.
+TEST(FuseHeadsTest, LeavesOtherRectifiers) {
+  for (const bool is_leaky : {true, false}) {
+    HeadsDann dann;
+    Graph& graph = dann.graph;
+    HeadsBuilder network(dann, Math::kF32);
+    const Value x = graph.external("x", {Dtype::kF32, {5}, segment_rows(0)});
+    const Value labels = graph.external("labels", {Dtype::kI32, {}, segment_rows(0)});
+    const Value hidden = network.layer(x, 9);
+    const Value h = is_leaky ? ops::leaky_relu(graph, hidden, 0.1F) : ops::relu6(graph, hidden);
+    const Value loss = weighed_softmax(graph, network.layer(h, 3), labels);
+    const Graph after = fuse_heads(graph, std::array<Value, 1>{loss}).graph;
+    EXPECT_EQ(after.count("heads"), 1);
+    EXPECT_EQ(after.count("linear"), 1);
+    EXPECT_EQ(after.count(is_leaky ? "leaky_relu" : "relu6"), 1);
+  }
+}
+
 // A loss that is read before the next one exists cannot wait for it.
 TEST(FuseHeadsTest, LeavesALossThatIsReadBeforeTheLastOne) {
   HeadsDann dann;

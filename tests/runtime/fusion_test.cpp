@@ -27,13 +27,17 @@ struct Block {
   Value x, convolved, activated, pooled;
 };
 
-Block build_block(const ops::Pool2dGeometry& pool) {
+using Activation = Value (*)(Graph& graph, Value x);
+
+Value leaky(Graph& graph, Value x) { return ops::leaky_relu(graph, x, 0.1F); }
+
+Block build_block(const ops::Pool2dGeometry& pool, Activation activation = ops::relu) {
   Block b;
   b.x = b.graph.external("x", {Dtype::kF32, {8, 9, 2}, segment_rows(0)});
   const Value filter = b.graph.parameter(0, "filter", {3, 2, 2, 5});
   const Value bias = b.graph.parameter(1, "bias", {5});
   b.convolved = ops::conv2d(b.graph, b.x, filter);
-  b.activated = ops::relu(b.graph, ops::bias(b.graph, b.convolved, bias));
+  b.activated = activation(b.graph, ops::bias(b.graph, b.convolved, bias));
   b.pooled = ops::max_pool2d(b.graph, b.activated, pool);
   return b;
 }
@@ -58,6 +62,15 @@ TEST(FuseConvBlocksTest, LeavesWhatItCannotExpress) {
   EXPECT_EQ(nodes_after(padded, padded.pooled), 4U);
   const Block watched = build_block({});
   EXPECT_EQ(nodes_after(watched, watched.activated), 4U);
+}
+
+// The fused kernels know no other rectifier than the plain one.
+TEST(FuseConvBlocksTest, LeavesOtherRectifiers) {
+  for (const Activation activation : {Activation{leaky}, Activation{ops::relu6}}) {
+    const Block b = build_block({}, activation);
+    const std::array<Value, 1> keep{b.pooled};
+    EXPECT_EQ(fuse_conv_blocks(b.graph, keep).graph.nodes().size(), 4U);
+  }
 }
 
 // Two linear heads on one feature value, the second behind a reversal and on all rows, the first on
