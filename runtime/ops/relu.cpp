@@ -6,8 +6,6 @@
 namespace gradflip::ops {
 namespace {
 
-Value append_relu_backward(Graph& graph, Value y, Value dy);
-
 // dx, from the forward's output y and dy.
 class ReluBackward final : public Op {
  public:
@@ -21,7 +19,7 @@ class ReluBackward final : public Op {
   // Linear in dy; of y, a step, whose derivative is zero where it has one.
   std::vector<Value> gradient(const GradientRequest& request) const override {
     if (request.wanted[1] == 0) return {{}, {}};
-    return {{}, append_relu_backward(request.graph, request.node.inputs[0], request.doutputs[0])};
+    return {{}, relu_backward(request.graph, request.node.inputs[0], request.doutputs[0])};
   }
 
   void run(const Launch& launch) const override {
@@ -44,7 +42,7 @@ class Relu final : public OpWith<ReluAttributes> {
   }
 
   std::vector<Value> gradient(const GradientRequest& request) const override {
-    return {append_relu_backward(request.graph, request.node.outputs[0], request.doutputs[0])};
+    return {relu_backward(request.graph, request.node.outputs[0], request.doutputs[0])};
   }
 
   void run(const Launch& launch) const override {
@@ -54,12 +52,12 @@ class Relu final : public OpWith<ReluAttributes> {
   }
 };
 
-Value append_relu_backward(Graph& graph, Value y, Value dy) {
-  return graph.append_one(std::make_shared<const ReluBackward>(), {y, dy});
-}
-
 }  // namespace
 
 Value relu(Graph& graph, Value x) { return graph.append_one(std::make_shared<const Relu>(), {x}); }
+
+Value relu_backward(Graph& graph, Value y, Value dy) {
+  return graph.append_one(std::make_shared<const ReluBackward>(), {y, dy});
+}
 
 }  // namespace gradflip::ops

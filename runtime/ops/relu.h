@@ -9,4 +9,7 @@ struct ReluAttributes {};
 
 Value relu(Graph& graph, Value x);
 
+// dx, from relu's output y and dy; for gradient rules.
+Value relu_backward(Graph& graph, Value y, Value dy);
+
 }  // namespace gradflip::ops
