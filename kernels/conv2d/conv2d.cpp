@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "kernels/conv2d/cpu/bf16_conv2d.h"
 #include "kernels/conv2d/cpu/conv2d_backward_filter.h"
 #include "kernels/conv2d/cpu/conv2d_convolve.h"
 #include "kernels/require.h"
@@ -21,6 +22,13 @@ void require_axis(const char* axis, std::int64_t size, std::int64_t taps, std::i
                            ", the padded image has ", size + 2 * pad));
 }
 
+// By either of the two engines; bf16: null for f32.
+void convolve(const Bf16Conv2d* bf16, const ConvolutionPlan& plan, const float* image,
+              const float* filter, const Conv2dEpilogue& epilogue, float* out, Scratch scratch) {
+  if (bf16 != nullptr) return bf16->convolve(plan, image, filter, epilogue, out, scratch);
+  convolve(plan, image, filter, epilogue, out, ConvolutionScratch(plan, scratch));
+}
+
 }  // namespace
 
 void require_valid(const Conv2dShape& shape) {
@@ -33,30 +41,40 @@ void require_valid(const Conv2dShape& shape) {
 
 std::int64_t conv2d_workspace_bytes(Cpu /*ctx*/, const Conv2dShape& shape) {
   require_valid(shape);
+  const ConvolutionPlan forward = ConvolutionPlan::forward(shape);
+  const ConvolutionPlan data = ConvolutionPlan::backward_data(shape);
+  const FilterGradientPlan filter(shape);
+  if (const Bf16Conv2d* bf16 = bf16_conv2d(shape)) {
+    return std::max({bf16->convolve_bytes(forward), bf16->convolve_bytes(data),
+                     bf16->backward_filter_bytes(filter)});
+  }
   const Scratch counter(nullptr);
-  return std::max({ConvolutionScratch(ConvolutionPlan::forward(shape), counter).bytes,
-                   ConvolutionScratch(ConvolutionPlan::backward_data(shape), counter).bytes,
-                   FilterGradientScratch(FilterGradientPlan(shape), counter).bytes});
+  return std::max({ConvolutionScratch(forward, counter).bytes,
+                   ConvolutionScratch(data, counter).bytes,
+                   FilterGradientScratch(filter, counter).bytes});
 }
 
 void conv2d_forward(Cpu /*ctx*/, const Conv2dShape& shape, const float* x, const float* filter,
                     const Conv2dEpilogue& epilogue, float* y, void* workspace) {
   require_valid(shape);
-  const ConvolutionPlan plan = ConvolutionPlan::forward(shape);
-  convolve(plan, x, filter, epilogue, y, ConvolutionScratch(plan, Scratch(workspace)));
+  convolve(bf16_conv2d(shape), ConvolutionPlan::forward(shape), x, filter, epilogue, y,
+           Scratch(workspace));
 }
 
 void conv2d_backward_data(Cpu /*ctx*/, const Conv2dShape& shape, const float* dy,
                           const float* filter, float* dx, void* workspace) {
   require_valid(shape);
-  const ConvolutionPlan plan = ConvolutionPlan::backward_data(shape);
-  convolve(plan, dy, filter, {}, dx, ConvolutionScratch(plan, Scratch(workspace)));
+  convolve(bf16_conv2d(shape), ConvolutionPlan::backward_data(shape), dy, filter, {}, dx,
+           Scratch(workspace));
 }
 
 void conv2d_backward_filter(Cpu /*ctx*/, const Conv2dShape& shape, const float* x, const float* dy,
                             Write write, float* dfilter, void* workspace) {
   require_valid(shape);
   const FilterGradientPlan plan(shape);
+  if (const Bf16Conv2d* bf16 = bf16_conv2d(shape)) {
+    return bf16->backward_filter(plan, x, dy, write, dfilter, Scratch(workspace));
+  }
   conv2d_backward_filter(plan, x, dy, write, dfilter,
                          FilterGradientScratch(plan, Scratch(workspace)));
 }

@@ -329,13 +329,17 @@ TYPED_TEST(Conv2dTest, NanReachesWhatItMeetsOnly) {
     const reference::Sums dx =
         reference::conv2d_backward_data(shape, widen(tensors.dy), widen(tensors.filter));
     for_each_simd_target<TypeParam>([&] {
+      Conv2dShape modes = shape;
       const auto expect_same = [](const std::vector<float>& got, const std::vector<double>& want) {
         for (std::size_t i = 0; i < got.size(); ++i) {
           ASSERT_EQ(std::isnan(got[i]), std::isnan(want[i])) << i;
         }
       };
-      expect_same(this->forward(shape, tensors, {}, Rectifier{.cap = 6.0F}), y.value);
-      expect_same(this->all(shape, tensors).dx, dx.value);
+      for (const Math math : {Math::kF32, Math::kBf16}) {
+        modes.math = math;
+        expect_same(this->forward(modes, tensors, {}, Rectifier{.cap = 6.0F}), y.value);
+        expect_same(this->all(modes, tensors).dx, dx.value);
+      }
     });
   }
 }
@@ -344,24 +348,27 @@ TYPED_TEST(Conv2dTest, NanReachesWhatItMeetsOnly) {
 class Conv2dCpuTest : public Conv2dTest<Cpu> {};
 
 TEST_F(Conv2dCpuTest, AnImageDoesNotDependOnTheOthers) {
+  const auto expect_same = [&](Conv2dShape shape) {
+    SCOPED_TRACE(name_of(shape));
+    shape.N = 3;
+    const Tensors tensors(shape);
+    const Results want = all(shape, tensors);
+    shape.N = 1;
+    Tensors last(shape);
+    std::copy(tensors.x.end() - std::ssize(last.x), tensors.x.end(), last.x.begin());
+    std::copy(tensors.dy.end() - std::ssize(last.dy), tensors.dy.end(), last.dy.begin());
+    const Results got = all(shape, last);
+    EXPECT_TRUE(std::equal(got.y.begin(), got.y.end(), want.y.end() - std::ssize(got.y)));
+    EXPECT_TRUE(std::equal(got.dx.begin(), got.dx.end(), want.dx.end() - std::ssize(got.dx)));
+  };
   for_each_simd_target<Cpu>([&] {
-    for (const Math math : {Math::kF32, Math::kBf16}) {
-      for (Conv2dShape shape : kCpuShapes) {
-        SCOPED_TRACE(name_of(shape));
-        shape.math = math;
-        shape.N = 3;
-        const Tensors tensors(shape);
-        const Results want = all(shape, tensors);
-        shape.N = 1;
-        Tensors last(shape);
-        std::copy(tensors.x.end() - std::ssize(last.x), tensors.x.end(), last.x.begin());
-        std::copy(tensors.dy.end() - std::ssize(last.dy), tensors.dy.end(), last.dy.begin());
-        const Results got = all(shape, last);
-        EXPECT_TRUE(std::equal(got.y.begin(), got.y.end(), want.y.end() - std::ssize(got.y)));
-        EXPECT_TRUE(std::equal(got.dx.begin(), got.dx.end(), want.dx.end() - std::ssize(got.dx)));
-      }
-    }
+    for (const Conv2dShape& shape : kConvShapes) expect_same(shape);
   });
+  for (Conv2dShape shape : kCpuShapes) {
+    expect_same(shape);
+    shape.math = Math::kBf16;
+    expect_same(shape);
+  }
 }
 
 // Filters, strides, padding and dilations against each other: gradients with a stride meet each tap
@@ -399,13 +406,17 @@ TEST_F(Conv2dCpuTest, BlocksAndBandsMatchReference) {
     const reference::Sums want_y = reference::conv2d_forward(shape, x, filter);
     const reference::Sums want_dx = reference::conv2d_backward_data(shape, dy, filter);
     const reference::Sums want_dfilter = reference::conv2d_backward_filter(shape, x, dy);
-    for_each_simd_target<Cpu>([&] {
-      const Results got = all(shape, tensors);
-      EXPECT_TRUE(all_close(got.y, want_y, kSum));
-      EXPECT_TRUE(all_close(got.dx, want_dx, kSum));
-      EXPECT_TRUE(all_close(got.dfilter, want_dfilter, kSum));
-      EXPECT_EQ(all(shape, tensors, Base::kOffByOne), got) << "off by one";
-    });
+    const auto expect_close = [&](const Conv2dShape& some, double tolerance) {
+      const Results got = all(some, tensors);
+      EXPECT_TRUE(all_close(got.y, want_y, tolerance));
+      EXPECT_TRUE(all_close(got.dx, want_dx, tolerance));
+      EXPECT_TRUE(all_close(got.dfilter, want_dfilter, tolerance));
+      EXPECT_EQ(all(some, tensors, Base::kOffByOne), got) << "off by one";
+    };
+    for_each_simd_target<Cpu>([&] { expect_close(shape, kSum); });
+    Conv2dShape rounding = shape;
+    rounding.math = Math::kBf16;
+    expect_close(rounding, kSumBf16);
   }
 }
 

@@ -23,11 +23,8 @@ namespace gradflip::HWY_NAMESPACE {
 namespace {
 
 #include "kernels/cpu/filter_gradient_tile.h"
-
-// Images [n, n + images), rows [p, p + rows) of their outputs.
-struct PanelRange {
-  std::int64_t n, images, p, rows;
-};
+//
+#include "kernels/conv2d/cpu/accumulate_panel.h"
 
 // (pixels, K) with zeros up to whole vectors.
 void widen_pixels(std::int64_t pixels, std::int64_t K, std::int64_t stride, const float* dy,
@@ -38,75 +35,43 @@ void widen_pixels(std::int64_t pixels, std::int64_t K, std::int64_t stride, cons
   }
 }
 
-void accumulate_panel(const FilterGradientPlan& plan, const PanelRange& range, const float* x,
-                      const float* dy, const FilterGradientScratch& scratch) {
+void add_panel(const FilterGradientPlan& plan, const PanelRange& range, const float* x,
+               const float* dy, const FilterGradientScratch& scratch) {
   const Conv2dShape& shape = plan.shape;
-  const ChannelBlocks blocks(shape.K);
-  const std::int64_t sum_stride = blocks.vectors * kLanes;
+  const std::int64_t channels = vectors_for(shape.K) * kLanes;
   const std::int64_t image_floats = shape.H * shape.W * shape.C;
-  const std::int64_t panel_rows = plan.image_rows(range.rows);
+  const std::int64_t rows = plan.image_rows(range.rows);
   const std::int64_t first_row = range.p * shape.stride_h;
-  GradientPanel panel{.images = range.images,
-                      .rows = range.rows,
-                      .columns = plan.Q,
-                      .x_image = plan.in_place ? image_floats : panel_rows * plan.width,
-                      .x_row = shape.stride_h * plan.width,
-                      .x_column = plan.pixel_stride,
-                      .dy_column = sum_stride};
+  const GradientPanel panel{.images = range.images,
+                            .rows = range.rows,
+                            .columns = plan.Q,
+                            .x_image = plan.in_place ? image_floats : rows * plan.width,
+                            .x_row = shape.stride_h * plan.width,
+                            .x_column = plan.pixel_stride,
+                            .dy_column = channels};
   const float* panel_x = x + range.n * image_floats + first_row * plan.width;
   if (!plan.in_place) {
     for (std::int64_t image = 0; image < range.images; ++image) {
-      copy_panel_rows(plan, x + (range.n + image) * image_floats, first_row, panel_rows,
+      copy_panel_rows(plan, x + (range.n + image) * image_floats, first_row, rows,
                       scratch.x + image * panel.x_image);
     }
     panel_x = scratch.x;
   }
   const float* panel_dy = dy + (range.n * plan.P + range.p) * plan.Q * shape.K;
-  if (shape.K != sum_stride) {
-    widen_pixels(range.images * range.rows * plan.Q, shape.K, sum_stride, panel_dy, scratch.dy);
+  if (shape.K != channels) {
+    widen_pixels(range.images * range.rows * plan.Q, shape.K, channels, panel_dy, scratch.dy);
     panel_dy = scratch.dy;
   }
-  for (std::int64_t block = 0; block < blocks.count; ++block) {
-    const std::int64_t first = blocks.begin(block) * kLanes;
-    const std::int64_t vectors = blocks.begin(block + 1) - blocks.begin(block);
-    float* sum = scratch.sum + first;
-    for (std::int64_t r = 0; r < shape.R; ++r) {
-      for (std::int64_t run = 0; run < plan.runs; ++run) {
-        accumulate_run(vectors, plan.run_length, panel,
-                       panel_x + r * shape.dilation_h * plan.width + run * plan.run_stride,
-                       panel_dy + first, sum, sum_stride);
-        sum += plan.run_length * sum_stride;
-      }
-    }
-  }
-}
-
-void write_sums(const Conv2dShape& shape, std::int64_t stride, const float* sum, Write write,
-                float* dfilter) {
-  const std::int64_t K = shape.K;
-  for (std::int64_t tap = 0; tap < shape.R * shape.S * shape.C;
-       ++tap, sum += stride, dfilter += K) {
-    if (write == Write::kOverwrite) {
-      std::copy_n(sum, K, dfilter);
-    } else {
-      for (std::int64_t k = 0; k < K; ++k) dfilter[k] += sum[k];
-    }
-  }
+  accumulate_panel(plan, panel, panel_x, panel_dy, scratch.sum);
 }
 
 void backward_filter_simd(const FilterGradientPlan& plan, const float* x, const float* dy,
                           Write write, float* dfilter, const FilterGradientScratch& scratch) {
   const Conv2dShape& shape = plan.shape;
-  const std::int64_t stride = vectors_for(shape.K) * kLanes;
-  std::fill_n(scratch.sum, shape.R * shape.S * shape.C * stride, 0.0F);
-  for (std::int64_t n = 0; n < shape.N; n += plan.images) {
-    for (std::int64_t p = 0; p < plan.P; p += plan.rows) {
-      const PanelRange range{n, std::min(plan.images, shape.N - n), p,
-                             std::min(plan.rows, plan.P - p)};
-      accumulate_panel(plan, range, x, dy, scratch);
-    }
-  }
-  write_sums(shape, stride, scratch.sum, write, dfilter);
+  const std::int64_t channels = vectors_for(shape.K) * kLanes;
+  std::fill_n(scratch.sum, shape.R * shape.S * shape.C * channels, 0.0F);
+  for_each_panel(plan, [&](const PanelRange& range) { add_panel(plan, range, x, dy, scratch); });
+  write_sums(shape, channels, scratch.sum, write, dfilter);
 }
 
 }  // namespace

@@ -51,43 +51,18 @@ void pack_tap(const ConvolutionPlan& plan, const float* tap, std::int64_t first,
   }
 }
 
-void pack_filter(const ConvolutionPlan& plan, const ChannelBlocks& blocks, const float* filter,
-                 float* packed) {
-  const std::int64_t tap_floats = plan.channels_in * plan.channels_out;
-  for (std::int64_t block = 0; block < blocks.count; ++block) {
-    const std::int64_t first = blocks.begin(block) * kLanes;
-    const std::int64_t lanes = blocks.begin(block + 1) * kLanes - first;
-    float* to = packed + plan.taps * plan.channels_in * first;
-    for_each_walk(plan, [&](const AxisWalk& h, const AxisWalk& w, std::int64_t /*taps*/) {
-      for (std::int64_t i = 0; i < h.taps; ++i) {
-        const std::int64_t r = h.first_tap + i * h.tap_step;
-        for (std::int64_t j = 0; j < w.taps; ++j, to += plan.channels_in * lanes) {
-          const std::int64_t s = w.first_tap + j * w.tap_step;
-          pack_tap(plan, filter + (r * plan.S + s) * tap_floats, first, lanes, to);
-        }
-      }
-    });
-  }
-}
-
 void convolve_simd(const ConvolutionPlan& plan, const float* image, const float* filter,
                    const Conv2dEpilogue& epilogue, float* out, const ConvolutionScratch& scratch) {
-  const ChannelBlocks blocks(plan.channels_out);
-  std::fill_n(scratch.bias, blocks.vectors * kLanes, 0.0F);
-  if (epilogue.bias != nullptr) std::copy_n(epilogue.bias, plan.channels_out, scratch.bias);
-  pack_filter(plan, blocks, filter, scratch.filter);
-  const std::int64_t at_once = plan.filter_first ? 1 : blocks.count;
-  for (std::int64_t block = 0; block < blocks.count; block += at_once) {
-    for (std::int64_t n = 0; n < plan.N; ++n) {
-      for (std::int64_t begin = 0; begin < plan.h.count(); begin += plan.band_rows) {
-        const Band<float> band = band_of(plan, image + n * plan.image_floats(), begin, scratch);
-        for (std::int64_t k = block; k < block + at_once; ++k) {
-          convolve_block(plan, blocks, k, band, {scratch.filter, scratch.bias, epilogue.rectifier},
-                         out + n * plan.out_image_floats);
-        }
-      }
-    }
-  }
+  set_bias(plan.channels_out, epilogue.bias, scratch.bias);
+  const std::int64_t tap_floats = plan.channels_in * plan.channels_out;
+  for_each_tap(plan, plan.channels_in, scratch.filter,
+               [&](std::int64_t tap, std::int64_t first, std::int64_t lanes, float* packed) {
+                 pack_tap(plan, filter + tap * tap_floats, first, lanes, packed);
+               });
+  convolve_images(plan, {scratch.filter, scratch.bias, epilogue.rectifier}, out,
+                  [&](std::int64_t n, std::int64_t begin) {
+                    return band_of(plan, image + n * plan.image_floats(), begin, scratch);
+                  });
 }
 
 }  // namespace

@@ -16,33 +16,13 @@ std::int64_t ceil_divide(std::int64_t a, std::int64_t b) { return (a + b - 1) / 
 void set_bands(ConvolutionPlan& plan) {
   plan.in_place = plan.h.in_image() && plan.w.in_image();
   const std::int64_t row_floats =
-      (plan.in_place ? plan.w.size() : plan.w.padded(plan.w.count())) * plan.channels_in;
+      (plan.in_place ? plan.w.size() : plan.padded_width()) * plan.channels_in;
   const std::int64_t rows = std::max(kBandFloats / row_floats, std::int64_t{1});
   const std::int64_t fit = (rows - plan.h.padded(1)) / plan.h.step() + 1;
   plan.band_rows = std::clamp<std::int64_t>(fit, 1, plan.h.count());
   const std::int64_t filter_floats =
       plan.taps * plan.channels_in * whole_vectors(plan.channels_out);
   plan.filter_first = filter_floats > kFilterFloats;
-}
-
-// Rows [first, first + rows) of the padded image, (rows, padded width, channels_in).
-void pad_rows(const ConvolutionPlan& plan, const float* image, std::int64_t first,
-              std::int64_t rows, float* padded) {
-  const std::int64_t C = plan.channels_in;
-  const std::int64_t width = plan.w.padded(plan.w.count());
-  const std::int64_t begin = std::clamp<std::int64_t>(plan.w.before(), 0, width);
-  const std::int64_t end = std::clamp<std::int64_t>(plan.w.before() + plan.w.size(), begin, width);
-  for (std::int64_t row = 0; row < rows; ++row, padded += width * C) {
-    const std::int64_t h = first + row - plan.h.before();
-    if (h < 0 || h >= plan.h.size()) {
-      std::fill_n(padded, width * C, 0.0F);
-      continue;
-    }
-    const float* from = image + (h * plan.w.size() + begin - plan.w.before()) * C;
-    std::fill(padded, padded + begin * C, 0.0F);
-    std::copy_n(from, (end - begin) * C, padded + begin * C);
-    std::fill(padded + end * C, padded + width * C, 0.0F);
-  }
 }
 
 }  // namespace
@@ -152,22 +132,37 @@ ConvolutionScratch::ConvolutionScratch(const ConvolutionPlan& plan, Scratch scra
   const std::int64_t channels = whole_vectors(plan.channels_out);
   bias = scratch.take<float>(channels);
   filter = scratch.take<float>(plan.taps * plan.channels_in * channels);
-  band = scratch.take<float>(plan.in_place ? 0
-                                           : plan.band_image_rows() *
-                                                 plan.w.padded(plan.w.count()) * plan.channels_in);
+  band = scratch.take<float>(
+      plan.in_place ? 0 : plan.band_image_rows() * plan.padded_width() * plan.channels_in);
   bytes = scratch.bytes();
+}
+
+PaddedRow padded_row(const ConvolutionPlan& plan, const float* image, std::int64_t row) {
+  const std::int64_t h = row - plan.h.before();
+  if (h < 0 || h >= plan.h.size()) return {0, 0, nullptr};
+  const std::int64_t width = plan.padded_width();
+  const std::int64_t begin = std::clamp<std::int64_t>(plan.w.before(), 0, width);
+  const std::int64_t end = std::clamp<std::int64_t>(plan.w.before() + plan.w.size(), begin, width);
+  const std::int64_t first = begin - plan.w.before();
+  return {begin, end - begin, image + (h * plan.w.size() + first) * plan.channels_in};
 }
 
 Band<float> band_of(const ConvolutionPlan& plan, const float* image, std::int64_t begin,
                     const ConvolutionScratch& scratch) {
-  const std::int64_t first = begin * plan.h.step();
+  const std::int64_t C = plan.channels_in, first = begin * plan.h.step();
   if (plan.in_place) {
-    const std::int64_t row = plan.w.size() * plan.channels_in;
-    return {image + first * row, row, plan.channels_in, begin};
+    const std::int64_t row = plan.w.size() * C;
+    return {image + first * row, row, C, begin};
   }
-  const std::int64_t rows = plan.h.padded(std::min(plan.band_rows, plan.h.count() - begin));
-  pad_rows(plan, image, first, rows, scratch.band);
-  return {scratch.band, plan.w.padded(plan.w.count()) * plan.channels_in, plan.channels_in, begin};
+  const std::int64_t width = plan.padded_width(), rows = plan.band_image_rows(begin);
+  for (std::int64_t i = 0; i < rows; ++i) {
+    const PaddedRow row = padded_row(plan, image, first + i);
+    float* to = scratch.band + i * width * C;
+    std::fill_n(to, row.before * C, 0.0F);
+    std::copy_n(row.image, row.pixels * C, to + row.before * C);
+    std::fill(to + (row.before + row.pixels) * C, to + width * C, 0.0F);
+  }
+  return {scratch.band, width * C, C, begin};
 }
 
 Conv2dShape with_flat_images(const Conv2dShape& shape) {

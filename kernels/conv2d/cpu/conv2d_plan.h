@@ -58,14 +58,15 @@ class ConvolutionAxis {
 // A whole convolution: walks by rows and by columns, and in which order to take them so that what
 // is read again stays in a cache.
 struct ConvolutionPlan {
-  // dilation_*, and how rows and columns of one image may be seen as a single row, are looked after
-  // here.
   static ConvolutionPlan forward(const Conv2dShape& shape);
   static ConvolutionPlan backward_data(const Conv2dShape& shape);
 
   std::int64_t image_floats() const { return h.size() * w.size() * channels_in; }
-  // Of a band: rows of the padded image under some outputs of each walk.
-  std::int64_t band_image_rows() const { return h.padded(band_rows); }
+  // Of a band from output `begin` on: rows of the padded image.
+  std::int64_t band_image_rows(std::int64_t begin = 0) const {
+    return h.padded(band_rows < h.count() - begin ? band_rows : h.count() - begin);
+  }
+  std::int64_t padded_width() const { return w.padded(w.count()); }
 
   std::int64_t N = 0, channels_in = 0, channels_out = 0;
   std::int64_t S = 0;  // of the filter
@@ -99,6 +100,28 @@ struct Band {
 // Of one image: copied to the scratch where there are zeros around it.
 Band<float> band_of(const ConvolutionPlan& plan, const float* image, std::int64_t begin,
                     const ConvolutionScratch& scratch);
+
+// A row of a padded image: `before` zeros, some pixels of the image, zeros.
+struct PaddedRow {
+  std::int64_t before, pixels;
+  const float* image;
+};
+// Row `row` of the padded image.
+PaddedRow padded_row(const ConvolutionPlan& plan, const float* image, std::int64_t row);
+
+// Calls visit(walk by rows, walk by columns, taps of the walks before) for each pair of walks.
+template <typename Visit>
+void for_each_walk(const ConvolutionPlan& plan, const Visit& visit) {
+  std::int64_t taps = 0;
+  for (std::int64_t i = 0; i < plan.h.walks(); ++i) {
+    const AxisWalk h = plan.h.walk(i);
+    for (std::int64_t j = 0; j < plan.w.walks(); ++j) {
+      const AxisWalk w = plan.w.walk(j);
+      visit(h, w, taps);
+      taps += h.taps * w.taps;
+    }
+  }
+}
 
 // The shape with each image as a single row, where that is the same convolution (1x1, stride 1, no
 // padding) and an image is small enough to be one piece.

@@ -24,17 +24,30 @@ struct WriteOutputs {
   std::int64_t last;  // channels of a block's last vector
 };
 
-// Calls visit(walk by rows, walk by columns, taps of the walks before) for each pair of walks.
-template <typename Visit>
-void for_each_walk(const ConvolutionPlan& plan, const Visit& visit) {
-  std::int64_t taps = 0;
-  for (std::int64_t i = 0; i < plan.h.walks(); ++i) {
-    const AxisWalk h = plan.h.walk(i);
-    for (std::int64_t j = 0; j < plan.w.walks(); ++j) {
-      const AxisWalk w = plan.w.walk(j);
-      visit(h, w, taps);
-      taps += h.taps * w.taps;
-    }
+// The bias of whole vectors of channels, zeros where there is none.
+void set_bias(std::int64_t channels, const float* bias, float* to) {
+  std::fill_n(to, ChannelBlocks(channels).vectors * kLanes, 0.0F);
+  if (bias != nullptr) std::copy_n(bias, channels, to);
+}
+
+// Calls pack(r*S + s, first channel, lanes, place) for each tap of each walk of each block, where a
+// tap takes (elements_in, lanes).
+template <typename Pack>
+void for_each_tap(const ConvolutionPlan& plan, std::int64_t elements_in, Element* packed,
+                  const Pack& pack) {
+  const ChannelBlocks blocks(plan.channels_out);
+  for (std::int64_t block = 0; block < blocks.count; ++block) {
+    const std::int64_t first = blocks.begin(block) * kLanes;
+    const std::int64_t lanes = blocks.begin(block + 1) * kLanes - first;
+    Element* to = packed + plan.taps * elements_in * first;
+    for_each_walk(plan, [&](const AxisWalk& h, const AxisWalk& w, std::int64_t /*taps*/) {
+      for (std::int64_t i = 0; i < h.taps; ++i) {
+        const std::int64_t r = h.first_tap + i * h.tap_step;
+        for (std::int64_t j = 0; j < w.taps; ++j, to += elements_in * lanes) {
+          pack(r * plan.S + w.first_tap + j * w.tap_step, first, lanes, to);
+        }
+      }
+    });
   }
 }
 
@@ -74,4 +87,22 @@ void convolve_block(const ConvolutionPlan& plan, const ChannelBlocks& blocks, st
                       w.out_first * plan.channels_out + first,
                   write);
   });
+}
+
+// All images, by band_at(n, first output): Band<Element>.
+template <typename BandOf>
+void convolve_images(const ConvolutionPlan& plan, const WalkOperands& with, float* out,
+                     const BandOf& band_at) {
+  const ChannelBlocks blocks(plan.channels_out);
+  const std::int64_t at_once = plan.filter_first ? 1 : blocks.count;
+  for (std::int64_t first = 0; first < blocks.count; first += at_once) {
+    for (std::int64_t n = 0; n < plan.N; ++n) {
+      for (std::int64_t begin = 0; begin < plan.h.count(); begin += plan.band_rows) {
+        const Band<Element> band = band_at(n, begin);
+        for (std::int64_t block = first; block < first + at_once; ++block) {
+          convolve_block(plan, blocks, block, band, with, out + n * plan.out_image_floats);
+        }
+      }
+    }
+  }
 }

@@ -78,4 +78,17 @@ void copy_panel_rows(const FilterGradientPlan& plan, const float* image, std::in
   }
 }
 
+void write_sums(const Conv2dShape& shape, std::int64_t stride, const float* sum, Write write,
+                float* dfilter) {
+  const std::int64_t K = shape.K;
+  for (std::int64_t tap = 0; tap < shape.R * shape.S * shape.C;
+       ++tap, sum += stride, dfilter += K) {
+    if (write == Write::kOverwrite) {
+      std::copy_n(sum, K, dfilter);
+    } else {
+      for (std::int64_t k = 0; k < K; ++k) dfilter[k] += sum[k];
+    }
+  }
+}
+
 }  // namespace gradflip

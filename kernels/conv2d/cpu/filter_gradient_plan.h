@@ -2,10 +2,12 @@
 // in registers: some images, or some rows of one. Independent of the instruction set.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 
 #include "kernels/conv2d.h"
 #include "kernels/cpu/scratch.h"
+#include "kernels/write.h"
 
 namespace gradflip {
 
@@ -40,5 +42,25 @@ struct FilterGradientScratch {
 // Rows [first, first + rows) of an image, in the panel's form.
 void copy_panel_rows(const FilterGradientPlan& plan, const float* image, std::int64_t first,
                      std::int64_t rows, float* to);
+
+// Images [n, n + images) and of each the rows [p, p + rows) of outputs.
+struct PanelRange {
+  std::int64_t n, images, p, rows;
+};
+
+// Calls visit(range) for each panel of the batch.
+template <typename Visit>
+void for_each_panel(const FilterGradientPlan& plan, const Visit& visit) {
+  for (std::int64_t n = 0; n < plan.shape.N; n += plan.images) {
+    for (std::int64_t p = 0; p < plan.P; p += plan.rows) {
+      visit(PanelRange{n, std::min(plan.images, plan.shape.N - n), p,
+                       std::min(plan.rows, plan.P - p)});
+    }
+  }
+}
+
+// sum (R*S*C, stride) to dfilter.
+void write_sums(const Conv2dShape& shape, std::int64_t stride, const float* sum, Write write,
+                float* dfilter);
 
 }  // namespace gradflip
