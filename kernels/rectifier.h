@@ -20,6 +20,10 @@ struct Rectifier {
 
 inline constexpr Rectifier kIdentity{.slope = 1.0F};
 
+constexpr bool is_identity(const Rectifier& rectifier) {
+  return rectifier.slope == 1.0F && rectifier.cap == std::numeric_limits<float>::infinity();
+}
+
 // Comparisons are the ones that a NaN fails, so that it passes. A slope of 0 gives 0 of an
 // infinity, too.
 GRADFLIP_HOST_DEVICE inline float rectified(const Rectifier& rectifier, float x) {

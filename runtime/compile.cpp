@@ -106,6 +106,7 @@ class Compiler {
 
   void fuse_forward() {
     apply(fuse_conv_blocks);
+    apply(fuse_conv_layers);
     apply([this](const Graph& graph,
                  std::span<const Value> keep) { return fuse_losses(graph, keep, terms_); },
           followed());

@@ -1,5 +1,7 @@
+#include <cmath>
 #include <optional>
 #include <set>
+#include <utility>
 
 #include "kernels/misfit.h"
 #include "kernels/require.h"
@@ -10,6 +12,7 @@
 #include "runtime/ops/bias.h"
 #include "runtime/ops/conv2d.h"
 #include "runtime/ops/conv_block.h"
+#include "runtime/ops/conv_layer.h"
 #include "runtime/ops/max_pool2d.h"
 #include "runtime/ops/relu.h"
 
@@ -51,16 +54,37 @@ std::optional<ConvChain> chain_above(const GraphRewrite& rewrite, const Node& po
   return chain.conv == nullptr ? std::nullopt : std::optional(chain);
 }
 
+Misfit pool_misfit(const GraphRewrite& rewrite, const Node& pool) {
+  if (Misfit misfit = pool_misfit(*attributes_of<ops::Pool2dGeometry>(*pool.op))) return misfit;
+  if (rewrite.readers(pool.outputs[1]) != 0) return "another node reads the pool's winners";
+  return {};
+}
+
 Misfit chain_misfit(const GraphRewrite& rewrite, const ConvChain& chain) {
-  if (Misfit misfit = pool_misfit(*attributes_of<ops::Pool2dGeometry>(*chain.pool->op))) {
-    return misfit;
-  }
-  if (rewrite.readers(chain.pool->outputs[1]) != 0) return "another node reads the pool's winners";
+  if (Misfit misfit = pool_misfit(rewrite, *chain.pool)) return misfit;
   for (const Node* node : {chain.conv, chain.bias, chain.relu}) {
     if (const int readers = rewrite.readers(node->outputs[0]); readers != 1) {
       return message("what ", node->op->name(), " makes has ", readers,
                      " readers, not the next node alone");
     }
+  }
+  return {};
+}
+
+// A conv_layer ahead of a pool, which is in all but name a chain.
+const Node* layer_above(const GraphRewrite& rewrite, const Node& pool) {
+  if (!is<ops::Pool2dGeometry>(*pool.op)) return nullptr;
+  return rewrite.producer_with<ops::ConvLayerAttributes>(pool.inputs[0]);
+}
+
+Misfit layer_misfit(const GraphRewrite& rewrite, const Node& layer, const Node& pool) {
+  if (layer.inputs.size() < 3) return "it has no bias";
+  const Rectifier& rectifier = attributes_of<ops::ConvLayerAttributes>(*layer.op)->rectifier;
+  if (rectifier.slope != 0.0F || std::isfinite(rectifier.cap)) return "it does not end in a ReLU";
+  if (Misfit misfit = pool_misfit(rewrite, pool)) return misfit;
+  if (const int readers = rewrite.readers(layer.outputs[0]); readers != 1) {
+    return message("what ", layer.op->name(), " makes has ", readers,
+                   " readers, not the pool alone");
   }
   return {};
 }
@@ -90,20 +114,25 @@ Rewritten fuse_conv_blocks(const Graph& graph, std::span<const Value> keep) {
   return rewrite.apply();
 }
 
+// fuse_conv_layers has been here: what is left of a chain is one node ahead of the pool.
 std::vector<Unfused> unfused_conv_blocks(const ForwardPart& forward) {
   const GraphRewrite rewrite(forward.graph, forward.keep);
   std::vector<Unfused> left;
   std::set<const Node*> named;
+  const auto leave = [&](const Node& conv, std::string why) {
+    named.insert(&conv);
+    left.push_back({layer_label(forward.graph, conv), std::move(why)});
+  };
   for (const Node& node : forward.graph.nodes()) {
-    const std::optional<ConvChain> chain = chain_above(rewrite, node);
-    if (!chain) continue;
-    named.insert(chain->conv);
-    left.push_back({layer_label(forward.graph, *chain->conv),
-                    chain_misfit(rewrite, *chain).value_or(kReadFromOutside)});
+    if (const std::optional<ConvChain> chain = chain_above(rewrite, node)) {
+      leave(*chain->conv, chain_misfit(rewrite, *chain).value_or(kReadFromOutside));
+    } else if (const Node* layer = layer_above(rewrite, node)) {
+      leave(*layer, layer_misfit(rewrite, *layer, node).value_or(kReadFromOutside));
+    }
   }
   for (const Node& node : forward.graph.nodes()) {
     if (!is<ops::Conv2dGeometry>(*node.op) || named.contains(&node)) continue;
-    left.push_back({layer_label(forward.graph, node), "no bias, ReLU and max pool follow it"});
+    leave(node, "no bias or ReLU follows it alone");
   }
   return left;
 }

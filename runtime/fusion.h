@@ -26,6 +26,11 @@ struct Rewritten {
 // has its own gradient. `keep`: values that are wanted outside of the graph.
 Rewritten fuse_conv_blocks(const Graph& graph, std::span<const Value> keep);
 
+// conv2d + bias + relu -> conv_layer, where nothing else reads the values between; either of the
+// last two may be missing. Run it behind fuse_conv_blocks, which takes a pool in, too, and before
+// autodiff: the fused operation has its own gradient.
+Rewritten fuse_conv_layers(const Graph& graph, std::span<const Value> keep);
+
 // Terms that are weighed sums of rows' losses -> weighed_loss, which has the weights in it and its
 // gradient in the same pass: softmax_cross_entropy or bce_with_logits -> sum_rows -> [scale, add,
 // subtract] -> a term. A plain sum_rows of the same losses comes from the same pass, if it is for

@@ -146,7 +146,7 @@ kernels() {
 128 ^(linear|merge|grl)
 128 ^conv_block.*cuDNN
 4096 ^(linear|merge|grl)
-128,4096 ^(softmax|bce|sgd|adam|average|gradient_norm|gather|conv2d.*gradflip)
+128,4096 ^(softmax|bce|sgd|adam|average|gradient_norm|gather|conv2d[a-z_]*/conv.*gradflip)
 4096 ^conv_block.*cuDNN
 GROUPS
   return $status

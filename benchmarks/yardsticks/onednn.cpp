@@ -7,6 +7,7 @@
 #include <memory>
 
 #include "benchmarks/kernels/cases.h"
+#include "benchmarks/kernels/conv2d_layers.h"
 #include "benchmarks/kernels/conv_cost.h"
 #include "benchmarks/support/check.h"
 #include "benchmarks/yardsticks/yardsticks.h"
@@ -111,10 +112,12 @@ void add_call(Suite& suite, const ConvLayer& layer, const Call& call, std::int64
 void add_onednn_cases(Suite& suite) {
   if (!std::holds_alternative<Cpu>(suite.context)) return;
   omp_set_num_threads(1);
-  for (const ConvLayer& layer : std::vector(suite.shapes.conv_layers)) {
-    for (const Call& call : calls()) {
+  for (const Call& call : calls()) {
+    for (const ConvLayer& layer : call.block ? suite.shapes.conv_layers : conv2d_layers(suite)) {
       if (call.op == "conv_block_backward_data" && layer.first) continue;
-      for (const std::int64_t batch : suite.batches) add_call(suite, layer, call, batch);
+      for (const std::int64_t batch : call.block ? suite.batches : conv2d_batches(suite, layer)) {
+        add_call(suite, layer, call, batch);
+      }
     }
   }
 }

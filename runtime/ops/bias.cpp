@@ -50,9 +50,7 @@ class Bias final : public OpWith<BiasAttributes> {
 
   std::vector<Value> gradient(const GradientRequest& request) const override {
     const Value dy = request.doutputs[0];
-    return {dy, request.wanted[1] != 0
-                    ? request.graph.append_one(std::make_shared<const BiasBackward>(), {dy})
-                    : Value{}};
+    return {dy, request.wanted[1] != 0 ? bias_backward(request.graph, dy) : Value{}};
   }
 
   void run(const Launch& launch) const override {
@@ -68,6 +66,10 @@ class Bias final : public OpWith<BiasAttributes> {
 
 Value bias(Graph& graph, Value x, Value bias) {
   return graph.append_one(std::make_shared<const Bias>(), {x, bias});
+}
+
+Value bias_backward(Graph& graph, Value dy) {
+  return graph.append_one(std::make_shared<const BiasBackward>(), {dy});
 }
 
 }  // namespace gradflip::ops

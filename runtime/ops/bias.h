@@ -9,4 +9,7 @@ struct BiasAttributes {};
 
 Value bias(Graph& graph, Value x, Value bias);
 
+// dbias, a sum over the batch, from dy; for gradient rules.
+Value bias_backward(Graph& graph, Value dy);
+
 }  // namespace gradflip::ops

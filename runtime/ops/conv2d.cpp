@@ -3,6 +3,10 @@
 namespace gradflip::ops {
 namespace {
 
+std::int64_t workspace_of(const Context& context, const Conv2dShape& shape) {
+  return std::visit([&](auto ctx) { return conv2d_workspace_bytes(ctx, shape); }, context);
+}
+
 OpCost dense_cost(const Conv2dShape& shape, std::span<const TensorView> inputs,
                   std::span<const TensorView> outputs) {
   const double flops = conv2d_flops(shape);
@@ -20,6 +24,11 @@ class Conv2dBackwardData final : public Op {
     return {{Dtype::kF32, x_, inputs[0].rows}};
   }
 
+  std::int64_t workspace_bytes(const Context& context, std::span<const ValueType> inputs,
+                               std::int64_t rows) const override {
+    return workspace_of(context, conv2d_shape(geometry_, rows, x_, inputs[1].shape));
+  }
+
   OpCost cost(std::span<const TensorView> inputs,
               std::span<const TensorView> outputs) const override {
     return dense_cost(conv2d_shape(geometry_, inputs[0].rows, x_, inputs[1].shape), inputs,
@@ -31,7 +40,7 @@ class Conv2dBackwardData final : public Op {
         conv2d_shape(geometry_, launch.inputs[0].rows, x_, launch.inputs[1].shape);
     dispatch(launch, [&](auto ctx) {
       conv2d_backward_data(ctx, shape, launch.in<float>(0), launch.in<float>(1),
-                           launch.out<float>(0));
+                           launch.out<float>(0), launch.workspace);
     });
   }
 
@@ -54,9 +63,7 @@ class Conv2dBackwardFilter final : public Op {
 
   std::int64_t workspace_bytes(const Context& context, std::span<const ValueType> inputs,
                                std::int64_t rows) const override {
-    const Conv2dShape shape = conv2d_shape(geometry_, rows, inputs[0].shape, filter_);
-    return std::visit([&](auto ctx) { return conv2d_backward_filter_workspace_bytes(ctx, shape); },
-                      context);
+    return workspace_of(context, conv2d_shape(geometry_, rows, inputs[0].shape, filter_));
   }
 
   OpCost cost(std::span<const TensorView> inputs,
@@ -87,17 +94,13 @@ class Conv2d final : public OpWith<Conv2dGeometry> {
   Gradient gradient_kind() const override { return Gradient::kRule; }
 
   std::vector<ValueType> infer(std::span<const ValueType> inputs) const override {
-    GRADFLIP_REQUIRE(inputs.size() == 2 && inputs[0].shape.rank() == 3 &&
-                         inputs[1].shape.rank() == 4 && !inputs[0].rows.none() &&
-                         inputs[1].rows.none(),
-                     message("conv2d: x ", inputs[0].text(), ", filter ", inputs[1].text(),
-                             "; expected rows x (H, W, C) and (R, S, C, K)"));
-    GRADFLIP_REQUIRE(inputs[0].shape[2] == inputs[1].shape[2],
-                     message("conv2d: x has ", inputs[0].shape[2], " channels, filter expects ",
-                             inputs[1].shape[2]));
-    const Conv2dShape shape = conv2d_shape(attributes(), 0, inputs[0].shape, inputs[1].shape);
-    require_valid(shape);
-    return {{Dtype::kF32, {shape.P(), shape.Q(), shape.K}, inputs[0].rows}};
+    return conv2d_types(name(), attributes(), inputs);
+  }
+
+  std::int64_t workspace_bytes(const Context& context, std::span<const ValueType> inputs,
+                               std::int64_t rows) const override {
+    return workspace_of(context,
+                        conv2d_shape(attributes(), rows, inputs[0].shape, inputs[1].shape));
   }
 
   std::vector<Value> gradient(const GradientRequest& request) const override {
@@ -106,14 +109,10 @@ class Conv2d final : public OpWith<Conv2dGeometry> {
     const Value dy = request.doutputs[0];
     std::vector<Value> dinputs(2);
     if (request.wanted[0] != 0) {
-      dinputs[0] = graph.append_one(
-          std::make_shared<const Conv2dBackwardData>(attributes(), graph.type(x).shape),
-          {dy, filter});
+      dinputs[0] = conv2d_backward_data(graph, attributes(), graph.type(x).shape, dy, filter);
     }
     if (request.wanted[1] != 0) {
-      dinputs[1] = graph.append_one(
-          std::make_shared<const Conv2dBackwardFilter>(attributes(), graph.type(filter).shape),
-          {x, dy});
+      dinputs[1] = conv2d_backward_filter(graph, attributes(), x, dy, graph.type(filter).shape);
     }
     return dinputs;
   }
@@ -128,7 +127,8 @@ class Conv2d final : public OpWith<Conv2dGeometry> {
     const TensorView& x = launch.inputs[0];
     const Conv2dShape shape = conv2d_shape(attributes(), x.rows, x.shape, launch.inputs[1].shape);
     dispatch(launch, [&](auto ctx) {
-      conv2d_forward(ctx, shape, launch.in<float>(0), launch.in<float>(1), launch.out<float>(0));
+      conv2d_forward(ctx, shape, launch.in<float>(0), launch.in<float>(1), {}, launch.out<float>(0),
+                     launch.workspace);
     });
   }
 };
@@ -137,6 +137,31 @@ class Conv2d final : public OpWith<Conv2dGeometry> {
 
 Value conv2d(Graph& graph, Value x, Value filter, const Conv2dGeometry& geometry) {
   return graph.append_one(std::make_shared<const Conv2d>(geometry), {x, filter});
+}
+
+Value conv2d_backward_data(Graph& graph, const Conv2dGeometry& geometry, const Shape& x, Value dy,
+                           Value filter) {
+  return graph.append_one(std::make_shared<const Conv2dBackwardData>(geometry, x), {dy, filter});
+}
+
+Value conv2d_backward_filter(Graph& graph, const Conv2dGeometry& geometry, Value x, Value dy,
+                             const Shape& filter) {
+  return graph.append_one(std::make_shared<const Conv2dBackwardFilter>(geometry, filter), {x, dy});
+}
+
+std::vector<ValueType> conv2d_types(std::string_view op, const Conv2dGeometry& geometry,
+                                    std::span<const ValueType> inputs) {
+  GRADFLIP_REQUIRE(inputs.size() == 2 && inputs[0].shape.rank() == 3 &&
+                       inputs[1].shape.rank() == 4 && !inputs[0].rows.none() &&
+                       inputs[1].rows.none(),
+                   message(op, ": x ", inputs[0].text(), ", filter ", inputs[1].text(),
+                           "; expected rows x (H, W, C) and (R, S, C, K)"));
+  GRADFLIP_REQUIRE(inputs[0].shape[2] == inputs[1].shape[2],
+                   message(op, ": x has ", inputs[0].shape[2], " channels, filter expects ",
+                           inputs[1].shape[2]));
+  const Conv2dShape shape = conv2d_shape(geometry, 0, inputs[0].shape, inputs[1].shape);
+  require_valid(shape);
+  return {{Dtype::kF32, {shape.P(), shape.Q(), shape.K}, inputs[0].rows}};
 }
 
 double conv2d_flops(const Conv2dShape& shape) {

@@ -5,8 +5,6 @@
 namespace gradflip::ops {
 namespace {
 
-Value append_relu_backward(Graph& graph, const Rectifier& rectifier, Value y, Value dy);
-
 // dx, from the forward's output y and dy.
 class ReluBackward final : public Op {
  public:
@@ -23,8 +21,7 @@ class ReluBackward final : public Op {
   std::vector<Value> gradient(const GradientRequest& request) const override {
     if (request.wanted[1] == 0) return {{}, {}};
     return {{},
-            append_relu_backward(request.graph, rectifier_, request.node.inputs[0],
-                                 request.doutputs[0])};
+            relu_backward(request.graph, rectifier_, request.node.inputs[0], request.doutputs[0])};
   }
 
   void run(const Launch& launch) const override {
@@ -56,8 +53,8 @@ class Relu final : public OpWith<ReluAttributes> {
   }
 
   std::vector<Value> gradient(const GradientRequest& request) const override {
-    return {append_relu_backward(request.graph, attributes().rectifier, request.node.outputs[0],
-                                 request.doutputs[0])};
+    return {relu_backward(request.graph, attributes().rectifier, request.node.outputs[0],
+                          request.doutputs[0])};
   }
 
   void run(const Launch& launch) const override {
@@ -67,10 +64,6 @@ class Relu final : public OpWith<ReluAttributes> {
     });
   }
 };
-
-Value append_relu_backward(Graph& graph, const Rectifier& rectifier, Value y, Value dy) {
-  return graph.append_one(std::make_shared<const ReluBackward>(rectifier), {y, dy});
-}
 
 Value append_relu(Graph& graph, Value x, const Rectifier& rectifier) {
   return graph.append_one(std::make_shared<const Relu>(ReluAttributes{rectifier}), {x});
@@ -87,6 +80,10 @@ Value relu6(Graph& graph, Value x) { return append_relu(graph, x, {.cap = 6.0F})
 bool is_relu(const Op& op) {
   const auto* attributes = attributes_of<ReluAttributes>(op);
   return attributes != nullptr && attributes->rectifier.is_relu();
+}
+
+Value relu_backward(Graph& graph, const Rectifier& rectifier, Value y, Value dy) {
+  return graph.append_one(std::make_shared<const ReluBackward>(rectifier), {y, dy});
 }
 
 }  // namespace gradflip::ops

@@ -21,4 +21,7 @@ Value relu6(Graph& graph, Value x);
 // Whether it is the plain one, y = max(0, x), which is all that fused kernels know of rectifiers.
 bool is_relu(const Op& op);
 
+// dx, from the rectifier's output y and dy; for gradient rules.
+Value relu_backward(Graph& graph, const Rectifier& rectifier, Value y, Value dy);
+
 }  // namespace gradflip::ops

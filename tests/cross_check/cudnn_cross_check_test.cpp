@@ -79,9 +79,9 @@ class CudnnCrossCheckTest : public CrossCheckTest {
   Results ours(const Conv2dShape& shape, const Operands& operands) {
     const auto x = upload(operands.x), filter = upload(operands.filter), dy = upload(operands.dy);
     auto y = poisoned(dy.size()), dx = poisoned(x.size()), dfilter = poisoned(filter.size());
-    auto workspace = poisoned<std::uint8_t>(conv2d_backward_filter_workspace_bytes(ctx(), shape));
-    conv2d_forward(ctx(), shape, x.data(), filter.data(), y.data());
-    conv2d_backward_data(ctx(), shape, dy.data(), filter.data(), dx.data());
+    auto workspace = poisoned<std::uint8_t>(conv2d_workspace_bytes(ctx(), shape));
+    conv2d_forward(ctx(), shape, x.data(), filter.data(), {}, y.data(), workspace.data());
+    conv2d_backward_data(ctx(), shape, dy.data(), filter.data(), dx.data(), workspace.data());
     conv2d_backward_filter(ctx(), shape, x.data(), dy.data(), Write::kOverwrite, dfilter.data(),
                            workspace.data());
     return {y.read(), dx.read(), dfilter.read()};

@@ -3,6 +3,9 @@
 #include <gtest/gtest.h>
 
 #include <array>
+#include <cmath>
+#include <utility>
+#include <vector>
 
 #include "runtime/autodiff.h"
 #include "runtime/op.h"
@@ -70,6 +73,91 @@ TEST(FuseConvBlocksTest, LeavesOtherRectifiers) {
     const Block b = build_block({}, activation);
     const std::array<Value, 1> keep{b.pooled};
     EXPECT_EQ(fuse_conv_blocks(b.graph, keep).graph.nodes().size(), 4U);
+  }
+}
+
+// x -> conv2d [-> bias] [-> relu] -> conv2d: gradients of all, from a loss on the last one's output.
+struct Layers {
+  explicit Layers(bool has_bias = true, bool has_relu = true) {
+    const ops::Conv2dGeometry conv{.stride_h = 2, .pad_h = 1, .pad_w = 2};
+    x = graph.external("x", {Dtype::kF32, {8, 9, 2}, segment_rows(0)});
+    const Value filter = graph.parameter(0, "filter", {3, 2, 2, 5});
+    const Value second = graph.parameter(1, "second", {2, 2, 5, 3});
+    const Value bias = graph.parameter(2, "bias", {5});
+    convolved = ops::conv2d(graph, x, filter, conv);
+    biased = has_bias ? ops::bias(graph, convolved, bias) : convolved;
+    y = has_relu ? ops::relu(graph, biased) : biased;
+    wrt = {x, filter, second};
+    if (has_bias) wrt.push_back(bias);
+    loss = sum_all(graph, ops::square(graph, ops::conv2d(graph, y, second)), 0.5F);
+  }
+  Graph graph;
+  Value x, convolved, biased, y, loss;
+  std::vector<Value> wrt;
+};
+
+TEST(FuseConvLayersTest, MakesOneNodeOfThree) {
+  for (const auto& [has_bias, has_relu] : {std::pair(true, true), {true, false}, {false, true}}) {
+    const Layers layers(has_bias, has_relu);
+    const Rewritten fused = fuse_conv_layers(layers.graph, std::span(&layers.loss, 1));
+    EXPECT_EQ(fused.graph.count("conv_layer"), 1);
+    EXPECT_EQ(fused.graph.count("conv2d"), 1);
+    EXPECT_EQ(fused.graph.count("bias") + fused.graph.count("relu"), 0);
+  }
+}
+
+TEST(FuseConvLayersTest, LeavesWhatIsReadBetween) {
+  const Layers layers;
+  const auto fused_around = [&](Value read) {
+    const std::array<Value, 2> keep{layers.loss, read};
+    return fuse_conv_layers(layers.graph, keep).graph;
+  };
+  const Graph no_relu = fused_around(layers.biased);
+  EXPECT_EQ(no_relu.count("conv_layer"), 1);
+  EXPECT_EQ(no_relu.count("relu"), 1);
+  const Graph none = fused_around(layers.convolved);
+  EXPECT_EQ(none.count("conv_layer"), 0);
+  EXPECT_EQ(none.nodes().size(), layers.graph.nodes().size());
+  EXPECT_EQ(fused_around(layers.y).count("conv_layer"), 1);
+}
+
+template <typename Ctx>
+class FusedConvLayerTest : public BackendTest<Ctx> {
+ protected:
+  std::vector<std::vector<float>> run(Graph graph, Value x, Value loss, std::vector<Value> wrt) {
+    Parameters parameters;
+    parameters.add("filter", {3, 2, 2, 5}, FileLayout::same({3, 2, 2, 5}), Uniform{1.0F});
+    parameters.add("second", {2, 2, 5, 3}, FileLayout::same({2, 2, 5, 3}), Uniform{1.0F});
+    parameters.add("bias", {5}, FileLayout::same({5}), Uniform{1.0F});
+    const std::vector<Value> gradients = gradients_of(graph, std::span(&loss, 1), wrt);
+    graph.mark_result(gradients[0]);  // dx, which has rows
+    GraphRunner runner(graph, {41}, 2, parameters, this->ctx());
+    runner.set_weights(random_floats(runner.blocks().weights.bytes() / 4, /*seed=*/1));
+    runner.bind(x, random_floats(41 * 8 * 9 * 2, 2));
+    runner.bind_results();
+    runner.run();
+    std::vector<std::vector<float>> all = {runner.read_rows(gradients[0])};
+    for (std::size_t i = 1; i < gradients.size(); ++i) all.push_back(runner.read(gradients[i]));
+    return all;
+  }
+};
+TYPED_TEST_SUITE(FusedConvLayerTest, Backends, BackendNames);
+
+TYPED_TEST(FusedConvLayerTest, EqualsTheUnfusedGraph) {
+  for (const auto& [has_bias, has_relu] : {std::pair(true, true), {true, false}, {false, true}}) {
+    const Layers layers(has_bias, has_relu);
+    const Rewritten fused = fuse_conv_layers(layers.graph, std::span(&layers.loss, 1));
+    std::vector<Value> wrt;
+    for (const Value value : layers.wrt) wrt.push_back(fused(value));
+    const auto want = this->run(layers.graph, layers.x, layers.loss, layers.wrt);
+    const auto got = this->run(fused.graph, fused(layers.x), fused(layers.loss), wrt);
+    ASSERT_EQ(got.size(), want.size());
+    for (std::size_t i = 0; i < got.size(); ++i) {
+      ASSERT_EQ(got[i].size(), want[i].size());
+      for (std::size_t j = 0; j < got[i].size(); ++j) {
+        EXPECT_NEAR(got[i][j], want[i][j], 2e-4 * (1.0 + std::abs(want[i][j]))) << i;
+      }
+    }
   }
 }
 

@@ -59,7 +59,7 @@ TEST(UnfusedTest, TellsOfPools) {
   const auto told = [](const ops::Pool2dGeometry& pool) {
     return unfused_lines(PaperStep({.pool = pool}));
   };
-  const std::string conv1 = "conv2d feature_extractor.conv1: ";
+  const std::string conv1 = "conv_layer feature_extractor.conv1: ";
   EXPECT_THAT(told({3, 3, 2, 2}), Contains(conv1 + "the pool's windows overlap (3x3, stride 2x2)"));
   EXPECT_THAT(told({2, 2, 2, 3}),
               Contains(conv1 + "the pool's windows leave gaps (2x2, stride 2x3)"));
@@ -71,24 +71,27 @@ TEST(UnfusedTest, TellsOfPools) {
 
 TEST(UnfusedTest, TellsOfConvolutions) {
   EXPECT_THAT(unfused_lines(PaperStep({.has_bias = false})),
-              Contains("conv2d feature_extractor.conv1: no bias, ReLU and max pool follow it"));
+              Contains("conv_layer feature_extractor.conv1: it has no bias"));
+  // A convolution without a pool is as fused as it can be.
   EXPECT_THAT(unfused_lines(PaperStep({.has_third_conv = true})),
-              Contains("conv2d feature_extractor.conv3: no bias, ReLU and max pool follow it"));
+              ElementsAre(HasSubstr("update: the gradient of feature_extractor.conv3.weight is "
+                                    "written by conv2d_backward_filter")));
   PaperStep looked_into;
   looked_into.report("loudness", ops::sum_features(looked_into.graph(), looked_into.relus[1]));
   EXPECT_THAT(unfused_lines(looked_into),
-              Contains("conv2d feature_extractor.conv2: what relu makes has 2 readers, not the "
-                       "next node alone"));
+              Contains("conv_layer feature_extractor.conv2: what conv_layer makes has 2 readers, "
+                       "not the pool alone"));
   PaperStep shown;
   for (const Node& node : shown.graph().nodes()) {
     if (node.op->name() == "max_pool2d") shown.graph().mark_result(node.outputs[1]);
   }
-  EXPECT_THAT(unfused_lines(shown),
-              Contains("conv2d feature_extractor.conv1: another node reads the pool's winners"));
+  EXPECT_THAT(
+      unfused_lines(shown),
+      Contains("conv_layer feature_extractor.conv1: another node reads the pool's winners"));
   PaperStep read;
   read.draft.reads.push_back(read.relus[1]);
   EXPECT_THAT(unfused_lines(read),
-              ElementsAre(std::string("conv2d feature_extractor.conv2: ") + kOutside,
+              ElementsAre(std::string("conv_layer feature_extractor.conv2: ") + kOutside,
                           HasSubstr("update: the gradient of feature_extractor.conv2.weight is "
                                     "written by conv2d_backward_filter")));
 }

@@ -1,10 +1,8 @@
 // conv_block_forward on the CPU.
 //
 // Decomposition  for each image and each row of pool windows: the convolution under them (pool_h
-//                rows, the "strip") in register tiles, then bias, ReLU and pool over the strip,
-//                which the L1 cache holds. A tile is two groups of neighbouring pixels x up to
-//                three vectors of channels: for each tap and input channel it loads the filter's
-//                vectors once and broadcasts one input per pixel.
+//                rows, the "strip") in the register tiles of kernels/cpu/convolution_tile.h, then
+//                bias, ReLU and pool over the strip, which the L1 cache holds.
 //                In bf16, where the processor has its products, bf16_convolution.h takes the place
 //                of the tiles.
 // Filter         copied once per call, per block of channels, with K padded to whole vectors:
@@ -23,122 +21,21 @@
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/conv_block/cpu/conv_block_forward.cpp"
+#include "kernels/cpu/convolution_f32.h"
 #include "kernels/cpu/simd.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace gradflip::HWY_NAMESPACE {
 namespace {
 
-// Channel vectors in a block: loads per multiply-add fall with it, and 3 is what leaves room for
-// enough pixels (K = 48 with AVX-512, K = 24 with AVX2 in one block).
-constexpr std::int64_t kMaxVectors = 3;
-
-// Pixels in each of a tile's two groups. 6 keeps 12 accumulators busy even with one vector of
-// channels: two units with a latency of four need 8.
-template <int kVectors>
-constexpr int kGroupPixels = std::min(6, kAccumulators / (2 * kVectors));
-
-// The input under a tile, apart from its position, and the block's filter and bias.
-struct TileOperands {
-  std::int64_t R, runs, run_length;
-  std::int64_t tap_row_stride, run_stride, pixel_stride;
-  const float* filter;  // (R, runs, run_length, kVectors * kLanes), 64-byte aligned
-  const float* bias;    // (kVectors * kLanes)
-  std::int64_t out_stride;
-};
-
-struct PixelGroup {
-  const float* x;
-  float* out;
-};
-
-template <int kVectors, int kPixels>
-void convolve_tile(const TileOperands& operands, PixelGroup group0, PixelGroup group1) {
-  Floats sum0[kPixels][kVectors];
-  Floats sum1[kPixels][kVectors];
-  GRADFLIP_UNROLL
-  for (int v = 0; v < kVectors; ++v) {
-    const Floats bias = load(operands.bias + v * kLanes);
+// Rows of the convolution are written as they are.
+struct WriteSums {
+  template <int kVectors>
+  HWY_INLINE void operator()(const Floats (&sum)[kVectors], float* out) const {
     GRADFLIP_UNROLL
-    for (int pixel = 0; pixel < kPixels; ++pixel) sum0[pixel][v] = sum1[pixel][v] = bias;
+    for (int v = 0; v < kVectors; ++v) store(sum[v], out + v * kLanes);
   }
-  const std::int64_t stride = operands.pixel_stride;
-  const float* filter = operands.filter;
-  for (std::int64_t r = 0; r < operands.R; ++r) {
-    for (std::int64_t run = 0; run < operands.runs; ++run) {
-      const std::int64_t offset = r * operands.tap_row_stride + run * operands.run_stride;
-      const float* x0 = group0.x + offset;
-      const float* x1 = group1.x + offset;
-      for (std::int64_t j = 0; j < operands.run_length; ++j, ++x0, ++x1) {
-        Floats weight[kVectors];
-        GRADFLIP_UNROLL
-        for (int v = 0; v < kVectors; ++v) weight[v] = load(filter + v * kLanes);
-        filter += kVectors * kLanes;
-        GRADFLIP_UNROLL
-        for (int pixel = 0; pixel < kPixels; ++pixel) {
-          const Floats value = broadcast(x0[pixel * stride]);
-          GRADFLIP_UNROLL
-          for (int v = 0; v < kVectors; ++v) {
-            sum0[pixel][v] = hn::MulAdd(value, weight[v], sum0[pixel][v]);
-          }
-        }
-        GRADFLIP_UNROLL
-        for (int pixel = 0; pixel < kPixels; ++pixel) {
-          const Floats value = broadcast(x1[pixel * stride]);
-          GRADFLIP_UNROLL
-          for (int v = 0; v < kVectors; ++v) {
-            sum1[pixel][v] = hn::MulAdd(value, weight[v], sum1[pixel][v]);
-          }
-        }
-      }
-    }
-  }
-  GRADFLIP_UNROLL
-  for (int pixel = 0; pixel < kPixels; ++pixel) {
-    GRADFLIP_UNROLL
-    for (int v = 0; v < kVectors; ++v) {
-      store(sum0[pixel][v], group0.out + pixel * operands.out_stride + v * kLanes);
-      store(sum1[pixel][v], group1.out + pixel * operands.out_stride + v * kLanes);
-    }
-  }
-}
-
-template <int kVectors, int kPixels = kGroupPixels<kVectors>>
-void convolve_groups(std::int64_t pixels, const TileOperands& operands, PixelGroup group0,
-                     PixelGroup group1) {
-  if constexpr (kPixels > 1) {
-    if (pixels < kPixels) {
-      return convolve_groups<kVectors, kPixels - 1>(pixels, operands, group0, group1);
-    }
-  }
-  convolve_tile<kVectors, kPixels>(operands, group0, group1);
-}
-
-// `rows` rows of the convolution, one block of channels.
-template <int kVectors>
-void convolve_strip(const ConvBlockGeometry& geometry, std::int64_t rows,
-                    const TileOperands& operands, const float* x, float* strip) {
-  constexpr int kPixels = kGroupPixels<kVectors>;
-  // All groups of one width, row after row, two at a time.
-  const auto convolve_columns = [&](std::int64_t begin, std::int64_t groups, std::int64_t pixels) {
-    const auto group_at = [&](std::int64_t index) {
-      const std::int64_t row = index / groups;
-      const std::int64_t pixel = begin + index % groups * pixels;
-      return PixelGroup{x + row * geometry.pixel_row_stride + pixel * geometry.pixel_stride,
-                        strip + (row * geometry.strip_width + pixel) * operands.out_stride};
-    };
-    const std::int64_t count = rows * groups;
-    for (std::int64_t index = 0; index < count; index += 2) {
-      // A last single group is computed twice over: the same values to the same place.
-      convolve_groups<kVectors>(pixels, operands, group_at(index),
-                                group_at(std::min(index + 1, count - 1)));
-    }
-  };
-  const std::int64_t full = geometry.strip_width / kPixels;
-  convolve_columns(0, full, kPixels);
-  const std::int64_t rest = geometry.strip_width - full * kPixels;
-  if (rest > 0) convolve_columns(full * kPixels, 1, rest);
-}
+};
 
 struct PoolOperands {
   std::int64_t pool_h, pool_w;
@@ -192,14 +89,6 @@ void pool_strip(const ConvBlockShape& shape, const PoolOperands& pool, const flo
   }
 }
 
-// Blocks of channels of nearly equal size: 4 vectors are 2 + 2, not 3 + 1.
-struct ChannelBlocks {
-  explicit ChannelBlocks(std::int64_t K)
-      : vectors(vectors_for(K)), count((vectors + kMaxVectors - 1) / kMaxVectors) {}
-  std::int64_t begin(std::int64_t block) const { return vectors * block / count; }
-  std::int64_t vectors, count;
-};
-
 // (R*S*C, K) to blocks of (R*S*C, channels of the block), one after another, zeros past K.
 void pack_filter(const ConvBlockShape& shape, const float* filter, float* packed) {
   const std::int64_t K = shape.conv.K;
@@ -228,21 +117,13 @@ void convolve_all_channels(const ConvBlockShape& shape, const ConvBlockGeometry&
                                 .tap_row_stride = geometry.tap_row_stride,
                                 .run_stride = geometry.run_stride,
                                 .pixel_stride = geometry.pixel_stride,
+                                .pixel_row_stride = geometry.pixel_row_stride,
                                 .filter = scratch.filter + taps * begin,
                                 .bias = scratch.bias + begin,
-                                .out_stride = blocks.vectors * kLanes};
-    float* strip = scratch.strip + begin;
-    switch (blocks.begin(block + 1) - blocks.begin(block)) {
-      case 1:
-        convolve_strip<1>(geometry, shape.pool_h, operands, x, strip);
-        break;
-      case 2:
-        convolve_strip<2>(geometry, shape.pool_h, operands, x, strip);
-        break;
-      default:
-        convolve_strip<3>(geometry, shape.pool_h, operands, x, strip);
-        break;
-    }
+                                .out_stride = blocks.vectors * kLanes,
+                                .out_row_stride = geometry.strip_width * blocks.vectors * kLanes};
+    convolve_rows(blocks.begin(block + 1) - blocks.begin(block), shape.pool_h, geometry.strip_width,
+                  operands, x, scratch.strip + begin, WriteSums());
   }
 }
 

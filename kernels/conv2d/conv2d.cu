@@ -46,11 +46,33 @@ std::int64_t tiles(const Extent& extent) {
   return (extent.M + Shape::BM - 1) / Shape::BM * ((extent.N + Shape::BN - 1) / Shape::BN);
 }
 
-// C (M,N) = A B. Without the 1 in the launch bounds, ptxas cuts some instances down to 128
+// y (M, K) as it leaves forward.
+struct StoreOutputs {
+  float* y = nullptr;
+  std::int64_t K = 0;
+  Conv2dEpilogue epilogue;
+
+  __device__ __forceinline__ void operator()(std::int64_t m, std::int64_t k, float sum) const {
+    const float biased = epilogue.bias == nullptr ? sum : sum + epilogue.bias[k];
+    y[m * K + k] = rectified(epilogue.rectifier, biased);
+  }
+};
+
+// As they are.
+struct StoreSums {
+  float* to = nullptr;
+  std::int64_t N = 0;
+
+  __device__ __forceinline__ void operator()(std::int64_t m, std::int64_t n, float sum) const {
+    to[m * N + n] = sum;
+  }
+};
+
+// store(m, n, sum) for C (M,N) = A B. Without the 1 in the launch bounds, ptxas cuts some instances down to 128
 // registers and spills: these kernels live on their registers, not on their number of warps.
-template <typename Shape, typename LoaderA, typename LoaderB>
+template <typename Shape, typename LoaderA, typename LoaderB, typename Store>
 __global__ void __launch_bounds__(Shape::kThreads, 1)
-    implicit_gemm_kernel(LoaderA a, LoaderB b, Extent extent, float* __restrict__ c) {
+    implicit_gemm_kernel(LoaderA a, LoaderB b, Extent extent, Store store) {
   using Product = TileProduct<Shape, LoaderA, LoaderB>;
   GRADFLIP_SHARED(float4, shared, [Product::kSharedVectors]);
   const auto tiles_n = static_cast<unsigned>((extent.N + Shape::BN - 1) / Shape::BN);
@@ -60,40 +82,42 @@ __global__ void __launch_bounds__(Shape::kThreads, 1)
   product.add(a, b, m_begin, n_begin, 0, extent.K);
   product.for_each([&](int m, int n, float sum) {
     if (m_begin + m >= extent.M || n_begin + n >= extent.N) return;
-    c[(m_begin + m) * extent.N + n_begin + n] = sum;
+    store(m_begin + m, n_begin + n, sum);
   });
 }
 
-template <typename Shape, typename LoaderA, typename LoaderB>
-void launch_tiles(Cuda ctx, const LoaderA& a, const LoaderB& b, const Extent& extent, float* c) {
-  launch(implicit_gemm_kernel<Shape, LoaderA, LoaderB>,
+template <typename Shape, typename LoaderA, typename LoaderB, typename Store>
+void launch_tiles(Cuda ctx, const LoaderA& a, const LoaderB& b, const Extent& extent,
+                  const Store& store) {
+  launch(implicit_gemm_kernel<Shape, LoaderA, LoaderB, Store>,
          dim3(static_cast<unsigned>(tiles<Shape>(extent))), dim3(Shape::kThreads), 0, ctx, a, b,
-         extent, c);
+         extent, store);
 }
 
-template <Math kMath, typename LoaderA, typename LoaderB>
-void launch_math(Cuda ctx, const LoaderA& a, const LoaderB& b, const Extent& extent, float* c) {
+template <Math kMath, typename LoaderA, typename LoaderB, typename Store>
+void launch_math(Cuda ctx, const LoaderA& a, const LoaderB& b, const Extent& extent,
+                 const Store& store) {
   if (extent.N > Tall<kMath>::BN && tiles<Wide<kMath>>(extent) >= ctx.gpu->multiprocessors) {
-    launch_tiles<Wide<kMath>>(ctx, a, b, extent, c);
+    launch_tiles<Wide<kMath>>(ctx, a, b, extent, store);
   } else if (tiles<Tall<kMath>>(extent) >= ctx.gpu->multiprocessors) {
-    launch_tiles<Tall<kMath>>(ctx, a, b, extent, c);
+    launch_tiles<Tall<kMath>>(ctx, a, b, extent, store);
   } else {
-    launch_tiles<Small<kMath>>(ctx, a, b, extent, c);
+    launch_tiles<Small<kMath>>(ctx, a, b, extent, store);
   }
 }
 
-template <typename LoaderA, typename LoaderB>
+template <typename LoaderA, typename LoaderB, typename Store>
 void launch_implicit_gemm(Cuda ctx, Math math, const LoaderA& a, const LoaderB& b,
-                          const Extent& extent, float* c) {
+                          const Extent& extent, const Store& store) {
   switch (math) {
     case Math::kF32:
-      return launch_math<Math::kF32>(ctx, a, b, extent, c);
+      return launch_math<Math::kF32>(ctx, a, b, extent, store);
     case Math::kTf32:
-      return launch_math<Math::kTf32>(ctx, a, b, extent, c);
+      return launch_math<Math::kTf32>(ctx, a, b, extent, store);
     case Math::kBf16:
-      return launch_math<Math::kBf16>(ctx, a, b, extent, c);
+      return launch_math<Math::kBf16>(ctx, a, b, extent, store);
     case Math::kTf32x3:
-      return launch_math<Math::kTf32x3>(ctx, a, b, extent, c);
+      return launch_math<Math::kTf32x3>(ctx, a, b, extent, store);
   }
 }
 
@@ -180,41 +204,43 @@ void require_supported(const Conv2dShape& shape) {
 
 }  // namespace
 
+std::int64_t conv2d_workspace_bytes(Cuda ctx, const Conv2dShape& shape) {
+  require_supported(shape);
+  const std::int64_t most = filter_parts(ctx, shape).most;
+  if (most <= 1) return 0;
+  return most * shape.R * shape.S * shape.C * shape.K * static_cast<std::int64_t>(sizeof(float));
+}
+
 void conv2d_forward(Cuda ctx, const Conv2dShape& shape, const float* x, const float* filter,
-                    float* y) {
+                    const Conv2dEpilogue& epilogue, float* y, void* /*workspace*/) {
   require_supported(shape);
   if (shape.N == 0) return;
   const RowMajorPositions positions(shape);
   const Extent extent{positions.count, shape.K, shape.R * shape.S * shape.C};
   const DenseLoader<Along::kOuter> b(filter, extent.K, extent.N);
+  const StoreOutputs store{y, shape.K, epilogue};
   if (vectors_fit(shape.C, x)) {
     const PatchLoader<Along::kK, 4> a(shape, positions, x);
-    launch_implicit_gemm(ctx, shape.math, a, b, extent, y);
+    launch_implicit_gemm(ctx, shape.math, a, b, extent, store);
   } else {
     const PatchLoader<Along::kK, 1> a(shape, positions, x);
-    launch_implicit_gemm(ctx, shape.math, a, b, extent, y);
+    launch_implicit_gemm(ctx, shape.math, a, b, extent, store);
   }
 }
 
 void conv2d_backward_data(Cuda ctx, const Conv2dShape& shape, const float* dy, const float* filter,
-                          float* dx) {
+                          float* dx, void* /*workspace*/) {
   require_supported(shape);
   if (shape.N == 0) return;
   const Extent extent{shape.N * shape.H * shape.W, shape.C, shape.R * shape.S * shape.K};
+  const StoreSums store{dx, shape.C};
   if (vectors_fit(shape.K, dy) && vectors_fit(shape.K, filter)) {
     launch_implicit_gemm(ctx, shape.math, OutputGradientLoader<4>(shape, dy),
-                         FilterByInputLoader<4>(shape, filter), extent, dx);
+                         FilterByInputLoader<4>(shape, filter), extent, store);
   } else {
     launch_implicit_gemm(ctx, shape.math, OutputGradientLoader<1>(shape, dy),
-                         FilterByInputLoader<1>(shape, filter), extent, dx);
+                         FilterByInputLoader<1>(shape, filter), extent, store);
   }
-}
-
-std::int64_t conv2d_backward_filter_workspace_bytes(Cuda ctx, const Conv2dShape& shape) {
-  require_supported(shape);
-  const std::int64_t most = filter_parts(ctx, shape).most;
-  if (most <= 1) return 0;
-  return most * shape.R * shape.S * shape.C * shape.K * static_cast<std::int64_t>(sizeof(float));
 }
 
 void conv2d_backward_filter(Cuda ctx, const Conv2dShape& shape, const float* x, const float* dy,

@@ -1,0 +1,94 @@
+#include "kernels/conv2d/cpu/filter_gradient_plan.h"
+
+#include <algorithm>
+
+#include "kernels/conv2d/cpu/conv2d_plan.h"
+
+namespace gradflip {
+namespace {
+
+// Of x and of dy under a panel, in floats: what the L2 cache keeps for all tiles.
+constexpr std::int64_t kPanelFloats = 16 * 1024;
+// Runs shorter than this are copied side by side.
+constexpr std::int64_t kShortRun = 8;
+
+}  // namespace
+
+FilterGradientPlan::FilterGradientPlan(const Conv2dShape& given)
+    : shape(with_flat_images(given)), P(shape.P()), Q(shape.Q()) {
+  side_by_side = shape.dilation_w > 1 && shape.S > 1 && shape.C < kShortRun;
+  in_place = shape.pad_h == 0 && shape.pad_w == 0 && !side_by_side;
+  const bool one_run = side_by_side || shape.dilation_w == 1;
+  runs = one_run ? 1 : shape.S;
+  run_length = one_run ? shape.S * shape.C : shape.C;
+  run_stride = shape.dilation_w * shape.C;
+  const std::int64_t padded_width = in_place ? shape.W : shape.W + 2 * shape.pad_w;
+  width = side_by_side ? Q * run_length : padded_width * shape.C;
+  pixel_stride = side_by_side ? run_length : shape.stride_w * shape.C;
+  const auto fits = [&](std::int64_t some) {
+    return std::max(image_rows(some) * width, some * Q * shape.K) <= kPanelFloats;
+  };
+  rows = P;
+  while (rows > 1 && !fits(rows)) --rows;
+  images = 1;
+  if (rows == P) {
+    const std::int64_t one = std::max(image_rows(P) * width, P * Q * shape.K);
+    images = std::max<std::int64_t>(1, kPanelFloats / one);
+  }
+}
+
+FilterGradientScratch::FilterGradientScratch(const FilterGradientPlan& plan, Scratch scratch) {
+  const Conv2dShape& shape = plan.shape;
+  const std::int64_t channels = whole_vectors(shape.K);
+  sum = scratch.take<float>(shape.R * shape.S * shape.C * channels);
+  dy = scratch.take<float>(shape.K == channels ? 0 : plan.images * plan.rows * plan.Q * channels);
+  x = scratch.take<float>(plan.in_place ? 0
+                                        : plan.images * plan.image_rows(plan.rows) * plan.width);
+  bytes = scratch.bytes();
+}
+
+void copy_panel_rows(const FilterGradientPlan& plan, const float* image, std::int64_t first,
+                     std::int64_t rows, float* to) {
+  const Conv2dShape& shape = plan.shape;
+  const std::int64_t C = shape.C;
+  for (std::int64_t row = 0; row < rows; ++row, to += plan.width) {
+    const std::int64_t h = first + row - shape.pad_h;
+    if (h < 0 || h >= shape.H) {
+      std::fill_n(to, plan.width, 0.0F);
+      continue;
+    }
+    const float* from = image + h * shape.W * C;
+    if (!plan.side_by_side) {
+      std::fill_n(to, shape.pad_w * C, 0.0F);
+      std::copy_n(from, shape.W * C, to + shape.pad_w * C);
+      std::fill(to + (shape.pad_w + shape.W) * C, to + plan.width, 0.0F);
+      continue;
+    }
+    for (std::int64_t q = 0; q < plan.Q; ++q) {
+      for (std::int64_t s = 0; s < shape.S; ++s) {
+        const std::int64_t w = q * shape.stride_w - shape.pad_w + s * shape.dilation_w;
+        float* run = to + q * plan.run_length + s * C;
+        if (w >= 0 && w < shape.W) {
+          std::copy_n(from + w * C, C, run);
+        } else {
+          std::fill_n(run, C, 0.0F);
+        }
+      }
+    }
+  }
+}
+
+void write_sums(const Conv2dShape& shape, std::int64_t stride, const float* sum, Write write,
+                float* dfilter) {
+  const std::int64_t K = shape.K;
+  for (std::int64_t tap = 0; tap < shape.R * shape.S * shape.C;
+       ++tap, sum += stride, dfilter += K) {
+    if (write == Write::kOverwrite) {
+      std::copy_n(sum, K, dfilter);
+    } else {
+      for (std::int64_t k = 0; k < K; ++k) dfilter[k] += sum[k];
+    }
+  }
+}
+
+}  // namespace gradflip
