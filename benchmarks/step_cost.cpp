@@ -104,7 +104,7 @@ void append_rows(const Graph& graph, std::span<const std::int64_t> rows, Math pr
 StepCost step_cost(const WorkloadOptions& options, const Method& method,
                    const DeviceModel& device) {
   constexpr std::int64_t kPictures = 60'000;  // of MNIST; no cost depends on it
-  Recipe recipe = preset("paper");
+  Recipe recipe = preset(options.preset);
   TrainingOptions& training = recipe.training;
   training.source_batch = method.reads_target ? options.batch / 2 : options.batch;
   training.target_batch = options.batch - options.batch / 2;

@@ -49,7 +49,7 @@ struct StepCost {
   std::vector<Unfused> not_fused;  // what could have been fewer launches
 };
 
-// Of a training step of the paper's network as a GPU runs it: all updates of the method's last
+// Of a training step of the preset's network as a GPU runs it: all updates of the method's last
 // stage. A method that reads the target takes half of the batch from it.
 StepCost step_cost(const WorkloadOptions& options, const Method& method, const DeviceModel& device);
 

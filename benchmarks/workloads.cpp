@@ -61,7 +61,7 @@ LabelledImages pictures(std::int64_t count, std::uint64_t seed) {
 class TrainingWorkload : public Workload {
  public:
   TrainingWorkload(const WorkloadOptions& options, const Device& device, bool adversarial) {
-    Recipe recipe = preset("paper");
+    Recipe recipe = preset(options.preset);
     TrainingOptions& training = recipe.training;
     training.source_batch = adversarial ? options.batch / 2 : options.batch;
     training.target_batch = options.batch - options.batch / 2;
@@ -72,6 +72,7 @@ class TrainingWorkload : public Workload {
     auto& adversary = recipe.of<DannOptions>();
     adversary.lambda_schedule = LambdaSchedule::kConstant;
     adversary.lambda = 0.1;
+    adversary.pretraining = 0.0;
     training.learning_rate_schedule = LearningRateSchedule::kConstant;
     if (options.still) training.learning_rate = kStillLearningRate;
     const std::int64_t count = std::max(kPictures, options.batch);
@@ -82,7 +83,7 @@ class TrainingWorkload : public Workload {
       target_data_.emplace(device.context, target_, "target");
     }
     trainer_ = std::make_unique<Trainer>(
-        adversarial ? dann() : source_only(), paper_network(kMean), recipe,
+        adversarial ? dann() : source_only(), network_of(recipe, kMean), recipe,
         TrainingData{&*source_data_, adversarial ? &*target_data_ : nullptr}, kSeed, device,
         options.threads);
   }
@@ -105,10 +106,16 @@ class TrainingWorkload : public Workload {
 };
 
 // The parts of the network that an evaluation needs, declared by a method that has no others.
-Parameters declared_parameters() {
+Parameters declared_parameters(const Recipe& recipe) {
   Parameters parameters;
-  (void)last_stage(source_only(), preset("paper"), kPictures, parameters);
+  (void)last_stage(source_only(), recipe, kPictures, parameters);
   return parameters;
+}
+
+Pass pass_of(const Recipe& recipe, Math precision) {
+  Pass pass = gradflip::pass_of(recipe.training);
+  pass.math = precision;
+  return pass;
 }
 
 // An evaluation without a trainer around it: pictures in, correct predictions out.
@@ -118,12 +125,13 @@ class InferenceWorkload : public Workload {
       : device_(device),
         workers_(options.threads),
         batch_(options.batch),
-        network_(paper_network(kMean)),
+        recipe_(preset(options.preset)),
+        network_(network_of(recipe_, kMean)),
         images_(pictures(std::max(kPictures / batch_, std::int64_t{1}) * batch_, kSeed)),
         data_(device_.context, images_, "pictures"),
-        parameters_(declared_parameters()),
+        parameters_(declared_parameters(recipe_)),
         evaluation_(write_evaluation(network_, parameters_, data_.shape(), kNumClasses, batch_,
-                                     Pass{.math = options.precision})),
+                                     pass_of(recipe_, options.precision))),
         state_(device_.context, parameters_, kSeed, {}),
         input_memory_(device_.context, network_.input),
         batches_(device_.context, sizeof(std::int64_t)),
@@ -149,6 +157,7 @@ class InferenceWorkload : public Workload {
   Device device_;
   Workers workers_;
   std::int64_t batch_;
+  Recipe recipe_;
   Network network_;
   LabelledImages images_;
   LabelledDeviceData data_;

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "kernels/math_mode.h"
@@ -17,6 +18,7 @@ struct WorkloadOptions {
   std::int64_t batch = 128;  // images per step; a DANN takes half from each domain
   int threads = 1;
   Math precision = Math::kF32;
+  std::string preset = "paper";  // recipe and network
   bool still = false;  // updates leave the weights as they are, however often they are repeated
 };
 

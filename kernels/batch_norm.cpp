@@ -206,5 +206,19 @@ void batch_norm_parameters(Cpu /*ctx*/, int groups, const SharedBy& shared, std:
   }
 }
 
+void fold_batch_norm(Cpu /*ctx*/, const FoldShape& shape, const float* weight, const float* moments,
+                     const float* scale, const float* shift, float* folded, float* bias) {
+  const float* inverse = moments + 2 * shape.K;
+  for (std::int64_t o = 0; o < shape.outer; ++o) {
+    for (std::int64_t k = 0; k < shape.K; ++k) {
+      const float factor = scale[k] * inverse[k];
+      for (std::int64_t i = 0; i < shape.inner; ++i) *folded++ = *weight++ * factor;
+    }
+  }
+  for (std::int64_t k = 0; k < shape.K; ++k) {
+    bias[k] = shift[k] - moments[k] * (scale[k] * inverse[k]);
+  }
+}
+
 }  // namespace gradflip
 #endif  // HWY_ONCE

@@ -136,6 +136,22 @@ __global__ void batch_norm_parameters_kernel(int groups, SharedBy shared, std::i
   }
 }
 
+// folded may be weight: each thread reads its element before it writes it.
+__global__ void fold_batch_norm_kernel(FoldShape shape, std::int64_t size, const float* weight,
+                                       const float* __restrict__ moments,
+                                       const float* __restrict__ scale,
+                                       const float* __restrict__ shift, float* folded,
+                                       float* __restrict__ bias) {
+  const float* inverse = moments + 2 * shape.K;
+  for (std::int64_t i = global_thread(); i < size; i += global_threads()) {
+    const std::int64_t k = i / shape.inner % shape.K;
+    folded[i] = weight[i] * (scale[k] * inverse[k]);
+  }
+  for (std::int64_t k = global_thread(); k < shape.K; k += global_threads()) {
+    bias[k] = shift[k] - moments[k] * (scale[k] * inverse[k]);
+  }
+}
+
 std::int64_t size_of(const BatchNorm& norm) { return norm.groups.rows() * norm.pixels * norm.C; }
 
 Places places_of(const BatchNorm& norm) { return {Divisor(norm.pixels * norm.C), Divisor(norm.C)}; }
@@ -181,6 +197,14 @@ void batch_norm_parameters(Cuda ctx, int groups, const SharedBy& shared, std::in
   if (C == 0) return;
   launch(batch_norm_parameters_kernel, elementwise_grid(ctx, C), kElementwiseBlock, 0, ctx, groups,
          shared, C, sums, dscale, dshift);
+}
+
+void fold_batch_norm(Cuda ctx, const FoldShape& shape, const float* weight, const float* moments,
+                     const float* scale, const float* shift, float* folded, float* bias) {
+  const std::int64_t size = shape.outer * shape.K * shape.inner;
+  if (shape.K == 0) return;
+  launch(fold_batch_norm_kernel, elementwise_grid(ctx, std::max(size, shape.K)), kElementwiseBlock,
+         0, ctx, shape, size, weight, moments, scale, shift, folded, bias);
 }
 
 }  // namespace gradflip

@@ -64,6 +64,19 @@ void batch_norm_parameters(Cpu ctx, int groups, const SharedBy& shared, std::int
 void batch_norm_parameters(Cuda ctx, int groups, const SharedBy& shared, std::int64_t C,
                            const float* sums, float* dscale, float* dshift);
 
+// A layer's weights with the normalisation of its outputs folded in, for moments that are known: with
+// a[k] = scale[k] * inverse_deviation[k],
+//   folded[o,k,i] = weight[o,k,i] * a[k],  bias[k] = shift[k] - mean[k] * a[k]
+// weight: (outer, K, inner): filters RSCK are (R*S*C, K, 1), matrices (1, out, in). moments: (1,
+// kMoments, K). Overwrites; folded may be weight.
+struct FoldShape {
+  std::int64_t outer = 1, K = 0, inner = 1;
+};
+void fold_batch_norm(Cpu ctx, const FoldShape& shape, const float* weight, const float* moments,
+                     const float* scale, const float* shift, float* folded, float* bias);
+void fold_batch_norm(Cuda ctx, const FoldShape& shape, const float* weight, const float* moments,
+                     const float* scale, const float* shift, float* folded, float* bias);
+
 // Throws std::invalid_argument unless the groups are valid, and pixels and C positive.
 void require_valid(const BatchNorm& norm);
 

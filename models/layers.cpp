@@ -39,20 +39,22 @@ FileLayout linear_layout(std::int64_t out_features, const Shape& x) {
 }  // namespace
 
 Value linear(NetworkBuilder& network, const std::string& name, Value x, std::int64_t out_features,
-             const InitialValues& initial) {
+             const LinearOptions& options) {
   const Shape x_shape = network.graph().type(x).shape;
   const std::int64_t in_features = x_shape.size();
   GRADFLIP_REQUIRE(
       in_features > 0 && out_features > 0,
       message("linear: ", name, " from ", in_features, " to ", out_features, " features"));
   const Initialiser values = initial_values(in_features);
-  const Value weight =
-      network.parameter(name + ".weight", {out_features, in_features},
-                        linear_layout(out_features, x_shape), initial.weight.value_or(values));
+  const Value weight = network.parameter(name + ".weight", {out_features, in_features},
+                                         linear_layout(out_features, x_shape),
+                                         options.initial.weight.value_or(values));
+  const Value y = ops::linear(network.graph(), x, weight, network.math());
+  if (!options.bias) return y;
   const Value bias =
       network.parameter(name + ".bias", {out_features}, FileLayout::same({out_features}),
-                        initial.bias.value_or(values));
-  return ops::bias(network.graph(), ops::linear(network.graph(), x, weight, network.math()), bias);
+                        options.initial.bias.value_or(values));
+  return ops::bias(network.graph(), y, bias);
 }
 
 Value conv2d(NetworkBuilder& network, const std::string& name, Value x,

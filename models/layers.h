@@ -20,8 +20,12 @@ struct InitialValues {
 
 // x weight^T + bias: x rows x any shape (pictures are flattened), -> rows x (out_features). In
 // memory the weight's columns follow x's own order (H, W, C for pictures); in files C, H, W.
+struct LinearOptions {
+  bool bias = true;  // batch normalisation has its own
+  InitialValues initial = {};
+};
 Value linear(NetworkBuilder& network, const std::string& name, Value x, std::int64_t out_features,
-             const InitialValues& initial = {});
+             const LinearOptions& options = {});
 
 struct Conv2dOptions {
   std::int64_t filters = 0;

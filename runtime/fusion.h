@@ -21,6 +21,15 @@ struct Rewritten {
   }
 };
 
+// conv2d or linear + batch_norm by known moments -> the layer with other weights, and a bias, where
+// nothing else reads the values between and all rows share the moments. For evaluations: there is
+// no gradient. Run it first: what it leaves may become a conv_block.
+Rewritten fold_batch_norms(const Graph& graph, std::span<const Value> keep);
+
+// batch_norm + a rectifier -> batch_norm that rectifies, where nothing else reads the value between.
+// Run it before autodiff: the gradient is one of both.
+Rewritten fuse_batch_norms(const Graph& graph, std::span<const Value> keep);
+
 // conv2d + bias + relu + max_pool2d -> conv_block, where nothing else reads the values between and
 // the pool's windows neither overlap nor are padded. Run it before autodiff: the fused operation
 // has its own gradient. `keep`: values that are wanted outside of the graph.

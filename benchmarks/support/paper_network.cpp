@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "models/network_list.h"
 #include "models/networks/paper_mnist.h"
 #include "models/written_method.h"
 
@@ -11,9 +12,14 @@ Network paper_network(float mean) {
   return paper_mnist(digits_input(std::vector<float>(kImageChannels, mean)));
 }
 
+Network network_of(const Recipe& recipe, float mean) {
+  return network(recipe.training.network,
+                 digits_input(std::vector<float>(kImageChannels, mean), recipe.training.pixels));
+}
+
 std::vector<WrittenUpdate> last_stage(const Method& method, const Recipe& recipe,
                                       std::int64_t pictures, Parameters& parameters) {
-  const Network network = paper_network();
+  const Network network = network_of(recipe);
   const DatasetShape domain{pictures, network.input.sample};
   WrittenMethod written = write_method(method,
                                        {.network = network,

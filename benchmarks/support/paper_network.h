@@ -1,4 +1,4 @@
-// The network that the benchmarks measure: the paper's for MNIST and MNIST-M.
+// The network that the benchmarks measure: the paper's for MNIST and MNIST-M, or a recipe's.
 #pragma once
 
 #include <cstdint>
@@ -14,7 +14,10 @@ namespace gradflip::bench {
 // With a mean to take off every channel, or none.
 Network paper_network(float mean = 0.0F);
 
-// The updates of a step of the method's last stage for it, on two domains of so many pictures each.
+// The recipe's, likewise.
+Network network_of(const Recipe& recipe, float mean = 0.0F);
+
+// The updates of a step of the method's last stage for the recipe's network, on two domains of so many pictures each.
 // What the method trains is declared in `parameters`.
 std::vector<WrittenUpdate> last_stage(const Method& method, const Recipe& recipe,
                                       std::int64_t pictures, Parameters& parameters);

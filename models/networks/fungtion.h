@@ -5,7 +5,8 @@
 //                       pool 2 - ReLU, no padding
 //   label predictor     100 - BN - ReLU - drop .5 - 100 - BN - ReLU - classes
 //   domain classifier   100 - BN - ReLU - logits
-// ReLU and the dropping of channels commute with the pool, and stand where they cost least.
+// ReLU and the dropping of channels commute with the pool, and stand where they cost least. There,
+// layers ahead of a normalisation have biases, which it takes off again; here they have none.
 #pragma once
 
 #include "models/network.h"

@@ -6,6 +6,7 @@ namespace gradflip {
 namespace {
 
 const InitialValues kTruncated{.weight = TruncatedNormal{0.1F}, .bias = Constant{0.1F}};
+const LinearOptions kLinear{.initial = kTruncated};
 
 Value tf_features(NetworkBuilder& network, Value x) {
   const Value h = conv_block(network, "feature_extractor.conv1", x,
@@ -16,15 +17,15 @@ Value tf_features(NetworkBuilder& network, Value x) {
 
 Value tf_labels(NetworkBuilder& network, Value features, std::int64_t num_classes) {
   Graph& graph = network.graph();
-  Value h = ops::relu(graph, linear(network, "label_predictor.fc1", features, 100, kTruncated));
-  h = ops::relu(graph, linear(network, "label_predictor.fc2", h, 100, kTruncated));
-  return linear(network, "label_predictor.fc3", h, num_classes, kTruncated);
+  Value h = ops::relu(graph, linear(network, "label_predictor.fc1", features, 100, kLinear));
+  h = ops::relu(graph, linear(network, "label_predictor.fc2", h, 100, kLinear));
+  return linear(network, "label_predictor.fc3", h, num_classes, kLinear);
 }
 
 Value tf_domains(NetworkBuilder& network, Value features, std::int64_t num_logits) {
-  const Value h = ops::relu(network.graph(),
-                            linear(network, "domain_classifier.fc1", features, 100, kTruncated));
-  return linear(network, "domain_classifier.fc2", h, num_logits, kTruncated);
+  const Value h =
+      ops::relu(network.graph(), linear(network, "domain_classifier.fc1", features, 100, kLinear));
+  return linear(network, "domain_classifier.fc2", h, num_logits, kLinear);
 }
 
 }  // namespace

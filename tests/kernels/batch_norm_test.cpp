@@ -173,6 +173,32 @@ TYPED_TEST(BatchNormTest, ParametersAddUpTheGroupsThatShareThem) {
   EXPECT_EQ(dshift.read(), want_shift);
 }
 
+TYPED_TEST(BatchNormTest, FoldsIntoTheWeightsAhead) {
+  for (const FoldShape& shape : {FoldShape{.outer = 6, .K = 19}, FoldShape{.K = 5, .inner = 33}}) {
+    const std::vector<float> weight = random_floats(shape.outer * shape.K * shape.inner, 8);
+    const std::vector<float> moments = random_floats(kMoments * shape.K, 9);
+    const std::vector<float> scale = random_floats(shape.K, 10), shift = random_floats(shape.K, 11);
+    const auto device_moments = this->upload(moments), device_scale = this->upload(scale),
+               device_shift = this->upload(shift);
+    auto folded = this->upload(weight, Base::kOffByOne);
+    auto bias = this->poisoned(shape.K);
+    fold_batch_norm(this->ctx(), shape, folded.data(), device_moments.data(), device_scale.data(),
+                    device_shift.data(), folded.data(), bias.data());
+    std::vector<double> want;
+    reference::Sums want_bias(shape.K);
+    for (std::size_t i = 0; i < weight.size(); ++i) {
+      const auto k = static_cast<std::int64_t>(i) / shape.inner % shape.K;
+      want.push_back(double{weight[i]} * scale[k] * moments[2 * shape.K + k]);
+    }
+    for (std::int64_t k = 0; k < shape.K; ++k) {
+      want_bias.add(k, shift[k]);
+      want_bias.add(k, -double{moments[k]} * scale[k] * moments[2 * shape.K + k]);
+    }
+    EXPECT_TRUE(all_close(folded.read(), want, kElementwise));
+    EXPECT_TRUE(all_close(bias.read(), want_bias, kElementwise));
+  }
+}
+
 // The deviation is 1: y is as exact as x is.
 TYPED_TEST(BatchNormTest, AMeanOfAThousandCostsNothing) {
   const NormSize size{RowGroups::one(16), 9, 24};
