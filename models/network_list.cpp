@@ -1,5 +1,7 @@
 #include "models/network_list.h"
 
+#include <utility>
+
 #include "models/option_field.h"
 
 namespace gradflip {
@@ -10,8 +12,18 @@ std::vector<std::string> network_names() {
   return names;
 }
 
-Network network(const std::string& name, const NetworkInput& input) {
-  return networks()[index_of_choice(network_names(), "network", name)].make(input);
+NetworkMaker maker_of(std::string name, Network (*make)(const NetworkInput& input)) {
+  return {std::move(name),
+          [make](const NetworkInput& input, const NetworkOptions&) { return make(input); }};
+}
+
+NetworkMaker maker_of(std::string name,
+                      Network (*make)(const NetworkInput& input, const NetworkOptions& options)) {
+  return {std::move(name), make};
+}
+
+Network network(const std::string& name, const NetworkInput& input, const NetworkOptions& options) {
+  return networks()[index_of_choice(network_names(), "network", name)].make(input, options);
 }
 
 }  // namespace gradflip

@@ -67,6 +67,12 @@ std::vector<OptionField> fields(TrainingOptions& o) {
                   Real::kBelowOne, UsedAs::kF32),
       named_option({"network", kNetwork, "what is trained, by every mode"}, o.network,
                    network_names()),
+      whole_option({"hidden-layers", kNetwork, "of mlp"}, o.network_options.hidden_layers, 1, 16),
+      whole_option({"hidden-units", kNetwork, "of each hidden layer of mlp"},
+                   o.network_options.hidden_units, 1, 65'536),
+      choice_option({"activation", kNetwork, "behind each hidden layer of mlp"},
+                    o.network_options.activation,
+                    {{Activation::kRelu, "relu"}, {Activation::kSigmoid, "sigmoid"}}),
       choice_option({"pixels", kNetwork,
                      "what a byte becomes, as a share of 255: minus the training sets' mean, as it "
                      "is, from -1 to 1, or by fungtion's numbers for each domain"},

@@ -9,6 +9,7 @@
 
 #include "kernels/math_mode.h"
 #include "kernels/schedule.h"
+#include "models/network_options.h"
 #include "models/option_field.h"
 #include "models/pass.h"
 #include "runtime/draft.h"
@@ -64,6 +65,7 @@ struct TrainingOptions {
   double label_smoothing = 0.0;
 
   std::string network = "paper-mnist";  // of network_list.h
+  NetworkOptions network_options;
   PixelScaling pixels = PixelScaling::kMean;
   BatchStatistics batch_norm = BatchStatistics::kJoint;
   BatchNormScale batch_norm_scale = BatchNormScale::kShared;

@@ -112,9 +112,10 @@ class DannMnist {
 
   // Every mode with every seed, seed by seed, so that the first rows to compare come early.
   void train() {
+    const TrainingOptions& training = arguments_.recipe.training;
     const Network network = gradflip::network(
-        arguments_.recipe.training.network,
-        digits_input(loaded_->experiment.channel_means, arguments_.recipe.training.pixels));
+        training.network, digits_input(loaded_->experiment.channel_means, training.pixels),
+        training.network_options);
     const Experiment experiment{*sets_,
                                 network,
                                 arguments_.recipe,

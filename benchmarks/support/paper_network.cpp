@@ -13,8 +13,10 @@ Network paper_network(float mean) {
 }
 
 Network network_of(const Recipe& recipe, float mean) {
-  return network(recipe.training.network,
-                 digits_input(std::vector<float>(kImageChannels, mean), recipe.training.pixels));
+  const TrainingOptions& training = recipe.training;
+  return network(training.network,
+                 digits_input(std::vector<float>(kImageChannels, mean), training.pixels),
+                 training.network_options);
 }
 
 std::vector<WrittenUpdate> last_stage(const Method& method, const Recipe& recipe,

@@ -1,0 +1,17 @@
+// The numbers of networks that have a choice.
+#pragma once
+
+#include <cstdint>
+
+namespace gradflip {
+
+enum class Activation { kRelu, kSigmoid };
+
+// Of mlp: the paper's network for two moons is one layer of 15 (JMLR 17 (2016), section 5.1).
+struct NetworkOptions {
+  std::int64_t hidden_layers = 1;
+  std::int64_t hidden_units = 15;  // of each
+  Activation activation = Activation::kRelu;
+};
+
+}  // namespace gradflip

@@ -1,0 +1,11 @@
+#include "models/networks/digits_m.h"
+
+#include "models/networks/digits_m_parts.h"
+
+namespace gradflip {
+
+Network digits_m(const NetworkInput& input) {
+  return digits_m_network("digits-m", input, /*padded=*/false);
+}
+
+}  // namespace gradflip

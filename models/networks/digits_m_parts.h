@@ -1,0 +1,13 @@
+// What digits_m and digits_m_plus share.
+#pragma once
+
+#include <string>
+
+#include "models/network.h"
+
+namespace gradflip {
+
+// padded: the first two convolutions, too.
+Network digits_m_network(std::string name, const NetworkInput& input, bool padded);
+
+}  // namespace gradflip
