@@ -9,8 +9,16 @@ namespace {
 
 // Of x and of dy under a panel, in floats: what the L2 cache keeps for all tiles.
 constexpr std::int64_t kPanelFloats = 16 * 1024;
-// Runs shorter than this are copied side by side.
+// Runs shorter than this are taken together, and copied side by side where they are apart.
 constexpr std::int64_t kShortRun = 8;
+
+// Of `count` outputs those at which a tap `offset` pixels behind the first lies in the image.
+OutputRange outputs_in_image(std::int64_t size, std::int64_t stride, std::int64_t pad,
+                             std::int64_t offset, std::int64_t count) {
+  const std::int64_t begin = offset >= pad ? 0 : (pad - offset + stride - 1) / stride;
+  const std::int64_t end = size + pad <= offset ? 0 : (size + pad - offset - 1) / stride + 1;
+  return {std::min(begin, count), std::min(end, count)};
+}
 
 }  // namespace
 
@@ -18,7 +26,7 @@ FilterGradientPlan::FilterGradientPlan(const Conv2dShape& given)
     : shape(with_flat_images(given)), P(shape.P()), Q(shape.Q()) {
   side_by_side = shape.dilation_w > 1 && shape.S > 1 && shape.C < kShortRun;
   in_place = shape.pad_h == 0 && shape.pad_w == 0 && !side_by_side;
-  const bool one_run = side_by_side || shape.dilation_w == 1;
+  const bool one_run = shape.C < kShortRun;
   runs = one_run ? 1 : shape.S;
   run_length = one_run ? shape.S * shape.C : shape.C;
   run_stride = shape.dilation_w * shape.C;
@@ -35,6 +43,15 @@ FilterGradientPlan::FilterGradientPlan(const Conv2dShape& given)
     const std::int64_t one = std::max(image_rows(P) * width, P * Q * shape.K);
     images = std::max<std::int64_t>(1, kPanelFloats / one);
   }
+}
+
+OutputRange FilterGradientPlan::rows_of_tap(std::int64_t r) const {
+  return outputs_in_image(shape.H, shape.stride_h, shape.pad_h, r * shape.dilation_h, P);
+}
+
+OutputRange FilterGradientPlan::columns_of_run(std::int64_t run) const {
+  if (runs == 1 && shape.S > 1) return {0, Q};
+  return outputs_in_image(shape.W, shape.stride_w, shape.pad_w, run * shape.dilation_w, Q);
 }
 
 FilterGradientScratch::FilterGradientScratch(const FilterGradientPlan& plan, Scratch scratch) {
