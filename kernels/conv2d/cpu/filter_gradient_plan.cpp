@@ -33,16 +33,13 @@ FilterGradientPlan::FilterGradientPlan(const Conv2dShape& given)
   const std::int64_t padded_width = in_place ? shape.W : shape.W + 2 * shape.pad_w;
   width = side_by_side ? Q * run_length : padded_width * shape.C;
   pixel_stride = side_by_side ? run_length : shape.stride_w * shape.C;
-  const auto fits = [&](std::int64_t some) {
-    return std::max(image_rows(some) * width, some * Q * shape.K) <= kPanelFloats;
+  // The larger of the two, for some rows of an image.
+  const auto floats = [&](std::int64_t some) {
+    return std::max(image_rows(some) * width, some * Q * whole_vectors(shape.K));
   };
   rows = P;
-  while (rows > 1 && !fits(rows)) --rows;
-  images = 1;
-  if (rows == P) {
-    const std::int64_t one = std::max(image_rows(P) * width, P * Q * shape.K);
-    images = std::max<std::int64_t>(1, kPanelFloats / one);
-  }
+  while (rows > 1 && floats(rows) > kPanelFloats) --rows;
+  images = rows == P ? std::max(kPanelFloats / floats(P), std::int64_t{1}) : 1;
 }
 
 OutputRange FilterGradientPlan::rows_of_tap(std::int64_t r) const {
