@@ -85,7 +85,9 @@ void add(Suite& suite, Ctx ctx, const std::string& op, const ConvLayer& layer, c
                    const auto arrays = std::make_shared<Conv2dArrays<Ctx>>(ctx, shape);
                    return [=] { call(*arrays, shape); };
                  },
-                 [=] { return check(ctx, with_batch(layer.shape, kCheckBatch, math).conv); }});
+                 [=] {
+                   return check(ctx, with_batch(layer.shape, conv2d_check_batch(layer), math).conv);
+                 }});
     }
   }
 }

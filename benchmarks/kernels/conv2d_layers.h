@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "benchmarks/kernels/cases.h"
 #include "benchmarks/support/shapes.h"
 #include "benchmarks/support/suite.h"
 
@@ -49,6 +50,11 @@ inline std::vector<std::int64_t> conv2d_batches(const Suite& suite, const ConvLa
   std::vector<std::int64_t> batches = suite.batches;
   if (layer.shape.pool_h == 1) std::erase_if(batches, [](std::int64_t n) { return n > kMost; });
   return batches;
+}
+
+// One image of such a layer is as much work for the reference as several of the network's.
+inline std::int64_t conv2d_check_batch(const ConvLayer& layer) {
+  return layer.shape.pool_h == 1 ? 1 : kCheckBatch;
 }
 
 }  // namespace gradflip::bench

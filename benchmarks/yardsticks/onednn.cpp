@@ -101,7 +101,8 @@ void add_call(Suite& suite, const ConvLayer& layer, const Call& call, std::int64
                return [=] { ((*conv).*call.run)(); };
              },
              [=] {
-               const ConvBlockShape small = with_batch(shape, kCheckBatch, Math::kF32);
+               const std::int64_t images = call.block ? kCheckBatch : conv2d_check_batch(layer);
+               const ConvBlockShape small = with_batch(shape, images, Math::kF32);
                OneDnnConv conv(small, call.block);
                return call.check(conv, small);
              }});

@@ -3,14 +3,16 @@
 //
 //   forward          M = N*P*Q, N = K, K = R*S*C
 //   backward_data    M = N*H*W, N = C, K = R*S*K: a gather, so no element has two writers. With a
-//                    stride, taps that do not reach a pixel contribute zeros.
+//                    stride, pixels that are the same modulo it meet the same taps: a launch for
+//                    each such class (cuda/gradient_walk.cuh).
 //   backward_filter  M = R*S*C, N = K, K = N*P*Q, cut into parts over blocks: partial sums go to
 //                    the workspace and are added in order by a second launch.
 //
 // Numerics   f32 sums in an order that depends on the shape and the number of multiprocessors;
-//            operands rounded to tf32 or bf16 as the mode allows. Zeros of padding, and of taps
-//            that a stride skips, are multiplied too: where a filter is not finite they become NaN.
-// Cost       2*N*P*Q*R*S*C*K operations, backward_data stride_h*stride_w times as many.
+//            operands rounded to tf32 or bf16 as the mode allows. Zeros of padding are multiplied
+//            too: where a filter is not finite they become NaN.
+// Cost       2*N*P*Q*R*S*C*K operations; backward_data with a stride_h*stride_w beyond 16 so many
+//            times as many.
 // Occupancy  sm_90, blocks of four warps on a multiprocessor: Wide 2 or 3 (152 to 199 registers,
 //            36 KiB), Tall 3 or 4 (108 to 147, at most 25 KiB), Small 3 or 4 (119 to 165, 20 KiB),
 //            the filter gradient 2 in fours (179 to 200, 40 KiB), else 3 (142 to 167, 20 KiB). More
@@ -19,6 +21,7 @@
 #include <cstdint>
 
 #include "kernels/conv2d.h"
+#include "kernels/conv2d/cuda/gradient_walk.cuh"
 #include "kernels/cuda/simt.h"
 #include "kernels/cuda/tile_conv.cuh"
 #include "kernels/cuda/tile_dense.cuh"
@@ -118,6 +121,33 @@ void launch_implicit_gemm(Cuda ctx, Math math, const LoaderA& a, const LoaderB& 
       return launch_math<Math::kBf16>(ctx, a, b, extent, store);
     case Math::kTf32x3:
       return launch_math<Math::kTf32x3>(ctx, a, b, extent, store);
+  }
+}
+
+// Beyond these a launch for each class of pixels costs more than the taps that they leave out.
+constexpr std::int64_t kMostWalks = 16;
+
+bool takes_walks(const Conv2dShape& shape) {
+  const std::int64_t walks = std::min(shape.stride_h, shape.H) * std::min(shape.stride_w, shape.W);
+  return walks > 1 && walks <= kMostWalks;
+}
+
+// The data gradient with a stride, class by class.
+template <int kWidth>
+void launch_walks(Cuda ctx, const Conv2dShape& shape, const float* dy, const float* filter,
+                  float* dx) {
+  const auto rows =
+      ConvolutionAxis::gradient(shape.H, shape.R, shape.stride_h, shape.pad_h, shape.dilation_h);
+  const auto columns =
+      ConvolutionAxis::gradient(shape.W, shape.S, shape.stride_w, shape.pad_w, shape.dilation_w);
+  for (std::int64_t i = 0; i < rows.walks(); ++i) {
+    for (std::int64_t j = 0; j < columns.walks(); ++j) {
+      const GradientWalk walk(shape, rows, columns, i, j);
+      const PatchLoader<Along::kK, kWidth> a(walk.patches, walk.positions, dy);
+      const WalkedFilterLoader<kWidth> b(walk, filter);
+      launch_implicit_gemm(ctx, shape.math, a, b, {walk.positions.count, shape.C, b.taps},
+                           StoreWalk(walk, dx));
+    }
   }
 }
 
@@ -232,9 +262,15 @@ void conv2d_backward_data(Cuda ctx, const Conv2dShape& shape, const float* dy, c
                           float* dx, void* /*workspace*/) {
   require_supported(shape);
   if (shape.N == 0) return;
+  const bool vectors = vectors_fit(shape.K, dy) && vectors_fit(shape.K, filter);
+  if (takes_walks(shape)) {
+    vectors ? launch_walks<4>(ctx, shape, dy, filter, dx)
+            : launch_walks<1>(ctx, shape, dy, filter, dx);
+    return;
+  }
   const Extent extent{shape.N * shape.H * shape.W, shape.C, shape.R * shape.S * shape.K};
   const StoreSums store{dx, shape.C};
-  if (vectors_fit(shape.K, dy) && vectors_fit(shape.K, filter)) {
+  if (vectors) {
     launch_implicit_gemm(ctx, shape.math, OutputGradientLoader<4>(shape, dy),
                          FilterByInputLoader<4>(shape, filter), extent, store);
   } else {

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <limits>
 
 #include "kernels/cpu/bf16_avx512.h"
 #include "kernels/rectifier.h"
@@ -34,6 +35,10 @@ HWY_INLINE Elements broadcast_element(const Element* p) {
 }
 HWY_INLINE Floats multiply_add(Elements a, Elements b, Floats sum) {
   return multiply_add_pairs(sum, a, b);
+}
+
+HWY_INLINE Floats relu_floats(Floats x) {
+  return _mm512_maskz_mov_ps(_mm512_cmp_ps_mask(x, _mm512_setzero_ps(), _CMP_NLE_UQ), x);
 }
 
 // A slope of 0 gives 0 of an infinity, too. Comparisons are those that a NaN fails.

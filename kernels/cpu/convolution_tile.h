@@ -116,19 +116,21 @@ void convolve_rows(std::int64_t rows, std::int64_t width, const TileOperands& op
                    const Element* x, float* out, const Write& write) {
   constexpr int kPixels = kGroupPixels<kVectors>;
   const auto convolve_columns = [&](std::int64_t begin, std::int64_t groups, std::int64_t pixels) {
-    const auto group_at = [&](std::int64_t index) {
-      const std::int64_t row = index / groups;
-      const std::int64_t pixel = begin + index % groups * pixels;
-      return PixelGroup{x + row * operands.pixel_row_stride + pixel * operands.pixel_stride,
-                        out + row * operands.out_row_stride + pixel * operands.out_stride};
+    std::int64_t row = 0, group = 0;  // counted: a division takes as long as 20 multiply-adds
+    const auto next_group = [&] {
+      const std::int64_t pixel = begin + group * pixels;
+      const PixelGroup at{x + row * operands.pixel_row_stride + pixel * operands.pixel_stride,
+                          out + row * operands.out_row_stride + pixel * operands.out_stride};
+      if (++group == groups) group = 0, ++row;
+      return at;
     };
-    const std::int64_t count = rows * groups;
-    std::int64_t index = 0;
-    for (; index + 1 < count; index += 2) {
-      convolve_groups<kVectors, 2>(pixels, operands, group_at(index), group_at(index + 1), write);
+    std::int64_t left = rows * groups;
+    for (; left > 1; left -= 2) {
+      const PixelGroup group0 = next_group();
+      convolve_groups<kVectors, 2>(pixels, operands, group0, next_group(), write);
     }
-    if (index < count) {
-      const PixelGroup last = group_at(index);
+    if (left > 0) {
+      const PixelGroup last = next_group();
       convolve_groups<kVectors, 1>(pixels, operands, last, last, write);
     }
   };

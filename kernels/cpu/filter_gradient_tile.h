@@ -5,11 +5,11 @@
 template <int kVectors>
 constexpr int kTileTaps = std::min(12, kAccumulators / kVectors);
 
-// Images, rows and columns of a panel, and how far apart they lie. dy's follow each other.
+// Images, rows and columns of a panel, and how far apart they lie in x and in dy.
 struct GradientPanel {
   std::int64_t images, rows, columns;
   std::int64_t x_image, x_row, x_column;
-  std::int64_t dy_column;
+  std::int64_t dy_image, dy_row, dy_column;
 };
 
 // sum[tap][v] += over the panel: x[tap] * dy[v], a chain over the pixels in order.
@@ -22,14 +22,14 @@ void accumulate_taps(const GradientPanel& panel, const Element* x, const Element
     GRADFLIP_UNROLL
     for (int v = 0; v < kVectors; ++v) total[tap][v] = load(sum + tap * sum_stride + v * kLanes);
   }
-  for (std::int64_t image = 0; image < panel.images; ++image, x += panel.x_image) {
-    const Element* x_row = x;
-    for (std::int64_t row = 0; row < panel.rows; ++row, x_row += panel.x_row) {
-      const Element* pixel = x_row;
+  for (std::int64_t image = 0; image < panel.images; ++image) {
+    for (std::int64_t row = 0; row < panel.rows; ++row) {
+      const Element* pixel = x + image * panel.x_image + row * panel.x_row;
+      const Element* dy_pixel = dy + image * panel.dy_image + row * panel.dy_row;
       for (std::int64_t column = 0; column < panel.columns; ++column) {
         Elements gradient[kVectors];
         GRADFLIP_UNROLL
-        for (int v = 0; v < kVectors; ++v) gradient[v] = load_elements(dy + v * kLanes);
+        for (int v = 0; v < kVectors; ++v) gradient[v] = load_elements(dy_pixel + v * kLanes);
         GRADFLIP_UNROLL
         for (int tap = 0; tap < kTaps; ++tap) {
           const Elements value = broadcast_element(pixel + tap);
@@ -39,7 +39,7 @@ void accumulate_taps(const GradientPanel& panel, const Element* x, const Element
           }
         }
         pixel += panel.x_column;
-        dy += panel.dy_column;
+        dy_pixel += panel.dy_column;
       }
     }
   }

@@ -210,7 +210,7 @@ TEST(FusionPropertyTest, RandomDraftsAreFused) {
       ASSERT_NO_THROW(
           graph = compile(draft, random.parameters, {.whole_batch = whole, .record_capacity = 1})
                       .graph);
-      for (const char* op : {"conv_block", "weighed_loss", "heads", "linear_merge",
+      for (const char* op : {"conv_block", "conv_layer", "weighed_loss", "heads", "linear_merge",
                              "sampled_conv_block", "training_update"}) {
         drafts[op] += graph.count(op) > 0 ? 1 : 0;
       }
@@ -229,9 +229,9 @@ TEST(FusionPropertyTest, RandomDraftsAreFused) {
     drafts["clipped"] += std::isfinite(with.max_norm) ? 1 : 0;
     drafts["Adam"] += std::holds_alternative<AdamOptions>(with.rule) ? 1 : 0;
   }
-  EXPECT_EQ(drafts.size(), 14U);
+  EXPECT_EQ(drafts.size(), 15U);
   for (const auto& [kind, count] : drafts) EXPECT_GE(count, 25) << kind;
-  for (const char* op : {"conv_block", "weighed_loss", "heads", "linear_merge",
+  for (const char* op : {"conv_block", "conv_layer", "weighed_loss", "heads", "linear_merge",
                          "sampled_conv_block", "training_update"}) {
     EXPECT_GE(drafts[op], 60) << op;
   }

@@ -57,16 +57,17 @@ class RandomLayers {
     const std::int64_t R = 1 + choices_.below(3), S = 1 + choices_.below(3);
     const std::int64_t C = shape[2], K = 1 + choices_.below(4);
     const Value filter = parameter(name + ".weight", {R, S, C, K}, R * S * C);
-    const Value bias = parameter(name + ".bias", {K}, R * S * C);
+    const auto bias = [&] { return parameter(name + ".bias", {K}, R * S * C); };
     ops::Conv2dGeometry conv;
     if (choices_.once_in(4)) conv.pad_h = conv.pad_w = 1;
     if (choices_.once_in(12) && shape[1] > 5) conv.stride_w = 2;
     const std::int64_t window_h = 1 + choices_.below(2), window_w = 1 + choices_.below(2);
     if (choices_.once_in(3)) {
-      return ops::conv_block(graph_, x, filter, bias, {conv, window_h, window_w});
+      return ops::conv_block(graph_, x, filter, bias(), {conv, window_h, window_w});
     }
-    const Value y =
-        ops::relu(graph_, ops::bias(graph_, ops::conv2d(graph_, x, filter, conv), bias));
+    Value y = ops::conv2d(graph_, x, filter, conv);
+    if (!choices_.oddly(10)) y = ops::bias(graph_, y, bias());
+    y = ops::relu(graph_, y);
     ops::Pool2dGeometry pool{window_h, window_w, window_h, window_w};
     if (choices_.oddly(5)) pool.stride_h = 1;  // windows that overlap
     return choices_.oddly(5) ? y : ops::max_pool2d(graph_, y, pool);

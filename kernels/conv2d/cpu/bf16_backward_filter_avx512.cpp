@@ -75,12 +75,15 @@ void add_panel(const FilterGradientPlan& plan, const PanelRange& range, const fl
   const std::int64_t channels = whole_vectors(shape.K);
   const std::int64_t image_floats = shape.H * shape.W * shape.C;
   const std::int64_t rows = plan.image_rows(range.rows);
+  const std::int64_t pairs = (plan.Q + 1) / 2;
   const GradientPanel panel{.images = range.images,
                             .rows = range.rows,
-                            .columns = (plan.Q + 1) / 2,
+                            .columns = pairs,
                             .x_image = rows * plan.width,
                             .x_row = shape.stride_h * plan.width,
                             .x_column = 2 * plan.pixel_stride,
+                            .dy_image = range.rows * pairs * channels,
+                            .dy_row = pairs * channels,
                             .dy_column = channels};
   for (std::int64_t image = 0; image < range.images; ++image) {
     pair_rows(plan, x + (range.n + image) * image_floats, range.p * shape.stride_h, rows,
@@ -88,7 +91,7 @@ void add_panel(const FilterGradientPlan& plan, const PanelRange& range, const fl
   }
   pair_gradients(plan, range.images * range.rows,
                  dy + (range.n * plan.P + range.p) * plan.Q * shape.K, channels, scratch.dy);
-  accumulate_panel(plan, panel, scratch.x, scratch.dy, scratch.sum);
+  accumulate_panel<2>(plan, {panel, scratch.x, scratch.dy, range}, scratch.sum);
 }
 
 }  // namespace

@@ -48,6 +48,8 @@ void add_panel(const FilterGradientPlan& plan, const PanelRange& range, const fl
                             .x_image = plan.in_place ? image_floats : rows * plan.width,
                             .x_row = shape.stride_h * plan.width,
                             .x_column = plan.pixel_stride,
+                            .dy_image = range.rows * plan.Q * channels,
+                            .dy_row = plan.Q * channels,
                             .dy_column = channels};
   const float* panel_x = x + range.n * image_floats + first_row * plan.width;
   if (!plan.in_place) {
@@ -62,7 +64,7 @@ void add_panel(const FilterGradientPlan& plan, const PanelRange& range, const fl
     widen_pixels(range.images * range.rows * plan.Q, shape.K, channels, panel_dy, scratch.dy);
     panel_dy = scratch.dy;
   }
-  accumulate_panel(plan, panel, panel_x, panel_dy, scratch.sum);
+  accumulate_panel<1>(plan, {panel, panel_x, panel_dy, range}, scratch.sum);
 }
 
 void backward_filter_simd(const FilterGradientPlan& plan, const float* x, const float* dy,

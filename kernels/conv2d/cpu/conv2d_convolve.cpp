@@ -14,6 +14,7 @@
 #include "kernels/conv2d/cpu/conv2d_convolve.h"
 
 #include <algorithm>
+#include <limits>
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/conv2d/cpu/conv2d_convolve.cpp"
@@ -24,6 +25,10 @@
 HWY_BEFORE_NAMESPACE();
 namespace gradflip::HWY_NAMESPACE {
 namespace {
+
+HWY_INLINE Floats relu_floats(Floats x) {
+  return hn::IfThenZeroElse(hn::Le(x, hn::Zero(FloatTag())), x);
+}
 
 HWY_INLINE Floats rectified_floats(const Rectifier& rectifier, Floats x) {
   const FloatTag d;

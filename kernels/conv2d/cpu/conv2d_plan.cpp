@@ -1,7 +1,6 @@
 #include "kernels/conv2d/cpu/conv2d_plan.h"
 
 #include <algorithm>
-#include <numeric>
 
 namespace gradflip {
 namespace {
@@ -10,8 +9,6 @@ namespace {
 constexpr std::int64_t kBandFloats = 32 * 1024;
 // Beyond this a filter would come from L3 for every image.
 constexpr std::int64_t kFilterFloats = 128 * 1024;
-
-std::int64_t ceil_divide(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
 
 void set_bands(ConvolutionPlan& plan) {
   plan.in_place = plan.h.in_image() && plan.w.in_image();
@@ -26,70 +23,6 @@ void set_bands(ConvolutionPlan& plan) {
 }
 
 }  // namespace
-
-ConvolutionAxis ConvolutionAxis::forward(std::int64_t size, std::int64_t taps, std::int64_t stride,
-                                         std::int64_t pad, std::int64_t dilation) {
-  ConvolutionAxis axis;
-  axis.size_ = axis.input_ = size;
-  axis.taps_ = taps;
-  axis.dilation_ = dilation;
-  axis.before_ = pad;
-  axis.step_ = stride;
-  axis.extent_ = dilation * (taps - 1) + 1;
-  axis.count_ = (size + 2 * pad - axis.extent_) / stride + 1;
-  return axis;
-}
-
-ConvolutionAxis ConvolutionAxis::gradient(std::int64_t size, std::int64_t taps, std::int64_t stride,
-                                          std::int64_t pad, std::int64_t dilation) {
-  ConvolutionAxis axis;
-  axis.gradient_ = true;
-  axis.input_ = size;
-  axis.taps_ = taps;
-  axis.stride_ = stride;
-  axis.pad_ = pad;
-  axis.dilation_ = dilation;
-  axis.size_ = (size + 2 * pad - dilation * (taps - 1) - 1) / stride + 1;
-  axis.walks_ = std::min(stride, size);
-  axis.count_ = ceil_divide(size, stride);
-  bool any = false;
-  for (std::int64_t residue = 0; residue < axis.walks_; ++residue) {
-    const AxisWalk walk = axis.gradient_walk(residue, 0);
-    if (walk.taps == 0) continue;
-    axis.before_ = any ? std::max(axis.before_, -walk.first) : -walk.first;
-    any = true;
-  }
-  for (std::int64_t residue = 0; residue < axis.walks_; ++residue) {
-    const AxisWalk walk = axis.gradient_walk(residue, axis.before_);
-    if (walk.taps == 0) continue;
-    axis.extent_ = std::max(axis.extent_, walk.first + (walk.taps - 1) * walk.dilation + 1);
-  }
-  return axis;
-}
-
-// Input pixel a + i*stride meets tap r at output (a + pad - r*dilation) / stride + i, where that is
-// a whole number: for every stride/gcd(stride, dilation)th r. The last of these comes first.
-AxisWalk ConvolutionAxis::gradient_walk(std::int64_t residue, std::int64_t before) const {
-  AxisWalk walk{
-      .count = ceil_divide(input_ - residue, stride_), .out_first = residue, .out_step = stride_};
-  const auto met = [&](std::int64_t r) { return (residue + pad_ - r * dilation_) % stride_ == 0; };
-  const std::int64_t common = std::gcd(stride_, dilation_);
-  const std::int64_t period = stride_ / common;
-  std::int64_t first = 0;
-  while (first < std::min(period, taps_) && !met(first)) ++first;
-  if (first >= std::min(period, taps_)) return walk;
-  walk.taps = (taps_ - 1 - first) / period + 1;
-  walk.dilation = dilation_ / common;
-  walk.first_tap = first + (walk.taps - 1) * period;
-  walk.tap_step = -period;
-  walk.first = before + (residue + pad_ - walk.first_tap * dilation_) / stride_;
-  return walk;
-}
-
-AxisWalk ConvolutionAxis::walk(std::int64_t index) const {
-  if (gradient_) return gradient_walk(index, before_);
-  return {.count = count_, .step = step_, .taps = taps_, .dilation = dilation_};
-}
 
 ConvolutionPlan ConvolutionPlan::forward(const Conv2dShape& given) {
   const Conv2dShape shape = with_flat_images(given);

@@ -1,11 +1,11 @@
-// How the CPU's convolutions walk an image. Forward, and the gradient of its input, are the same
-// kind of walk: over x under a filter, and over dy under the filter turned round. Independent of
-// the instruction set: rows of scratch are whole vectors of the widest one.
+// How the CPU's convolutions go over a batch, forward and for the gradient of the input.
+// Independent of the instruction set: rows of scratch are whole vectors of the widest one.
 #pragma once
 
 #include <cstdint>
 
 #include "kernels/conv2d.h"
+#include "kernels/conv2d/convolution_axis.h"
 #include "kernels/cpu/scratch.h"
 
 namespace gradflip {
@@ -15,45 +15,6 @@ inline constexpr std::int64_t kRowElements = 16;  // 64 bytes: one AVX-512 vecto
 constexpr std::int64_t whole_vectors(std::int64_t elements) {
   return (elements + kRowElements - 1) / kRowElements * kRowElements;
 }
-
-// Along one axis: out[out_first + i*out_step] = sum over t < taps of
-// padded[first + i*step + t*dilation] * filter[first_tap + t*tap_step], for all i < count.
-struct AxisWalk {
-  std::int64_t count = 0, step = 1;
-  std::int64_t first = 0, taps = 0, dilation = 1;
-  std::int64_t first_tap = 0, tap_step = 1;
-  std::int64_t out_first = 0, out_step = 1;
-};
-
-// One axis of a convolution: the image with zeros around it, and the walks over it.
-class ConvolutionAxis {
- public:
-  static ConvolutionAxis forward(std::int64_t size, std::int64_t taps, std::int64_t stride,
-                                 std::int64_t pad, std::int64_t dilation);
-  // Of the input of such a convolution. With a stride, pixels that are the same modulo it meet the
-  // same taps: each such class is a walk of its own, at steps of 1, some without any tap.
-  static ConvolutionAxis gradient(std::int64_t size, std::int64_t taps, std::int64_t stride,
-                                  std::int64_t pad, std::int64_t dilation);
-
-  std::int64_t walks() const { return walks_; }
-  AxisWalk walk(std::int64_t index) const;
-
-  std::int64_t size() const { return size_; }      // of the image that is walked over
-  std::int64_t before() const { return before_; }  // zeros ahead of it; < 0: pixels that it lacks
-  std::int64_t count() const { return count_; }    // of the longest walk
-  std::int64_t step() const { return step_; }
-  // Padded pixels under outputs i < `count` of any walk.
-  std::int64_t padded(std::int64_t count) const { return (count - 1) * step_ + extent_; }
-  // Whether the walks stay in the image, and begin where it does.
-  bool in_image() const { return before_ == 0 && padded(count_) <= size_; }
-
- private:
-  AxisWalk gradient_walk(std::int64_t residue, std::int64_t before) const;
-
-  bool gradient_ = false;
-  std::int64_t input_ = 0, taps_ = 0, stride_ = 1, pad_ = 0, dilation_ = 1;  // of the convolution
-  std::int64_t size_ = 0, before_ = 0, walks_ = 1, count_ = 0, step_ = 1, extent_ = 1;
-};
 
 // A whole convolution: walks by rows and by columns, and in which order to take them so that what
 // is read again stays in a cache.

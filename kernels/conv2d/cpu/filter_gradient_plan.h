@@ -11,6 +11,11 @@
 
 namespace gradflip {
 
+// Outputs [begin, end) along an axis.
+struct OutputRange {
+  std::int64_t begin, end;
+};
+
 struct FilterGradientPlan {
   explicit FilterGradientPlan(const Conv2dShape& given);
 
@@ -19,11 +24,16 @@ struct FilterGradientPlan {
     return (some - 1) * shape.stride_h + (shape.R - 1) * shape.dilation_h + 1;
   }
 
+  // The outputs whose tap r, or whose taps of a run, lie in the image: elsewhere they meet zeros.
+  OutputRange rows_of_tap(std::int64_t r) const;
+  OutputRange columns_of_run(std::int64_t run) const;
+
   Conv2dShape shape;  // with flat images
   std::int64_t P, Q;
   bool in_place;      // no zeros are needed
   bool side_by_side;  // the taps of a filter row that are apart and narrow are copied together
-  // A filter row meets `runs` stretches of `run_length` neighbours in a row of the panel.
+  // A filter row meets `runs` stretches of `run_length` neighbours in a row of the panel: its taps
+  // one by one, or all of them where they are narrow.
   std::int64_t runs, run_length, run_stride;
   std::int64_t width;  // of a panel's row, in floats
   std::int64_t pixel_stride;
