@@ -18,6 +18,9 @@ enum class LearningRateSchedule {
   kProgress,  // learning_rate / (1 + alpha * p)^beta
   kStep,      // learning_rate * (1 + decay_gamma * step)^-decay_power
   kConstant,  // learning_rate
+  kCosine,    // from learning_rate to learning_rate * learning_rate_end, by half a turn of a cosine
+  kArc,       // the same, learning_rate * cos(acos(learning_rate_end) * p)
+  kLinear,    // the same, evenly
 };
 
 constexpr std::int64_t kMaxSteps = 1'000'000'000'000;  // of a run
@@ -39,6 +42,9 @@ struct TrainingOptions {
   LearningRateSchedule learning_rate_schedule = LearningRateSchedule::kProgress;
   double learning_rate_alpha = 10.0, learning_rate_beta = 0.75;
   double decay_gamma = 1e-3, decay_power = 0.75;
+  double learning_rate_end = 0.0;
+  std::int64_t warmup_steps =
+      0;  // the first ones, in which the learning rate rises to its schedule
   double momentum = 0.9;
   double weight_decay = 0.0;
   double label_smoothing = 0.0;
@@ -46,8 +52,9 @@ struct TrainingOptions {
 
 std::vector<OptionField> fields(TrainingOptions& options);
 
-// Throws std::invalid_argument, naming the options, if the learning rate is 0 in f32 at the end of
-// a run of total_steps (> 0), though nothing that makes it is.
+// Throws std::invalid_argument, naming the options, if the learning rate is 0 in f32 in the first
+// step of a warm-up or at the end of a run of total_steps (> 0), though nothing that makes it is:
+// where it is to end at 0, in the last step.
 void require_together(const TrainingOptions& options, std::int64_t total_steps);
 
 // What the options describe, over a run of total_steps.
