@@ -1,5 +1,7 @@
 #include "models/options.h"
 
+#include <cmath>
+
 #include "models/f32_range.h"
 #include "models/network_list.h"
 
@@ -20,6 +22,22 @@ constexpr const char* kLength = "Length and batches";
 constexpr const char* kOptimizer = "Optimizer";
 constexpr const char* kNetwork = "Network";
 
+// What makes the learning rate, for messages.
+const char* schedule_options(LearningRateSchedule schedule) {
+  switch (schedule) {
+    case LearningRateSchedule::kStep:
+      return "--learning-rate, --decay-gamma, --decay-power";
+    case LearningRateSchedule::kCosine:
+    case LearningRateSchedule::kArc:
+    case LearningRateSchedule::kLinear:
+      return "--learning-rate, --learning-rate-end";
+    case LearningRateSchedule::kProgress:
+    case LearningRateSchedule::kConstant:
+      break;
+  }
+  return "--learning-rate, --learning-rate-alpha, --learning-rate-beta";
+}
+
 }  // namespace
 
 std::vector<OptionField> fields(TrainingOptions& o) {
@@ -39,11 +57,15 @@ std::vector<OptionField> fields(TrainingOptions& o) {
                   Real::kAboveZero, UsedAs::kF32),
       choice_option(
           {"learning-rate-schedule", kOptimizer,
-           "progress p: mu_0 / (1 + alpha p)^beta; step i: mu_0 (1 + decay-gamma i)^-decay-power"},
+           "progress p: mu_0 / (1 + alpha p)^beta; step i: mu_0 (1 + decay-gamma i)^-decay-power; "
+           "from mu_0 to mu_0 end: cosine (half a turn), arc (mu_0 cos(p acos end)), linear"},
           o.learning_rate_schedule,
           {{LearningRateSchedule::kProgress, "progress"},
            {LearningRateSchedule::kStep, "step"},
-           {LearningRateSchedule::kConstant, "constant"}}),
+           {LearningRateSchedule::kConstant, "constant"},
+           {LearningRateSchedule::kCosine, "cosine"},
+           {LearningRateSchedule::kArc, "arc"},
+           {LearningRateSchedule::kLinear, "linear"}}),
       real_option({"learning-rate-alpha", kOptimizer, "alpha of the schedule over progress"},
                   o.learning_rate_alpha, Real::kAtLeastZero, UsedAs::kF64),
       real_option({"learning-rate-beta", kOptimizer, "beta of the schedule over progress"},
@@ -52,6 +74,12 @@ std::vector<OptionField> fields(TrainingOptions& o) {
                   Real::kAtLeastZero, UsedAs::kF64),
       real_option({"decay-power", kOptimizer, "exponent of the schedule over steps"}, o.decay_power,
                   Real::kAtLeastZero, UsedAs::kF64),
+      real_option({"learning-rate-end", kOptimizer,
+                   "share of mu_0 at the end of the schedules cosine, arc and linear"},
+                  o.learning_rate_end, Real::kBelowOne, UsedAs::kF64),
+      whole_option({"warmup-steps", kOptimizer,
+                    "first steps, in which the learning rate rises evenly to its schedule"},
+                   o.warmup_steps, 0, kMaxSteps),
       choice_option({"optimizer", kOptimizer, "stochastic gradient descent, or Adam"}, o.optimizer,
                     {{OptimizerKind::kSgd, "sgd"}, {OptimizerKind::kAdam, "adam"}}),
       real_option({"momentum", kOptimizer, "of SGD"}, o.momentum, Real::kBelowOne, UsedAs::kF32),
@@ -96,17 +124,23 @@ std::vector<OptionField> fields(TrainingOptions& o) {
 }
 
 void require_together(const TrainingOptions& options, std::int64_t total_steps) {
-  const bool over_steps = options.learning_rate_schedule == LearningRateSchedule::kStep;
-  require_lasting(over_steps ? "--learning-rate, --decay-gamma, --decay-power"
-                             : "--learning-rate, --learning-rate-alpha, --learning-rate-beta",
-                  "learning rate", options.learning_rate,
-                  schedule_at(learning_rate_schedule(options, total_steps), total_steps));
+  Schedule schedule = learning_rate_schedule(options, total_steps);
+  require_lasting("--learning-rate, --warmup-steps", "learning rate", options.learning_rate,
+                  schedule_at(schedule, 0));
+  schedule.warmup_steps = 0;  // of a run that may become longer
+  const bool ends_at_zero =
+      (schedule.kind == Schedule::Kind::kCosine || schedule.kind == Schedule::Kind::kLinear) &&
+      schedule.end == 0.0;
+  require_lasting(schedule_options(options.learning_rate_schedule), "learning rate",
+                  options.learning_rate,
+                  schedule_at(schedule, ends_at_zero ? total_steps - 1 : total_steps));
 }
 
 Schedule learning_rate_schedule(const TrainingOptions& options, std::int64_t total_steps) {
   Schedule schedule;
   schedule.start = options.learning_rate;
   schedule.total_steps = total_steps;
+  schedule.warmup_steps = options.warmup_steps;
   switch (options.learning_rate_schedule) {
     case LearningRateSchedule::kProgress:
       schedule.kind = Schedule::Kind::kProgressDecay;
@@ -120,6 +154,19 @@ Schedule learning_rate_schedule(const TrainingOptions& options, std::int64_t tot
       break;
     case LearningRateSchedule::kConstant:
       schedule.kind = Schedule::Kind::kConstant;
+      break;
+    case LearningRateSchedule::kCosine:
+      schedule.kind = Schedule::Kind::kCosine;
+      schedule.end = options.learning_rate_end;
+      break;
+    case LearningRateSchedule::kArc:
+      schedule.kind = Schedule::Kind::kCosine;
+      schedule.end = options.learning_rate_end;
+      schedule.arc = std::acos(options.learning_rate_end);
+      break;
+    case LearningRateSchedule::kLinear:
+      schedule.kind = Schedule::Kind::kLinear;
+      schedule.end = options.learning_rate_end;
       break;
   }
   return schedule;

@@ -20,6 +20,9 @@ enum class LearningRateSchedule {
   kProgress,  // learning_rate / (1 + alpha * p)^beta
   kStep,      // learning_rate * (1 + decay_gamma * step)^-decay_power
   kConstant,  // learning_rate
+  kCosine,    // from learning_rate to learning_rate * learning_rate_end, by half a turn of a cosine
+  kArc,       // the same, learning_rate * cos(acos(learning_rate_end) * p)
+  kLinear,    // the same, evenly
 };
 
 enum class OptimizerKind { kSgd, kAdam };
@@ -58,6 +61,9 @@ struct TrainingOptions {
   LearningRateSchedule learning_rate_schedule = LearningRateSchedule::kProgress;
   double learning_rate_alpha = 10.0, learning_rate_beta = 0.75;
   double decay_gamma = 1e-3, decay_power = 0.75;
+  double learning_rate_end = 0.0;
+  std::int64_t warmup_steps =
+      0;  // the first ones, in which the learning rate rises to its schedule
   OptimizerKind optimizer = OptimizerKind::kSgd;
   double momentum = 0.9;  // of SGD
   double adam_beta1 = 0.9, adam_beta2 = 0.999, adam_epsilon = 1e-8;
@@ -73,8 +79,9 @@ struct TrainingOptions {
 
 std::vector<OptionField> fields(TrainingOptions& options);
 
-// Throws std::invalid_argument, naming the options, if the learning rate is 0 in f32 at the end of
-// a run of total_steps (> 0), though nothing that makes it is.
+// Throws std::invalid_argument, naming the options, if the learning rate is 0 in f32 in the first
+// step of a warm-up or at the end of a run of total_steps (> 0), though nothing that makes it is:
+// where it is to end at 0, in the last step.
 void require_together(const TrainingOptions& options, std::int64_t total_steps);
 
 // What the options describe, over a run of total_steps.

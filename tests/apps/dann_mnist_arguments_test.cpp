@@ -124,6 +124,10 @@ TEST(ArgumentsTest, EveryHyperParameterReachesTheRecipe) {
                                "0.1",
                                "--decay-power",
                                "0.2",
+                               "--learning-rate-end",
+                               "0.25",
+                               "--warmup-steps",
+                               "12",
                                "--momentum",
                                "0.3",
                                "--weight-decay",
@@ -156,6 +160,8 @@ TEST(ArgumentsTest, EveryHyperParameterReachesTheRecipe) {
   EXPECT_EQ(training.learning_rate_beta, 2.0);
   EXPECT_EQ(training.decay_gamma, 0.1);
   EXPECT_EQ(training.decay_power, 0.2);
+  EXPECT_EQ(training.learning_rate_end, 0.25);
+  EXPECT_EQ(training.warmup_steps, 12);
   EXPECT_EQ(training.momentum, 0.3);
   EXPECT_EQ(training.weight_decay, 0.4);
   EXPECT_EQ(training.label_smoothing, 0.6);

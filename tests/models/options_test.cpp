@@ -59,6 +59,10 @@ TEST(RequireValidTest, NamesTheOptionThatIsOutOfRange) {
       {"--learning-rate-beta", {{"learning-rate-beta", kNan}}},
       {"--decay-gamma", {{"decay-gamma", -1e-9}}},
       {"--decay-power", {{"decay-power", kInfinity}}},
+      {"--learning-rate-end", {{"learning-rate-end", 1.0}}},
+      {"--learning-rate-end", {{"learning-rate-end", -0.1}}},
+      {"--warmup-steps", {{"warmup-steps", -1}}},
+      {"--warmup-steps", {{"warmup-steps", kMaxSteps + 1}}},
       {"--momentum", {{"momentum", 1.0}}},
       {"--momentum", {{"momentum", kNan}}},
       {"--weight-decay", {{"weight-decay", -1.0}}},
@@ -100,6 +104,10 @@ TEST(RequireValidTest, RefusesWhatF32CannotHold) {
       {"--decay-power",
        {{"learning-rate-schedule", "step"}, {"decay-gamma", 1.0}, {"decay-power", 1e6}}},
       {"--gamma", {{"gamma", 1e-320}}},
+      {"--learning-rate-end", {{"learning-rate-schedule", "cosine"}, {"learning-rate-end", 1e-38}}},
+      {"--learning-rate-end",
+       {{"learning-rate-schedule", "linear"}, {"learning-rate-end", 1e-300}, {"steps", 10}}},
+      {"--warmup-steps", {{"learning-rate", 1e-30}, {"warmup-steps", 1'000'000'000}}},
       // By the last step, which is known here.
       {"--decay-power",
        {{"learning-rate-schedule", "step"},
@@ -144,6 +152,14 @@ TEST(RequireValidTest, TakesTheNumbersAtTheEdge) {
       // Shapes of schedules that are not in use do no harm.
       {{"decay-gamma", 1e308}, {"decay-power", 1e308}},
       {{"lambda-schedule", "constant"}, {"gamma", 1e-320}},
+      {{"learning-rate-end", 1e-300}},
+      // 0 at the end, as said, and not before.
+      {{"learning-rate-schedule", "cosine"}, {"steps", kMaxSteps}},
+      {{"learning-rate-schedule", "arc"}, {"steps", 1}},
+      {{"learning-rate-schedule", "linear"}, {"steps", 1}},
+      {{"learning-rate-schedule", "arc"}, {"learning-rate-end", 0.9999999999}},
+      // Longer than the run.
+      {{"warmup-steps", kMaxSteps}, {"steps", 1}},
   };
   for (const auto& settings : cases) {
     EXPECT_EQ(refusal([&] { require_valid(with(settings)); }), "");
@@ -197,6 +213,35 @@ TEST(PrecisionTest, NamesAreStableAndLeadBack) {
   }
   EXPECT_EQ(refusal([] { math_from_name("fp16"); }),
             "--precision: there is no \"fp16\"; choose one of f32, tf32, bf16, tf32x3");
+}
+
+double rate_at(const std::vector<Setting>& settings, std::int64_t step) {
+  return schedule_at(learning_rate_schedule(with(settings).training, 100), step);
+}
+
+TEST(LearningRateTest, FallsToItsEndAsItsScheduleSays) {
+  const auto of = [](const char* schedule, double end) {
+    return std::vector<Setting>{
+        {"learning-rate", 0.2}, {"learning-rate-schedule", schedule}, {"learning-rate-end", end}};
+  };
+  for (const char* schedule : {"cosine", "arc", "linear"}) {
+    EXPECT_EQ(rate_at(of(schedule, 0.25), 0), 0.2) << schedule;
+    EXPECT_EQ(rate_at(of(schedule, 0.25), 100), 0.05) << schedule;
+  }
+  EXPECT_NEAR(rate_at(of("cosine", 0.25), 50), 0.2 * (0.25 + 0.75 * 0.5), 1e-15);
+  EXPECT_NEAR(rate_at(of("arc", 0.25), 50), 0.2 * std::cos(0.5 * std::acos(0.25)), 1e-15);
+  EXPECT_NEAR(rate_at(of("linear", 0.25), 50), 0.2 * 0.625, 1e-15);
+}
+
+TEST(LearningRateTest, RisesToItsScheduleInTheFirstSteps) {
+  for (const char* schedule : {"progress", "step", "constant", "cosine", "arc", "linear"}) {
+    const std::vector<Setting> settings{{"learning-rate-schedule", schedule}};
+    std::vector<Setting> warm(settings);
+    warm.emplace_back("warmup-steps", std::int64_t{8});
+    EXPECT_NEAR(rate_at(warm, 1), 0.25 * rate_at(settings, 1), 1e-17) << schedule;
+    EXPECT_EQ(rate_at(warm, 7), rate_at(settings, 7)) << schedule;
+    EXPECT_EQ(rate_at(warm, 50), rate_at(settings, 50)) << schedule;
+  }
 }
 
 }  // namespace
