@@ -47,7 +47,7 @@ Seen smooth_picture(std::int64_t side) {
   return picture;
 }
 
-Seen after(const Seen& picture, const AugmentProgram& program, std::int64_t step = 0) {
+Seen augmented_by(const Seen& picture, const AugmentProgram& program, std::int64_t step = 0) {
   const AugmentShape shape{.count = 1,
                            .H = picture.H,
                            .W = picture.W,
@@ -68,8 +68,8 @@ Seen after(const Seen& picture, const AugmentProgram& program, std::int64_t step
   return result;
 }
 
-Seen after(const Seen& picture, Kind kind, std::int32_t number) {
-  return after(picture, program_of({augment_operation(kind, number, number)}));
+Seen augmented_by(const Seen& picture, Kind kind, std::int32_t number) {
+  return augmented_by(picture, program_of({augment_operation(kind, number, number)}));
 }
 
 TEST(AugmentEffectTest, WithRangeZeroEveryOperationIsTheIdentity) {
@@ -82,7 +82,7 @@ TEST(AugmentEffectTest, WithRangeZeroEveryOperationIsTheIdentity) {
                                operation.kind == Kind::kFlipVertical ||
                                operation.kind == Kind::kInvert;
     if (without_range) operation.probability = 0;
-    EXPECT_EQ(after(picture, program_of({operation})).bytes, picture.bytes)
+    EXPECT_EQ(augmented_by(picture, program_of({operation})).bytes, picture.bytes)
         << static_cast<int>(operation.kind);
   }
 }
@@ -90,7 +90,7 @@ TEST(AugmentEffectTest, WithRangeZeroEveryOperationIsTheIdentity) {
 TEST(AugmentEffectTest, AShiftMovesByItsPixelsAndReflects) {
   const Seen picture = noise_picture(5, 4, 3);
   for (const std::int32_t k : {1, 3, -2}) {
-    const Seen moved = after(picture, Kind::kShift, k);
+    const Seen moved = augmented_by(picture, Kind::kShift, k);
     for (std::int64_t y = 0; y < 5; ++y) {
       for (std::int64_t x = 0; x < 4; ++x) {
         // One reflection: index -1 is 1, and index size is size - 2.
@@ -107,19 +107,19 @@ TEST(AugmentEffectTest, AShiftMovesByItsPixelsAndReflects) {
 
 TEST(AugmentEffectTest, FlipsMirrorAndTwoOfThemAreTheIdentity) {
   const Seen picture = noise_picture(5, 8, 3);
-  const Seen across = after(picture, Kind::kFlipHorizontal, 0);
-  const Seen down = after(picture, Kind::kFlipVertical, 0);
+  const Seen across = augmented_by(picture, Kind::kFlipHorizontal, 0);
+  const Seen down = augmented_by(picture, Kind::kFlipVertical, 0);
   EXPECT_EQ(across.at(1, 2, 2), picture.at(1, 5, 2));
   EXPECT_EQ(down.at(1, 2, 2), picture.at(3, 2, 2));
-  EXPECT_EQ(after(across, Kind::kFlipHorizontal, 0).bytes, picture.bytes);
-  EXPECT_EQ(after(down, Kind::kFlipVertical, 0).bytes, picture.bytes);
+  EXPECT_EQ(augmented_by(across, Kind::kFlipHorizontal, 0).bytes, picture.bytes);
+  EXPECT_EQ(augmented_by(down, Kind::kFlipVertical, 0).bytes, picture.bytes);
   EXPECT_NE(across.bytes, picture.bytes);
 }
 
 TEST(AugmentEffectTest, QuarterTurnsMoveEveryPixelToItsPlace) {
   for (const std::int64_t side : {7, 8}) {
     const Seen picture = noise_picture(side, side, 3);
-    const Seen quarter = after(picture, Kind::kRotate, kUnit / 4);
+    const Seen quarter = augmented_by(picture, Kind::kRotate, kUnit / 4);
     for (std::int64_t y = 0; y < side; ++y) {
       for (std::int64_t x = 0; x < side; ++x) {
         // Counterclockwise: the right edge becomes the upper one.
@@ -127,10 +127,11 @@ TEST(AugmentEffectTest, QuarterTurnsMoveEveryPixelToItsPlace) {
       }
     }
     Seen turned = picture;
-    for (int turn = 0; turn < 4; ++turn) turned = after(turned, Kind::kRotate, kUnit / 4);
+    for (int turn = 0; turn < 4; ++turn) turned = augmented_by(turned, Kind::kRotate, kUnit / 4);
     EXPECT_EQ(turned.bytes, picture.bytes);
-    EXPECT_EQ(after(picture, Kind::kRotate, kUnit / 2).bytes,
-              after(after(picture, Kind::kFlipHorizontal, 0), Kind::kFlipVertical, 0).bytes);
+    EXPECT_EQ(augmented_by(picture, Kind::kRotate, kUnit / 2).bytes,
+              augmented_by(augmented_by(picture, Kind::kFlipHorizontal, 0), Kind::kFlipVertical, 0)
+                  .bytes);
   }
 }
 
@@ -139,7 +140,7 @@ TEST(AugmentEffectTest, GeometryReadsWhereItShould) {
   constexpr std::int64_t kSide = 31, kMiddle = 15;
   const Seen picture = smooth_picture(kSide);
   const auto expect_reads = [&](Kind kind, std::int32_t number, const auto& source) {
-    const Seen moved = after(picture, kind, number);
+    const Seen moved = augmented_by(picture, kind, number);
     for (std::int64_t y = kMiddle - 6; y <= kMiddle + 6; ++y) {
       for (std::int64_t x = kMiddle - 6; x <= kMiddle + 6; ++x) {
         const auto [sx, sy] =
@@ -160,7 +161,7 @@ TEST(AugmentEffectTest, GeometryReadsWhereItShould) {
                [](double x, double y) { return std::pair(x / 0.75, y / 0.75); });
   expect_reads(Kind::kTranslate, kUnit / 10,
                [](double x, double y) { return std::pair(x - 0.1 * kSide, y - 0.1 * kSide); });
-  const bool along_y = after(picture, Kind::kShear, kUnit / 4).at(kMiddle, kMiddle + 4) !=
+  const bool along_y = augmented_by(picture, Kind::kShear, kUnit / 4).at(kMiddle, kMiddle + 4) !=
                        picture.at(kMiddle, kMiddle + 4);
   expect_reads(Kind::kShear, kUnit / 4, [&](double x, double y) {
     return along_y ? std::pair(x, y + 0.25 * x) : std::pair(x + 0.25 * y, y);
@@ -171,7 +172,7 @@ TEST(AugmentEffectTest, PhotometryChangesBytesAsItSays) {
   Seen ramp{16, 16, 1, {}};
   for (int value = 0; value < 256; ++value) ramp.bytes.push_back(static_cast<std::uint8_t>(value));
   const auto expect_map = [&](Kind kind, std::int32_t number, const auto& map) {
-    const Seen changed = after(ramp, kind, number);
+    const Seen changed = augmented_by(ramp, kind, number);
     for (int value = 0; value < 256; ++value) {
       const double want = std::clamp(static_cast<double>(map(value)), 0.0, 255.0);
       EXPECT_NEAR(changed.bytes.at(static_cast<std::size_t>(value)), want, 0.51)
@@ -187,14 +188,14 @@ TEST(AugmentEffectTest, PhotometryChangesBytesAsItSays) {
   expect_map(Kind::kSolarize, 100, [](int v) { return v >= 156 ? 255 - v : v; });
   expect_map(Kind::kSolarize, 256, [](int v) { return 255 - v; });
   expect_map(Kind::kPosterize, 4, [](int v) { return v / 16 * 16; });
-  EXPECT_NEAR(after(ramp, Kind::kBrightness, kUnit / 2).mean(), 0.5 * ramp.mean(), 0.5);
-  EXPECT_NEAR(after(ramp, Kind::kContrast, kUnit / 2).mean(), ramp.mean(), 0.5);
+  EXPECT_NEAR(augmented_by(ramp, Kind::kBrightness, kUnit / 2).mean(), 0.5 * ramp.mean(), 0.5);
+  EXPECT_NEAR(augmented_by(ramp, Kind::kContrast, kUnit / 2).mean(), ramp.mean(), 0.5);
 }
 
 TEST(AugmentEffectTest, ChannelsChangeEachForItself) {
   Seen grey{4, 4, 3, std::vector<std::uint8_t>(48, 100)};
   const Seen changed =
-      after(grey, program_of({augment_operation(Kind::kChannels, -kUnit / 2, kUnit / 2)}));
+      augmented_by(grey, program_of({augment_operation(Kind::kChannels, -kUnit / 2, kUnit / 2)}));
   EXPECT_NE(changed.at(0, 0, 0), changed.at(0, 0, 1));
   EXPECT_NE(changed.at(0, 0, 1), changed.at(0, 0, 2));
   for (std::int64_t c = 0; c < 3; ++c) EXPECT_EQ(changed.at(0, 0, c), changed.at(3, 2, c));
@@ -204,14 +205,14 @@ TEST(AugmentEffectTest, ChannelsChangeEachForItself) {
 TEST(AugmentEffectTest, ABlurSpreadsAPoint) {
   Seen point{9, 9, 1, std::vector<std::uint8_t>(81, 0)};
   point.bytes[4 * 9 + 4] = 255;
-  const Seen blurred = after(point, Kind::kBlur, 256);
+  const Seen blurred = augmented_by(point, Kind::kBlur, 256);
   EXPECT_EQ(blurred.at(4, 4), 36);  // 255 * (6 / 16)^2
   EXPECT_EQ(blurred.at(4, 5), 24);
   EXPECT_EQ(blurred.at(2, 4), blurred.at(4, 6));
   EXPECT_EQ(blurred.at(4, 7), 0);
   EXPECT_NEAR(blurred.mean(), point.mean(), 0.1);
   const Seen flat{9, 9, 1, std::vector<std::uint8_t>(81, 77)};
-  EXPECT_EQ(after(flat, Kind::kBlur, 256).bytes, flat.bytes);
+  EXPECT_EQ(augmented_by(flat, Kind::kBlur, 256).bytes, flat.bytes);
 }
 
 TEST(AugmentEffectTest, ACutoutIsASquareThatMayLeaveThePicture) {
@@ -221,7 +222,8 @@ TEST(AugmentEffectTest, ACutoutIsASquareThatMayLeaveThePicture) {
   double area = 0.0;
   constexpr int kSteps = 2000;
   for (int step = 0; step < kSteps; ++step) {
-    const Seen cut = after(white, program_of({augment_operation(Kind::kCutout, 8, 8)}), step);
+    const Seen cut =
+        augmented_by(white, program_of({augment_operation(Kind::kCutout, 8, 8)}), step);
     const auto bytes = std::count(cut.bytes.begin(), cut.bytes.end(), std::uint8_t{128});
     ASSERT_EQ(std::count(cut.bytes.begin(), cut.bytes.end(), std::uint8_t{255}) + bytes,
               std::ssize(cut.bytes));
@@ -243,7 +245,7 @@ TEST(AugmentEffectTest, NoiseIsNearlyNormal) {
   constexpr std::int64_t kSide = 128;
   const Seen grey{kSide, kSide, 1, std::vector<std::uint8_t>(kSide * kSide, 128)};
   constexpr double kDeviation = 0.1 * 255.0;
-  const Seen noisy_picture = after(grey, Kind::kNoise, kUnit / 10);
+  const Seen noisy_picture = augmented_by(grey, Kind::kNoise, kUnit / 10);
   double sum = 0.0, squares = 0.0;
   std::int64_t within = 0;
   for (const std::uint8_t byte : noisy_picture.bytes) {
