@@ -29,9 +29,11 @@
 //   kNoise           2^-16 of 255: the deviation of what is added to each byte, nearly normal
 //   kSome            none: `choose` of the next `members` operations, distinct, any with equal
 //                    chance, in the order in which they are drawn; each with its own probability
-// Results are rounded to the nearest byte, ties up, and clamped. Borders are reflected about the
-// outermost pixels (c b | a b c | b a), as often as it takes. Rotation, shear, translation and scale
-// interpolate between four pixels at positions rounded to 1/256.
+// Results are rounded to the nearest byte, ties up, and clamped. What a shift or a blur takes from
+// beyond the border is reflected about the outermost pixels (c b | a b c | b a), as often as it takes.
+// Rotation, shear, translation and scale interpolate between four pixels at positions rounded to
+// 1/256, and take the outermost pixel from beyond the border: a reflection would show strokes of a
+// digit a second time.
 //
 // Draws: the row's key is words 0 and 1 of philox4x32(key = seed, counter = {row, step low, step
 // high, 0x61750000 + 256 * stream + view}). Word w of block b of operation number p of the program

@@ -34,6 +34,11 @@ constexpr std::int32_t reflected(std::int64_t position, std::int32_t size) {
   return static_cast<std::int32_t>(folded < size ? folded : period - folded);
 }
 
+// The pixel of [0, size) that is nearest to `position`.
+constexpr std::int32_t nearest(std::int64_t position, std::int32_t size) {
+  return position < 0 ? 0 : position < size ? static_cast<std::int32_t>(position) : size - 1;
+}
+
 // Where a geometric operation reads: (x, y) of y[.] comes from the position
 //   (xx * (2x - (W-1)) + xy * (2y - (H-1)) + x0) / 2^17 of the width, likewise of the height.
 struct AffineMap {

@@ -111,10 +111,10 @@ __device__ void interpolate(Canvas& canvas, const AffineMap& map) {
     const std::int64_t at_y = affine_y(map, H, W, x, y);
     const auto fx = static_cast<std::uint32_t>(at_x) & 255U;
     const auto fy = static_cast<std::uint32_t>(at_y) & 255U;
-    const std::uint8_t* const upper = canvas.picture + reflected(at_y >> 8, H) * W * canvas.C;
-    const std::uint8_t* const lower = canvas.picture + reflected((at_y >> 8) + 1, H) * W * canvas.C;
-    const std::int32_t x0 = reflected(at_x >> 8, W) * canvas.C;
-    const std::int32_t x1 = reflected((at_x >> 8) + 1, W) * canvas.C;
+    const std::uint8_t* const upper = canvas.picture + nearest(at_y >> 8, H) * W * canvas.C;
+    const std::uint8_t* const lower = canvas.picture + nearest((at_y >> 8) + 1, H) * W * canvas.C;
+    const std::int32_t x0 = nearest(at_x >> 8, W) * canvas.C;
+    const std::int32_t x1 = nearest((at_x >> 8) + 1, W) * canvas.C;
     for (std::int32_t c = 0; c < canvas.C; ++c) {
       const std::uint32_t top = upper[x0 + c] * (256U - fx) + upper[x1 + c] * fx;
       const std::uint32_t bottom = lower[x0 + c] * (256U - fx) + lower[x1 + c] * fx;

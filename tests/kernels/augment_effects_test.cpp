@@ -168,6 +168,18 @@ TEST(AugmentEffectTest, GeometryReadsWhereItShould) {
   });
 }
 
+// A digit at the border must not come in a second time.
+TEST(AugmentEffectTest, GeometryContinuesTheBorder) {
+  const Seen picture = noise_picture(8, 8, 1);
+  const Seen moved = augmented_by(picture, Kind::kTranslate, kUnit / 4);  // two pixels
+  for (std::int64_t y = 0; y < 8; ++y) {
+    for (std::int64_t x = 0; x < 8; ++x) {
+      EXPECT_EQ(moved.at(y, x),
+                picture.at(std::max<std::int64_t>(y - 2, 0), std::max<std::int64_t>(x - 2, 0)));
+    }
+  }
+}
+
 TEST(AugmentEffectTest, PhotometryChangesBytesAsItSays) {
   Seen ramp{16, 16, 1, {}};
   for (int value = 0; value < 256; ++value) ramp.bytes.push_back(static_cast<std::uint8_t>(value));

@@ -85,10 +85,13 @@ void resample(Picture& picture, const std::int64_t (&M)[4], std::int64_t right, 
     const std::int64_t left = (at_x - (at_x % 256 + 256) % 256) / 256;
     const std::int64_t top = (at_y - (at_y % 256 + 256) % 256) / 256;
     const std::int64_t fx = at_x - 256 * left, fy = at_y - 256 * top;
-    const std::int64_t sum = old.get(top, left, c) * (256 - fx) * (256 - fy) +
-                             old.get(top, left + 1, c) * fx * (256 - fy) +
-                             old.get(top + 1, left, c) * (256 - fx) * fy +
-                             old.get(top + 1, left + 1, c) * fx * fy;
+    const auto inside = [&](std::int64_t row, std::int64_t column) {
+      return old.get(std::clamp<std::int64_t>(row, 0, old.H - 1),
+                     std::clamp<std::int64_t>(column, 0, old.W - 1), c);
+    };
+    const std::int64_t sum =
+        inside(top, left) * (256 - fx) * (256 - fy) + inside(top, left + 1) * fx * (256 - fy) +
+        inside(top + 1, left) * (256 - fx) * fy + inside(top + 1, left + 1) * fx * fy;
     return byte_of(rounded(sum, 65'536));
   });
 }
