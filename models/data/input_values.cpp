@@ -2,6 +2,8 @@
 
 #include <vector>
 
+#include "kernels/require.h"
+#include "runtime/ops/augment.h"
 #include "runtime/ops/gather.h"
 
 namespace gradflip {
@@ -31,6 +33,25 @@ Value gather_input(Graph& graph, const NetworkInput& input, const InputValues& v
   std::vector<ops::RowSource> rows;
   for (const InputSource& source : sources) rows.push_back({source.data, source.indices});
   return ops::gather_rows(graph, rows);
+}
+
+Value augmented_input(Graph& graph, const NetworkInput& input, const InputValues& values,
+                      std::span<const InputSource> sources, const InputAugmentation& augmentation) {
+  GRADFLIP_REQUIRE(input.dtype == Dtype::kU8,
+                   "only pictures can be augmented, and the samples are rows of numbers");
+  GRADFLIP_REQUIRE(sources.size() == augmentation.of_source.size(),
+                   message("augmented_input: ", augmentation.of_source.size(),
+                           " augmentations for ", sources.size(), " sources"));
+  std::vector<ops::AugmentedSource> augmented;
+  for (std::size_t i = 0; i < sources.size(); ++i) {
+    augmented.push_back(
+        {sources[i].data, sources[i].indices, augment_program(augmentation.of_source[i])});
+  }
+  const Value bytes = ops::augment(graph, augmentation.step, augmented,
+                                   {.seed = augmentation.seed,
+                                    .view = static_cast<std::uint32_t>(augmentation.view),
+                                    .channels = input.sample[2]});
+  return ops::normalize(graph, bytes, values.means, values.scales);
 }
 
 InputMemory::InputMemory(const Context& context, const NetworkInput& input)
