@@ -16,7 +16,7 @@ using testing::HasSubstr;
 using testing::ThrowsMessage;
 using Kind = AugmentKind;
 
-std::string again(const std::string& text) { return text_of(parse_augmentation(text)); }
+std::string written_again(const std::string& text) { return text_of(parse_augmentation(text)); }
 
 AugmentOperation only_operation(const std::string& text) {
   const AugmentProgram program = augment_program(parse_augmentation(text));
@@ -53,26 +53,26 @@ TEST(AugmentationTest, TextsComeBackAsTheyWereWritten) {
                            "2 of (contrast=0.9, invert, flip@0.5)@0.75",
                            "shift=3, 2 of (rotate=30, invert), cutout=14, 1 of (blur=1, noise=0.1)",
                            "rotate=0.1@0.1, rotate=1e-05"}) {
-    EXPECT_EQ(again(text), text);
-    EXPECT_EQ(parse_augmentation(again(text)), parse_augmentation(text));
+    EXPECT_EQ(written_again(text), text);
+    EXPECT_EQ(parse_augmentation(written_again(text)), parse_augmentation(text));
   }
 }
 
 TEST(AugmentationTest, BlanksAndDefaultsMeanNothing) {
-  EXPECT_EQ(again("  shift = 3 ,flip @ 0.5,2 of(invert,blur=1)  "),
+  EXPECT_EQ(written_again("  shift = 3 ,flip @ 0.5,2 of(invert,blur=1)  "),
             "shift=3, flip@0.5, 2 of (invert, blur=1)");
-  EXPECT_EQ(again("shift=3@1"), "shift=3");
-  EXPECT_EQ(again("solarize"), "solarize=1");
-  EXPECT_EQ(again("scale= 0.75 .. 1"), "scale=0.75..1");
+  EXPECT_EQ(written_again("shift=3@1"), "shift=3");
+  EXPECT_EQ(written_again("solarize"), "solarize=1");
+  EXPECT_EQ(written_again("scale= 0.75 .. 1"), "scale=0.75..1");
 }
 
 TEST(AugmentationTest, SetsStandForTheirOperations) {
   EXPECT_TRUE(parse_augmentation("none").steps.empty());
-  EXPECT_EQ(again("weak"), "shift=3");
-  EXPECT_EQ(again("weak, cutout=8"), "shift=3, cutout=8");
-  EXPECT_EQ(again("none, weak"), "shift=3");
+  EXPECT_EQ(written_again("weak"), "shift=3");
+  EXPECT_EQ(written_again("weak, cutout=8"), "shift=3, cutout=8");
+  EXPECT_EQ(written_again("none, weak"), "shift=3");
   for (const auto& [name, text] : augmentation_sets()) {
-    EXPECT_EQ(again(name), text.empty() ? "none" : again(text));
+    EXPECT_EQ(written_again(name), text.empty() ? "none" : written_again(text));
   }
   const AugmentProgram strong = augment_program(parse_augmentation("strong"));
   EXPECT_EQ(strong.size, 14);

@@ -17,7 +17,7 @@ using Colour = std::array<std::uint8_t, 3>;
 
 constexpr Colour kPaper{24, 24, 28}, kInk{235, 235, 235};
 constexpr std::int64_t kCellSide = 56;  // that small pictures are enlarged towards
-constexpr std::int64_t kGap = 2, kApart = 10, kMargin = 12;
+constexpr std::int64_t kCellGap = 2, kApart = 10, kMargin = 12;
 constexpr std::int64_t kLetters = 2;  // the font's pixels
 constexpr std::int64_t kLine = 12 * kLetters;
 
@@ -52,8 +52,8 @@ struct SectionLayout {
 
   explicit SectionLayout(const SheetSection& section)
       : zoom(zoom_of(section.pictures)),
-        cell_height(zoom * section.pictures.height + kGap),
-        cell_width(zoom * section.pictures.width + kGap),
+        cell_height(zoom * section.pictures.height + kCellGap),
+        cell_width(zoom * section.pictures.width + kCellGap),
         rows(section.pictures.count / section.columns),
         width(section.columns * cell_width + kApart),
         title(lines_of(section.title, width)) {
@@ -134,9 +134,10 @@ class Paper {
     std::vector<Vertex> corners(text.size() * kBytesPerLetter / sizeof(Vertex));
     const int quads = stb_easy_font_print(0.0F, 0.0F, text.data(), nullptr, corners.data(),
                                           static_cast<int>(corners.size() * sizeof(Vertex)));
-    for (int quad = 0; quad < quads; ++quad) {
-      const Vertex& first = corners[static_cast<std::size_t>(4 * quad)];
-      const Vertex& opposite = corners[static_cast<std::size_t>(4 * quad + 2)];
+    corners.resize(4 * static_cast<std::size_t>(quads));
+    for (std::size_t corner = 0; corner < corners.size(); corner += 4) {
+      const Vertex& first = corners[corner];
+      const Vertex& opposite = corners[corner + 2];
       const auto scaled = [](float at) { return kLetters * std::llround(at); };
       fill(x + scaled(first.x), y + scaled(first.y), scaled(opposite.x) - scaled(first.x),
            scaled(opposite.y) - scaled(first.y), kInk);
