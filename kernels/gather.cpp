@@ -59,6 +59,7 @@ void normalize_grey(std::int64_t channels, std::uint8_t byte, const float* mean,
   for (std::int64_t c = 0; c < channels; ++c) y[c] = (value - mean[c]) * scale[c];
 }
 
+// indices: null for the pictures as they stand.
 void gather_normalize_simd(const GatherShape& shape, const std::uint8_t* images,
                            const std::int64_t* indices, const float* mean, const float* scale,
                            float* y) {
@@ -80,7 +81,8 @@ void gather_normalize_simd(const GatherShape& shape, const std::uint8_t* images,
   }
   std::array<std::uint8_t, kRun + kWord> replicated;
   for (std::int64_t n = 0; n < shape.count; ++n) {
-    const std::uint8_t* picture = images + indices[n] * shape.pixels * shape.stored_channels;
+    const std::int64_t index = indices == nullptr ? n : indices[n];
+    const std::uint8_t* picture = images + index * shape.pixels * shape.stored_channels;
     for (std::int64_t pixel = 0; pixel < shape.pixels; pixel += run_pixels) {
       const std::int64_t pixels = std::min(run_pixels, shape.pixels - pixel);
       const std::uint8_t* bytes = picture + pixel * shape.stored_channels;
@@ -116,11 +118,24 @@ void require_valid(const GatherShape& shape) {
                            " channels, must have 1 or ", shape.channels));
 }
 
+void require_normalizes(const GatherShape& shape) {
+  require_valid(shape);
+  GRADFLIP_REQUIRE(shape.stored_channels == shape.channels,
+                   message("normalize: the bytes have ", shape.stored_channels,
+                           " channels, must have ", shape.channels));
+}
+
 void gather_normalize(Cpu /*ctx*/, const GatherShape& shape, const std::uint8_t* images,
                       const std::int64_t* indices, const float* mean, const float* scale,
                       float* y) {
   require_valid(shape);
   HWY_DYNAMIC_DISPATCH(gather_normalize_simd)(shape, images, indices, mean, scale, y);
+}
+
+void normalize(Cpu /*ctx*/, const GatherShape& shape, const std::uint8_t* bytes, const float* mean,
+               const float* scale, float* y) {
+  require_normalizes(shape);
+  HWY_DYNAMIC_DISPATCH(gather_normalize_simd)(shape, bytes, nullptr, mean, scale, y);
 }
 
 void gather_rows(Cpu /*ctx*/, std::int64_t count, std::int64_t D, const float* rows,

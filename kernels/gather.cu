@@ -68,12 +68,13 @@ __device__ __forceinline__ void normalize_run(const Runs& runs, std::int64_t pix
   }
 }
 
+// indices: null for the pictures as they stand.
 template <bool kReplicated>
 __global__ void gather_normalize_kernel(GatherShape shape, Runs runs, const std::uint8_t* images,
                                         const std::int64_t* indices, const float* mean,
                                         const float* scale, float* y) {
   for (std::int64_t picture = blockIdx.x; picture < shape.count; picture += gridDim.x) {
-    const std::int64_t source = indices[picture] * shape.pixels;
+    const std::int64_t source = (indices == nullptr ? picture : indices[picture]) * shape.pixels;
     const std::int64_t destination = picture * shape.pixels;
     for (std::int64_t run = blockIdx.y; run < runs.per_picture; run += gridDim.y) {
       const std::int64_t first = run * runs.pixels;
@@ -101,12 +102,9 @@ __global__ void gather_labels_kernel(std::int64_t count, const std::int32_t* lab
   }
 }
 
-}  // namespace
-
-void gather_normalize(Cuda ctx, const GatherShape& shape, const std::uint8_t* images,
+void launch_normalize(const Cuda& ctx, const GatherShape& shape, const std::uint8_t* images,
                       const std::int64_t* indices, const float* mean, const float* scale,
                       float* y) {
-  require_valid(shape);
   if (shape.count == 0 || shape.pixels == 0) return;
   const Runs runs = runs_of(shape);
   constexpr std::int64_t kLargestGridX = std::numeric_limits<std::int32_t>::max();
@@ -116,6 +114,21 @@ void gather_normalize(Cuda ctx, const GatherShape& shape, const std::uint8_t* im
   const bool replicated = shape.stored_channels != shape.channels;
   launch(replicated ? gather_normalize_kernel<true> : gather_normalize_kernel<false>, grid,
          kThreads, 0, ctx, shape, runs, images, indices, mean, scale, y);
+}
+
+}  // namespace
+
+void gather_normalize(Cuda ctx, const GatherShape& shape, const std::uint8_t* images,
+                      const std::int64_t* indices, const float* mean, const float* scale,
+                      float* y) {
+  require_valid(shape);
+  launch_normalize(ctx, shape, images, indices, mean, scale, y);
+}
+
+void normalize(Cuda ctx, const GatherShape& shape, const std::uint8_t* bytes, const float* mean,
+               const float* scale, float* y) {
+  require_normalizes(shape);
+  launch_normalize(ctx, shape, bytes, nullptr, mean, scale, y);
 }
 
 void gather_rows(Cuda ctx, std::int64_t count, std::int64_t D, const float* rows,

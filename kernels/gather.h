@@ -22,6 +22,8 @@ struct GatherShape {
 
 // Throws unless sizes and channels make sense.
 void require_valid(const GatherShape& shape);
+// And normalize() takes it.
+void require_normalizes(const GatherShape& shape);
 
 // images: (any, pixels, stored_channels) uint8; indices: (count); mean: (channels), in units of a
 // stored byte; scale: (channels), of the difference; y: (count, pixels, channels) f32.
@@ -35,6 +37,14 @@ void gather_rows(Cpu ctx, std::int64_t count, std::int64_t D, const float* rows,
                  const std::int64_t* indices, float* y);
 void gather_rows(Cuda ctx, std::int64_t count, std::int64_t D, const float* rows,
                  const std::int64_t* indices, float* y);
+
+// Bytes that have been picked, and changed, already: y[i, pixel, c] = (bytes[i, pixel, c] - mean[c])
+// * scale[c], the bits of gather_normalize. bytes: (count, pixels, channels); stored_channels is
+// `channels`.
+void normalize(Cpu ctx, const GatherShape& shape, const std::uint8_t* bytes, const float* mean,
+               const float* scale, float* y);
+void normalize(Cuda ctx, const GatherShape& shape, const std::uint8_t* bytes, const float* mean,
+               const float* scale, float* y);
 
 // labels: (any); indices, out: (count); count may be 0.
 void gather_labels(Cpu ctx, std::int64_t count, const std::int32_t* labels,

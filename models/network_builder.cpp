@@ -1,5 +1,7 @@
 #include "models/network_builder.h"
 
+#include <algorithm>
+
 #include "kernels/require.h"
 
 namespace gradflip {
@@ -9,6 +11,12 @@ std::int32_t NetworkBuilder::index_of(const std::string& name) const {
     if (declared_.list()[i].name == name) return static_cast<std::int32_t>(i);
   }
   return -1;
+}
+
+void NetworkBuilder::set_segments(const std::vector<int>& domains,
+                                  const std::vector<std::int64_t>& rows) {
+  std::copy(domains.begin(), domains.end(), pass_.domains.begin());
+  if (pass_.training) pass_.training->rows = rows;
 }
 
 Value NetworkBuilder::parameter(const std::string& name, const Shape& shape, const FileLayout& file,

@@ -25,6 +25,9 @@ class NetworkBuilder {
 
   Graph& graph() { return graph_; }
   const Pass& pass() const { return pass_; }
+  // The batch's segments from now on: the domain that each one's rows are of, and, in training, how
+  // many it has at most.
+  void set_segments(const std::vector<int>& domains, const std::vector<std::int64_t>& rows);
   Math math() const { return pass_.math; }
 
   // The parameter called `name`, declared on first use. Throws std::invalid_argument if it exists

@@ -60,7 +60,8 @@ OptionValue OptionField::value() const {
   return std::visit(
       Overloaded{[](const WholeOption& whole) -> OptionValue { return *whole.value; },
                  [](const RealOption& real) -> OptionValue { return *real.value; },
-                 [](const ChoiceOption& choice) -> OptionValue { return choice.get(); }},
+                 [](const ChoiceOption& choice) -> OptionValue { return choice.get(); },
+                 [](const TextOption& written) -> OptionValue { return *written.value; }},
       kind);
 }
 
@@ -81,6 +82,10 @@ void OptionField::set(const OptionValue& value) const {
                         [&](const ChoiceOption& choice) {
                           if (named_value == nullptr) refuse_kind(option, "a name");
                           choice.set(index_of_choice(choice.names, option, *named_value));
+                        },
+                        [&](const TextOption& written) {
+                          if (named_value == nullptr) refuse_kind(option, "text");
+                          *written.value = *named_value;
                         }},
              kind);
 }
@@ -97,7 +102,14 @@ void OptionField::require_in_range() const {
                           require_in(real.range, option, *real.value);
                           if (real.used_as == UsedAs::kF32) require_fits_f32(option, *real.value);
                         },
-                        [](const ChoiceOption& choice) { (void)choice.get(); }},
+                        [](const ChoiceOption& choice) { (void)choice.get(); },
+                        [&](const TextOption& written) {
+                          try {
+                            written.check(*written.value);
+                          } catch (const std::invalid_argument& error) {
+                            throw std::invalid_argument(message(option, ": ", error.what()));
+                          }
+                        }},
              kind);
 }
 
@@ -121,6 +133,11 @@ OptionField named_option(OptionText text, std::string& value, std::vector<std::s
 
 OptionField real_option(OptionText text, double& value, RealRange range, UsedAs used_as) {
   return {std::move(text), RealOption{&value, range, used_as}, {}};
+}
+
+OptionField text_option(OptionText text, std::string& value, std::string notation,
+                        std::function<void(const std::string&)> check) {
+  return {std::move(text), TextOption{&value, std::move(notation), std::move(check)}, {}};
 }
 
 std::size_t index_of_choice(const std::vector<std::string>& names, const std::string& option,

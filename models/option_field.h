@@ -19,7 +19,7 @@
 
 namespace gradflip {
 
-// A whole number, a real number, or the name of a choice.
+// A whole number, a real number, or the name of a choice or another text.
 using OptionValue = std::variant<std::int64_t, double, std::string>;
 
 // The values of an enumeration, by the names that users write.
@@ -54,6 +54,14 @@ struct ChoiceOption {
   std::function<void(std::size_t)> set;  // to the choice of names[index]
 };
 
+// Text in a notation of its own.
+struct TextOption {
+  std::string* value = nullptr;
+  std::string notation;  // what --help calls it: "AUGMENTATION"
+  // Throws std::invalid_argument, one line without the option's name, if it cannot be read.
+  std::function<void(const std::string&)> check;
+};
+
 struct OptionText {
   std::string name;   // as the command line spells it, without the dashes: "domain-logits"
   std::string group;  // of --help: "Domain adversary"
@@ -63,7 +71,7 @@ struct OptionText {
 // Bound to the number that it describes, which must outlive it.
 struct OptionField {
   OptionText text;
-  std::variant<WholeOption, RealOption, ChoiceOption> kind;
+  std::variant<WholeOption, RealOption, ChoiceOption, TextOption> kind;
   // Not empty: this option is given instead of another, of this name ("steps" instead of "epochs").
   // It is a whole number, and 0, outside its bounds, says that it is not given.
   std::string instead_of;
@@ -79,7 +87,7 @@ struct OptionField {
   void set(const OptionValue& value) const;
 
   // Throws std::invalid_argument, one line, naming the option as the command line spells it, if the
-  // number is out of range, as it is written or as it is used. NaN is.
+  // number is out of range, as it is written or as it is used. NaN is. Or if text cannot be read.
   void require_in_range() const;
 };
 
@@ -89,6 +97,8 @@ OptionField whole_option(OptionText text, std::int64_t& value, std::int64_t low,
 OptionField alternative_option(OptionText text, std::int64_t& value, std::int64_t low,
                                std::int64_t high, std::string instead_of);
 OptionField real_option(OptionText text, double& value, RealRange range, UsedAs used_as);
+OptionField text_option(OptionText text, std::string& value, std::string notation,
+                        std::function<void(const std::string&)> check);
 
 // One of these names, itself.
 OptionField named_option(OptionText text, std::string& value, std::vector<std::string> names);

@@ -19,6 +19,7 @@ constexpr std::int64_t kMaxBatch = 1 << 20;
 constexpr std::int64_t kMaxEpochs = 1'000'000;
 
 constexpr const char* kLength = "Length and batches";
+constexpr const char* kAugmentation = "Augmentation";
 constexpr const char* kOptimizer = "Optimizer";
 constexpr const char* kNetwork = "Network";
 
@@ -38,6 +39,25 @@ const char* schedule_options(LearningRateSchedule schedule) {
   return "--learning-rate, --learning-rate-alpha, --learning-rate-beta";
 }
 
+constexpr const char* kAugmentationNotation = "AUGMENTATION";
+constexpr const char* kSame = "same";
+
+Augmentation of_domain(const TrainingOptions& options, const std::string& own) {
+  return parse_augmentation(own == kSame ? options.augment : own);
+}
+
+OptionField augmentation_option(const char* name, const char* help, std::string& value) {
+  return text_option({name, kAugmentation, help}, value, kAugmentationNotation,
+                     [](const std::string& text) { parse_augmentation(text); });
+}
+
+OptionField domain_option(const char* name, const char* help, std::string& value) {
+  return text_option({name, kAugmentation, help}, value, kAugmentationNotation,
+                     [](const std::string& text) {
+                       if (text != kSame) parse_augmentation(text);
+                     });
+}
+
 }  // namespace
 
 std::vector<OptionField> fields(TrainingOptions& o) {
@@ -53,6 +73,15 @@ std::vector<OptionField> fields(TrainingOptions& o) {
       whole_option(
           {"target-batch", kLength, "target images per step, of methods that learn from them"},
           o.target_batch, 1, kMaxBatch),
+      augmentation_option("augment",
+                          "how training pictures are changed: none, weak, strong, or operations "
+                          "such as shift=3, flip@0.5 (docs/augmentation.md)",
+                          o.augment),
+      domain_option("source-augment",
+                    "of source pictures, of target-only the target's; same: as --augment says",
+                    o.source_augment),
+      domain_option("target-augment", "of target pictures; same: as --augment says",
+                    o.target_augment),
       real_option({"learning-rate", kOptimizer, "mu_0: where the schedule starts"}, o.learning_rate,
                   Real::kAboveZero, UsedAs::kF32),
       choice_option(
@@ -170,6 +199,14 @@ Schedule learning_rate_schedule(const TrainingOptions& options, std::int64_t tot
       break;
   }
   return schedule;
+}
+
+Augmentation source_augmentation(const TrainingOptions& options) {
+  return of_domain(options, options.source_augment);
+}
+
+Augmentation target_augmentation(const TrainingOptions& options) {
+  return of_domain(options, options.target_augment);
 }
 
 Pass pass_of(const TrainingOptions& options) {

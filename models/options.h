@@ -9,6 +9,7 @@
 
 #include "kernels/math_mode.h"
 #include "kernels/schedule.h"
+#include "models/augmentation.h"
 #include "models/network_options.h"
 #include "models/option_field.h"
 #include "models/pass.h"
@@ -57,6 +58,11 @@ struct TrainingOptions {
   std::int64_t source_batch = 64;  // images per step; also the batch of a run on one domain
   std::int64_t target_batch = 64;
 
+  // How pictures are changed on their way into a step, as models/augmentation.h reads it; "same" is
+  // what augment says. Evaluation sees them as they are.
+  std::string augment = "none";
+  std::string source_augment = "same", target_augment = "same";
+
   double learning_rate = 0.01;
   LearningRateSchedule learning_rate_schedule = LearningRateSchedule::kProgress;
   double learning_rate_alpha = 10.0, learning_rate_beta = 0.75;
@@ -86,6 +92,10 @@ void require_together(const TrainingOptions& options, std::int64_t total_steps);
 
 // What the options describe, over a run of total_steps.
 Schedule learning_rate_schedule(const TrainingOptions& options, std::int64_t total_steps);
+
+// Of the samples of one domain. Throws std::invalid_argument for text that cannot be read.
+Augmentation source_augmentation(const TrainingOptions& options);
+Augmentation target_augmentation(const TrainingOptions& options);
 
 // An evaluation with these options; a training step adds what Pass::Training says.
 Pass pass_of(const TrainingOptions& options);

@@ -1,5 +1,7 @@
 #include "models/step.h"
 
+#include <algorithm>
+#include <bit>
 #include <utility>
 
 #include "kernels/require.h"
@@ -31,10 +33,35 @@ Value Step::indices(int domain) {
 }
 
 Value Step::samples(Rows domains) {
+  std::vector<Augmentation> of_source;
+  if (domains.contains_segment(kSource)) of_source.push_back(source_augmentation(training()));
+  if (domains.contains_segment(kTarget)) of_source.push_back(target_augmentation(training()));
+  return drawn(domains, 0, std::move(of_source));
+}
+
+Value Step::view(Rows domains, const Augmentation& augmentation, int number) {
+  return drawn(domains, number,
+               std::vector<Augmentation>(static_cast<std::size_t>(std::popcount(domains.mask)),
+                                         augmentation));
+}
+
+Rows Step::further_rows(int domain) {
+  indices(domain);  // they are as many as it draws
+  GRADFLIP_REQUIRE(std::ssize(rows_) < kMaxSegments,
+                   message("a step has at most ", kMaxSegments, " segments of rows"));
+  rows_.push_back(rows_.at(static_cast<std::size_t>(domain)));
+  domains_.push_back(domain);
+  return segment_rows(static_cast<int>(rows_.size()) - 1);
+}
+
+Value Step::drawn(Rows domains, int view, std::vector<Augmentation> of_source) {
   GRADFLIP_REQUIRE(!domains.none() && kBothRows.contains(domains),
                    "samples are of the source, the target, or both");
-  Value& samples = samples_[domains.mask];
-  if (!samples.none()) return samples;
+  for (const Drawn& known : drawn_) {
+    if (known.domains == domains && known.view == view && known.of_source == of_source) {
+      return known.samples;
+    }
+  }
   if (inputs_.input.domains.empty()) {
     inputs_.input = declare_input(draft_.graph, setting_.network.input);
   }
@@ -50,7 +77,15 @@ Value Step::samples(Rows domains) {
     if (data.none()) data = draft_.graph.external("target samples", setting_.target.type());
     sources.push_back({data, rows, kTarget});
   }
-  samples = gather_input(draft_.graph, setting_.network.input, inputs_.input, sources);
+  const bool unchanged =
+      std::all_of(of_source.begin(), of_source.end(),
+                  [](const Augmentation& augmentation) { return augmentation.steps.empty(); });
+  Graph& graph = draft_.graph;
+  const NetworkInput& input = setting_.network.input;
+  const Value samples = unchanged ? gather_input(graph, input, inputs_.input, sources)
+                                  : augmented_input(graph, input, inputs_.input, sources,
+                                                    {draft_.step, setting_.seed, view, of_source});
+  drawn_.push_back({domains, view, std::move(of_source), samples});
   return samples;
 }
 
@@ -70,13 +105,13 @@ NetworkBuilder& Step::builder(int bank) {
     Pass pass = pass_of(training());
     pass.bank = static_cast<int>(builders_.size());
     if (pass.bank == 0) {
-      pass.training = {.step = draft_.step,
-                       .seed = setting_.seed,
-                       .rows = {training().source_batch, training().target_batch}};
+      pass.training = {.step = draft_.step, .seed = setting_.seed};
     }
     builders_.emplace_back(draft_.graph, setting_.parameters, std::move(pass));
   }
-  return builders_[static_cast<std::size_t>(bank)];
+  NetworkBuilder& builder = builders_[static_cast<std::size_t>(bank)];
+  builder.set_segments(domains_, rows_);
+  return builder;
 }
 
 Draft Step::take_draft() {

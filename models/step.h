@@ -59,13 +59,27 @@ class Step {
   // input.sample. Each domain has its own order and batch, and every call, whichever update of the
   // step makes it, gets the same. Throws std::invalid_argument for the target where there is none,
   // and for segments that are no domain's.
+  // Pictures are changed as the recipe says (--augment), anew on each step.
   Value samples(Rows domains);
+  // The same rows, pictures changed in another way: each view draws numbers of its own, below 256;
+  // view 0's are those of samples(). Every call with the same arguments gets the same value.
+  //
+  //   const Value strong = step.view(kTargetRows, parse_augmentation("strong"), 1);
+  //
+  // To take two views through a layer together, the second becomes a further segment:
+  //
+  //   const Rows second = step.further_rows(kTarget);
+  //   const Value both = ops::concat_rows(graph, std::array{weak, ops::as_segment(graph, strong,
+  //                                                                              second)});
+  Value view(Rows domains, const Augmentation& augmentation, int number);
+  // Rows beside those of the domains, as many as are drawn of this one.
+  Rows further_rows(int domain);
   // Labels of the source's samples: i32 rows x (). The target has none.
   Value labels();
 
   // The network's parts on these values, with the weights of a bank: 0 is the one that is trained;
-  // others are constants, applied as an evaluation applies them. Throws std::invalid_argument if the network lacks the part, or a head's
-  // logits are not as many as it was asked for.
+  // others are constants, applied as an evaluation applies them. Throws std::invalid_argument
+  // if the network lacks the part, or a head's logits are not as many as it was asked for.
   Value feature_extractor(Value x, int bank = 0);
   Value label_predictor(Value features, int bank = 0);
   Value domain_classifier(Value features, std::int64_t num_logits, int bank = 0);
@@ -76,8 +90,8 @@ class Step {
   Value learning_rate();
 
   // What the update makes small, once for each update. The first with the recipe's optimizer and
-  // learning rate. over: the parts of the network that it changes; empty: all that are declared by the time
-  // the whole method is written.
+  // learning rate. over: the parts of the network that it changes; empty: all that are declared by
+  // the time the whole method is written.
   void minimise(std::vector<Term> terms, ParameterGroup over = {});
   void minimise(Objective objective);
 
@@ -94,11 +108,19 @@ class Step {
   const StepInputs& inputs() const { return inputs_; }
   // Rows of each segment, 0 of a domain that it draws nothing of; and images through the feature
   // extractor.
-  const std::array<std::int64_t, 2>& rows() const { return rows_; }
+  const std::vector<std::int64_t>& rows() const { return rows_; }
   std::int64_t images() const { return images_; }
 
  private:
+  struct Drawn {
+    Rows domains;
+    int view = 0;
+    std::vector<Augmentation> of_source;
+    Value samples;
+  };
+
   Value indices(int domain);
+  Value drawn(Rows domains, int view, std::vector<Augmentation> of_source);
   NetworkBuilder& builder(int bank);
   void require_part(bool there, const char* part) const;
   Value require_logits(Value logits, std::int64_t count, const char* part) const;
@@ -107,9 +129,10 @@ class Step {
   Draft draft_;
   StepInputs inputs_;
   std::array<Value, 2> indices_;
-  std::array<Value, 4> samples_;  // by the domains' mask
+  std::vector<Drawn> drawn_;
   Value row_labels_;
-  std::array<std::int64_t, 2> rows_{};
+  std::vector<std::int64_t> rows_ = {0, 0};
+  std::vector<int> domains_ = {kSource, kTarget};  // of each segment
   std::int64_t images_ = 0;
   Value learning_rate_;
   std::vector<NetworkBuilder> builders_;  // by bank

@@ -6,6 +6,7 @@
 #include "runtime/fusion_misses.h"
 #include "runtime/graph_rewrite.h"
 #include "runtime/op.h"
+#include "runtime/ops/augment.h"
 #include "runtime/ops/conv_block.h"
 #include "runtime/ops/gather.h"
 #include "runtime/ops/sample.h"
@@ -186,6 +187,11 @@ std::vector<Unfused> unfused_sampled_input(const ForwardPart& forward) {
   std::vector<Unfused> left;
   for (std::size_t index = 0; index < graph.nodes().size(); ++index) {
     const Node& node = graph.nodes()[index];
+    if (is<ops::NormalizeAttributes>(*node.op)) {
+      left.push_back({layer_label(graph, node),
+                      "the pictures are augmented before they are "
+                      "normalised"});
+    }
     if (!is<ops::GatherNormalizeAttributes>(*node.op)) continue;
     const Intake intake(graph, rewrite, static_cast<std::int32_t>(index));
     const char* otherwise =

@@ -13,7 +13,13 @@ namespace gradflip {
 // signal's number if it is not done by then.
 using Command = std::function<int(const StopRequest&)>;
 
-// gradflip data mnist-m: builds MNIST-M from digits and photographs.
+// gradflip data, with its own commands.
 void add_data_command(CLI::App& app, Command* chosen);
+
+// gradflip data mnist-m: builds MNIST-M from digits and photographs.
+void add_mnist_m_command(CLI::App& data, Command* chosen);
+
+// gradflip data preview: a sheet of pictures and what an augmentation makes of them.
+void add_preview_command(CLI::App& data, Command* chosen);
 
 }  // namespace gradflip

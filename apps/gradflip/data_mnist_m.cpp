@@ -75,10 +75,8 @@ int build(const MnistMOptions& options, const StopRequest& stop) {
 
 }  // namespace
 
-void add_data_command(CLI::App& app, Command* chosen) {
-  CLI::App* data = app.add_subcommand("data", "Build data sets");
-  data->require_subcommand(1);
-  CLI::App* mnist_m = data->add_subcommand(
+void add_mnist_m_command(CLI::App& data, Command* chosen) {
+  CLI::App* mnist_m = data.add_subcommand(
       "mnist-m", "MNIST-M: digits blended over patches of photographs, as a folder of digits");
   // The options outlive this function: `chosen` holds them.
   const auto options = std::make_shared<MnistMOptions>();

@@ -17,6 +17,7 @@ void add_loss_cases(Suite& suite);
 void add_sgd_cases(Suite& suite);
 void add_optimizer_cases(Suite& suite);
 void add_gather_cases(Suite& suite);
+void add_augment_cases(Suite& suite);
 // What only a GPU's training step runs, and a CPU in tests.
 void add_sampled_conv_block_cases(Suite& suite);
 void add_heads_cases(Suite& suite);

@@ -90,6 +90,7 @@ Suite make_suite(const Arguments& arguments, const Context& context) {
   add_sgd_cases(suite);
   add_optimizer_cases(suite);
   add_gather_cases(suite);
+  add_augment_cases(suite);
   add_sampled_conv_block_cases(suite);
   add_heads_cases(suite);
   add_training_update_cases(suite);

@@ -2,6 +2,8 @@
 
 #include <vector>
 
+#include "kernels/require.h"
+#include "runtime/ops/augment.h"
 #include "runtime/ops/concat_rows.h"
 #include "runtime/ops/gather.h"
 
@@ -46,6 +48,33 @@ Value gather_input(Graph& graph, const NetworkInput& input, const InputValues& v
   std::vector<ops::RowSource> rows;
   for (const InputSource& source : sources) rows.push_back({source.data, source.indices});
   return ops::gather_rows(graph, rows);
+}
+
+Value augmented_input(Graph& graph, const NetworkInput& input, const InputValues& values,
+                      std::span<const InputSource> sources, const InputAugmentation& augmentation) {
+  GRADFLIP_REQUIRE(input.dtype == Dtype::kU8,
+                   "only pictures can be augmented, and the samples are rows of numbers");
+  GRADFLIP_REQUIRE(sources.size() == augmentation.of_source.size(),
+                   message("augmented_input: ", augmentation.of_source.size(),
+                           " augmentations for ", sources.size(), " sources"));
+  std::vector<ops::AugmentedSource> augmented;
+  for (std::size_t i = 0; i < sources.size(); ++i) {
+    augmented.push_back(
+        {sources[i].data, sources[i].indices, augment_program(augmentation.of_source[i])});
+  }
+  const auto normalised = [&](std::span<const ops::AugmentedSource> of, int domain) {
+    const Value bytes = ops::augment(graph, augmentation.step, of,
+                                     {.seed = augmentation.seed,
+                                      .view = static_cast<std::uint32_t>(augmentation.view),
+                                      .channels = input.sample[2]});
+    return ops::normalize(graph, bytes, values.of(domain).means, values.of(domain).scales);
+  };
+  if (!input.differs()) return normalised(augmented, 0);
+  std::vector<Value> parts;
+  for (std::size_t i = 0; i < sources.size(); ++i) {
+    parts.push_back(normalised(std::span(augmented).subspan(i, 1), sources[i].domain));
+  }
+  return parts.size() == 1 ? parts[0] : ops::concat_rows(graph, parts);
 }
 
 InputMemory::InputMemory(const Context& context, const NetworkInput& input) {

@@ -2,10 +2,12 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <span>
 #include <vector>
 
 #include "kernels/context.h"
+#include "models/augmentation.h"
 #include "models/data/network_input.h"
 #include "runtime/graph.h"
 #include "runtime/memory.h"
@@ -39,6 +41,18 @@ struct InputSource {
 // -> f32 rows x input.sample, the rows of all sources in ascending segments.
 Value gather_input(Graph& graph, const NetworkInput& input, const InputValues& values,
                    std::span<const InputSource> sources);
+
+// What changes pictures on their way into a step.
+struct InputAugmentation {
+  Value step;  // i64 scalar: the counter
+  std::uint64_t seed = 0;
+  int view = 0;                         // of the same rows
+  std::vector<Augmentation> of_source;  // one for each source
+};
+
+// The same for changed pictures; throws std::invalid_argument where the input is rows.
+Value augmented_input(Graph& graph, const NetworkInput& input, const InputValues& values,
+                      std::span<const InputSource> sources, const InputAugmentation& augmentation);
 
 // The means and scales in a context's memory. Must outlive the programs that it is bound to.
 class InputMemory {

@@ -112,6 +112,11 @@ TEST(ArgumentsTest, EveryHyperParameterReachesTheRecipe) {
                                "10",
                                "--target-batch",
                                "20",
+                               "--augment",
+                               "strong",
+                               "--source-augment",
+                               "shift=3, flip@0.5",
+                               "--target-augment=none",
                                "--learning-rate",
                                "0.5",
                                "--learning-rate-schedule",
@@ -154,6 +159,9 @@ TEST(ArgumentsTest, EveryHyperParameterReachesTheRecipe) {
   EXPECT_EQ(training.epochs, 3);
   EXPECT_EQ(training.source_batch, 10);
   EXPECT_EQ(training.target_batch, 20);
+  EXPECT_EQ(training.augment, "strong");
+  EXPECT_EQ(training.source_augment, "shift=3, flip@0.5");
+  EXPECT_EQ(training.target_augment, "none");
   EXPECT_EQ(training.learning_rate, 0.5);
   EXPECT_EQ(training.learning_rate_schedule, LearningRateSchedule::kStep);
   EXPECT_EQ(training.learning_rate_alpha, 1.0);
@@ -172,6 +180,11 @@ TEST(ArgumentsTest, EveryHyperParameterReachesTheRecipe) {
   EXPECT_EQ(dann.domain_weight, 9.0);
   EXPECT_EQ(dann.domain_reduction, DomainReduction::kHalf);
   EXPECT_EQ(dann.domain_logits, 2);
+}
+
+TEST(ArgumentsTest, AnAugmentationThatCannotBeReadIsRefused) {
+  EXPECT_THAT(refusal({"--augment", "shift=3, rotat=30"}),
+              HasSubstr("--augment: \"rotat=30\": there is no operation \"rotat\""));
 }
 
 TEST(ArgumentsTest, BatchCountsTheImagesOfBothDomains) {

@@ -83,6 +83,7 @@ TEST_F(ConfigFileTest, WhatIsWrittenReadsBackTheSame) {
                                           "--network",       "mlp",
                                           "--threads",       "3",
                                           "--device",        "cpu",
+                                          "--augment",       "2 of (flip, invert)@0.5, blur=1",
                                           "--domain-logits", "2"};
   const Arguments given = parse(words);
   const Arguments read = parse({"--config", write(config_text(config_of(given)))});

@@ -123,6 +123,28 @@ TYPED_TEST(GatherTest, EqualScalesGiveTheBitsOfOneFactor) {
   });
 }
 
+TYPED_TEST(GatherTest, NormalizeAloneGivesTheBitsOfGathered) {
+  constexpr GatherShape kShape{.count = 5, .pixels = 41, .stored_channels = 3, .channels = 3};
+  const auto bytes = random_bytes(kShape.count * kShape.pixels * kShape.channels, 2);
+  const Norms norms(kShape.channels);
+  for_each_simd_target<TypeParam>([&] {
+    const auto pictures = this->upload(bytes);
+    const auto as_they_stand = this->upload(std::vector<std::int64_t>{0, 1, 2, 3, 4});
+    const auto mean = this->upload(norms.mean);
+    const auto scale = this->upload(norms.scale);
+    auto want = this->poisoned(std::ssize(bytes));
+    auto y = this->poisoned(std::ssize(bytes));
+    gather_normalize(this->ctx(), kShape, pictures.data(), as_they_stand.data(), mean.data(),
+                     scale.data(), want.data());
+    normalize(this->ctx(), kShape, pictures.data(), mean.data(), scale.data(), y.data());
+    EXPECT_EQ(y.read(), want.read());
+  });
+  GatherShape grey = kShape;
+  grey.stored_channels = 1;
+  EXPECT_THROW(normalize(this->ctx(), grey, nullptr, nullptr, nullptr, nullptr),
+               std::invalid_argument);
+}
+
 TYPED_TEST(GatherTest, RowsFollowTheIndices) {
   for (const std::int64_t count : {0, 1, 5, 300}) {
     for (const std::int64_t D : {0, 1, 2, 3, 7, 64, 257}) {

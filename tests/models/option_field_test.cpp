@@ -73,6 +73,22 @@ TEST(OptionFieldTest, RefusesAValueOfAnotherKindAndLeavesTheNumber) {
   EXPECT_EQ(shade, Shade::kLight);
 }
 
+TEST(OptionFieldTest, TextIsReadByItsOwnNotation) {
+  std::string written = "none";
+  const OptionField field =
+      text_option({"notation", "Group", "help"}, written, "TEXT", [](const std::string& text) {
+        if (text == "bad") throw Refusal("it is bad");
+      });
+  EXPECT_EQ(field.value(), OptionValue("none"));
+  EXPECT_TRUE(field.given());
+  field.set("good, or so");
+  EXPECT_EQ(written, "good, or so");
+  EXPECT_NO_THROW(field.require_in_range());
+  EXPECT_THAT([&] { field.set(1.0); }, ThrowsMessage<Refusal>("--notation: the value is not text"));
+  field.set("bad");
+  EXPECT_THAT([&] { field.require_in_range(); }, ThrowsMessage<Refusal>("--notation: it is bad"));
+}
+
 TEST(OptionFieldTest, AWholeNumberStaysBetweenItsBounds) {
   std::int64_t count = 0;
   const OptionField field = whole_option({"count", "Group", "how many"}, count, 1, 9);

@@ -244,5 +244,31 @@ TEST(LearningRateTest, RisesToItsScheduleInTheFirstSteps) {
   }
 }
 
+TEST(AugmentationOptions, EachDomainHasItsOwnOrTheCommonOne) {
+  TrainingOptions options;
+  EXPECT_TRUE(source_augmentation(options).steps.empty());
+  options.augment = "weak";
+  options.target_augment = "shift=2, flip@0.5";
+  EXPECT_EQ(source_augmentation(options), parse_augmentation("shift=3"));
+  EXPECT_EQ(target_augmentation(options), parse_augmentation("shift=2, flip@0.5"));
+  options.source_augment = "none";
+  EXPECT_TRUE(source_augmentation(options).steps.empty());
+}
+
+TEST(AugmentationOptions, AMistakeNamesItsOption) {
+  for (const char* name : {"augment", "source-augment", "target-augment"}) {
+    Recipe recipe;
+    recipe.field(name).set("shift=3, cutout=14");
+    EXPECT_NO_THROW(require_valid(recipe));
+    recipe.field(name).set("shift=2.5");
+    EXPECT_THAT([&] { require_valid(recipe); },
+                ::testing::ThrowsMessage<std::invalid_argument>(::testing::StartsWith(
+                    std::string("--") + name + ": \"shift=2.5\": shift takes pixels from 0 up")));
+  }
+  Recipe recipe;
+  recipe.training.augment = "same";
+  EXPECT_THROW(require_valid(recipe), std::invalid_argument);
+}
+
 }  // namespace
 }  // namespace gradflip

@@ -33,6 +33,15 @@ class Quotations(unittest.TestCase):
         own = {"epoch", "steps", "seconds", "source_test_accuracy", "target_test_accuracy", "oracle_target_test_accuracy"}
         self.assertFalse(names & own, "the document has numbers of these names itself")
 
+    def test_sets_of_augmentations_stand_in_their_page(self):
+        source = (ROOT / "models" / "augmentation.cpp").read_text(encoding="utf-8")
+        sets = re.search(r"kSets = \{(.*?)\};", source, re.DOTALL).group(1)
+        texts = ["".join(re.findall(r'"([^"]*)"', text)) for text in re.findall(r'\{"\w+",(.*?)\}', sets, re.DOTALL)]
+        self.assertEqual(len(texts), 3)
+        page = (ROOT / "docs" / "augmentation.md").read_text(encoding="utf-8")
+        for text in texts:
+            self.assertIn(f"| `{text}` |" if text else "| `none` | nothing |", page)
+
     def test_a_block_is_told_from_others(self):
         page = "```sh\nls\n```\ntext\n```cpp\n// a/b.cpp\nint x;\n```\n"
         self.assertEqual(quotations(page), [("a/b.cpp", "int x;\n")])

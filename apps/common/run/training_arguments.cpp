@@ -65,6 +65,10 @@ CLI::Option* TrainingArguments::add_field(CLI::App& app, const OptionField& fiel
   if (std::holds_alternative<RealOption>(field.kind)) {
     return add_real_number(app, option, store, help_of(field));
   }
+  if (const auto* text = std::get_if<TextOption>(&field.kind)) {
+    return app.add_option_function<std::string>(option, store, help_of(field))
+        ->type_name(text->notation);
+  }
   const auto& choice = std::get<ChoiceOption>(field.kind);
   return app.add_option_function<std::string>(option, store, help_of(field))
       ->type_name(fmt::format("{}", fmt::join(choice.names, "|")));
