@@ -3,26 +3,31 @@
 
 The tests hold the trainer and its oracle to that file, so PyTorch is needed only here, when the trace is made
 again: Debian's python3-torch is enough. Images, labels and initial weights come from the integer hash of
-tests/support/trace_inputs.h, repeated below. The steps run in float64, which is the trace; the losses of a float32
+tests/support/trace_inputs.h, repeated in torch_trace.py. The steps run in float64, which is the trace; the losses of a float32
 run stand beside it and show how far rounding alone moves an implementation.
 
     scripts/make_torch_trace.py [output.json]
 """
 
-import json
-import math
 import pathlib
 import sys
 
-import numpy as np
 import torch
 from torch.nn import functional
+from torch_trace import (
+    IMAGES,
+    STEPS,
+    GradientReversal,
+    check_gradient_reversal,
+    initial_weights,
+    reversal_strength,
+    source_bytes,
+    source_labels,
+    target_bytes,
+    write,
+)
 
-IMAGES = 8  # per domain
-STEPS = 10
 CHANNEL_MEAN = 128.0
-SOURCE_IMAGES, TARGET_IMAGES, SOURCE_LABELS = 100, 101, 102
-ENTRIES = 16  # of each block of weights that the trace quotes
 
 WEIGHT_BLOCKS = [
     ("feature_extractor.conv1.weight", (32, 3, 5, 5), 75),
@@ -42,55 +47,8 @@ WEIGHT_BLOCKS = [
 ]
 
 
-def hashes(stream, count):
-    """hash(stream, index) for index in [0, count), as tests/support/trace_inputs.h defines it."""
-    mask = np.uint64(0xFFFFFFFF)
-    h = (np.arange(count, dtype=np.uint64) + np.uint64(stream * 0x9E3779B9)) & mask
-    h ^= h >> np.uint64(16)
-    h = (h * np.uint64(0x85EBCA6B)) & mask
-    h ^= h >> np.uint64(13)
-    h = (h * np.uint64(0xC2B2AE35)) & mask
-    h ^= h >> np.uint64(16)
-    return h
-
-
-def images(stream, low, count):
-    """(IMAGES, 3, 28, 28) as the network sees them; the bytes are made in the order N, H, W, C."""
-    values = low + hashes(stream, IMAGES * 28 * 28 * 3) % np.uint64(count)
-    nhwc = values.astype(np.float64).reshape(IMAGES, 28, 28, 3)
-    return torch.from_numpy(((nhwc - CHANNEL_MEAN) / 255.0).transpose(0, 3, 1, 2).copy())
-
-
-def initial_weights():
-    weights = {}
-    for stream, (name, shape, fan_in) in enumerate(WEIGHT_BLOCKS):
-        uniform = (hashes(stream, math.prod(shape)) >> np.uint64(8)).astype(np.float64) * 2.0**-24
-        values = ((2.0 * uniform - 1.0) * (1.0 / math.sqrt(fan_in))).astype(np.float32)
-        weights[name] = torch.from_numpy(values.astype(np.float64).reshape(shape))
-    return weights
-
-
-class GradientReversal(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx, x, strength):
-        ctx.strength = strength
-        return x.view_as(x)
-
-    @staticmethod
-    def backward(ctx, dy):
-        return -ctx.strength * dy, None
-
-
-def check_gradient_reversal():
-    """s = 6 * sum(x^2 + y^2 + x + y) = 672; through a reversal of strength 1, ds/dx = -6 * (2x + 1)."""
-    x = torch.tensor([1.0, 2.0, 3.0], requires_grad=True)
-    y = torch.tensor([4.0, 5.0, 6.0], requires_grad=True)
-    u, v = GradientReversal.apply(x, 1.0), GradientReversal.apply(y, 1.0)
-    s = 6.0 * (u**2 + v**2 + u + v).sum()
-    s.backward()
-    assert s.item() == 672.0, s
-    assert x.grad.tolist() == [-18.0, -30.0, -42.0], x.grad
-    assert y.grad.tolist() == [-54.0, -66.0, -78.0], y.grad
+def network_input(pixels):
+    return torch.from_numpy((pixels - CHANNEL_MEAN) / 255.0)
 
 
 def linear(weights, layer, x):
@@ -115,18 +73,17 @@ def forward(weights, x, strength):
 
 def train(dtype):
     """The steps' records and the final weights, for the paper's recipe (JMLR 17, 2016, section 5.2)."""
-    weights = {name: w.to(dtype).requires_grad_() for name, w in initial_weights().items()}
-    source = images(SOURCE_IMAGES, 0, 256).to(dtype)
-    target = images(TARGET_IMAGES, 64, 128).to(dtype)
-    labels = torch.from_numpy((hashes(SOURCE_LABELS, IMAGES) % np.uint64(10)).astype(np.int64))
+    weights = {name: w.to(dtype).requires_grad_() for name, w in initial_weights(WEIGHT_BLOCKS).items()}
+    source = network_input(source_bytes()).to(dtype)
+    target = network_input(target_bytes()).to(dtype)
+    labels = source_labels()
     domains = torch.cat([torch.zeros(IMAGES, dtype=dtype), torch.ones(IMAGES, dtype=dtype)])
     optimizer = torch.optim.SGD(weights.values(), lr=0.01, momentum=0.9)
 
     steps = []
     for step in range(STEPS):
-        progress = step / STEPS
-        strength = 2.0 / (1.0 + math.exp(-10.0 * progress)) - 1.0
-        learning_rate = 0.01 / (1.0 + 10.0 * progress) ** 0.75
+        strength = reversal_strength(step)
+        learning_rate = 0.01 / (1.0 + 10.0 * (step / STEPS)) ** 0.75
         optimizer.param_groups[0]["lr"] = learning_rate
 
         label_logits, domain_logits = forward(weights, torch.cat([source, target]), strength)
@@ -149,38 +106,19 @@ def train(dtype):
     return steps, weights
 
 
-def describe(values):
-    """The Euclidean norm, and ENTRIES entries spread evenly from the first to the last."""
-    flat = values.detach().flatten()
-    entries = min(ENTRIES, flat.numel())
-    places = [k * (flat.numel() - 1) // max(entries - 1, 1) for k in range(entries)]
-    return {
-        "norm": flat.norm().item(),
-        "indices": places,
-        "values": [flat[place].item() for place in places],
-    }
-
-
 def main():
     default = pathlib.Path(__file__).resolve().parent.parent / "tests/data/torch_dann_trace.json"
     output = pathlib.Path(sys.argv[1]) if len(sys.argv) > 1 else default
     torch.set_num_threads(1)
     check_gradient_reversal()
-    steps, weights = train(torch.float64)
-    float32_steps, _ = train(torch.float32)
-    start = initial_weights()
-    for step, float32_step in zip(steps, float32_steps):
-        step["float32_label_loss"] = float32_step["label_loss"]
-        step["float32_domain_loss"] = float32_step["domain_loss"]
-    trace = {
-        "made_by": "scripts/make_torch_trace.py",
-        "torch": torch.__version__,
-        "images_per_domain": IMAGES,
-        "steps": steps,
-        "initial_weights": {name: describe(w) for name, w in start.items()},
-        "weight_changes": {name: describe(w - start[name]) for name, w in weights.items()},
-    }
-    output.write_text(json.dumps(trace, indent=1) + "\n")
+    write(
+        output,
+        "scripts/make_torch_trace.py",
+        train(torch.float64),
+        train(torch.float32)[0],
+        initial_weights(WEIGHT_BLOCKS),
+        {"images_per_domain": IMAGES},
+    )
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ using ::testing::Not;
 using ::testing::ThrowsMessage;
 
 // "" if the file is accepted.
-std::string error_of(const Bytes& file, std::uint64_t max_values = kMaxIdxValues) {
+std::string idx_error_of(const Bytes& file, std::uint64_t max_values = kMaxIdxValues) {
   try {
     parse_idx(file, "some-file", max_values);
     return "";
@@ -27,16 +27,16 @@ std::string error_of(const Bytes& file, std::uint64_t max_values = kMaxIdxValues
   }
 }
 
-struct Malformed {
+struct MalformedIdx {
   std::string what;
   Bytes file;
   std::string message;  // a part of it
 };
 
-void expect_rejected(const std::vector<Malformed>& cases) {
+void expect_idx_rejected(const std::vector<MalformedIdx>& cases) {
   for (const auto& [what, file, message] : cases) {
     SCOPED_TRACE(what);
-    const std::string error = error_of(file);
+    const std::string error = idx_error_of(file);
     EXPECT_THAT(error, HasSubstr(message));
     EXPECT_THAT(error, HasSubstr("some-file"));
     EXPECT_THAT(error, Not(HasSubstr("\n")));
@@ -74,20 +74,20 @@ TEST(Idx, ACompressedFileMayHaveSeveralMembersAndPadding) {
 TEST(Idx, FilesCutAnywhereAreTruncated) {
   const Bytes file = idx_file({3, 4, 2}, 24), compressed = gzip(file);
   for (std::size_t length = 0; length < file.size(); ++length) {
-    EXPECT_THAT(error_of(first_of(file, length)), HasSubstr("truncated")) << length;
+    EXPECT_THAT(idx_error_of(first_of(file, length)), HasSubstr("truncated")) << length;
   }
   // Below two bytes it does not look compressed.
   for (std::size_t length = 2; length < compressed.size(); ++length) {
-    EXPECT_THAT(error_of(first_of(compressed, length)), HasSubstr("truncated")) << length;
+    EXPECT_THAT(idx_error_of(first_of(compressed, length)), HasSubstr("truncated")) << length;
   }
   for (std::size_t length = 0; length < file.size(); ++length) {
-    EXPECT_THAT(error_of(gzip(first_of(file, length))), HasSubstr("truncated")) << length;
+    EXPECT_THAT(idx_error_of(gzip(first_of(file, length))), HasSubstr("truncated")) << length;
   }
 }
 
 TEST(Idx, MalformedFilesAreRejected) {
   const Bytes labels = idx_file({5}, 5), images = idx_file({2, 3, 3}, 18);
-  expect_rejected({
+  expect_idx_rejected({
       {"first byte not zero", with_byte(labels, 0, 1), "starts with bytes 01 00"},
       {"second byte not zero", with_byte(labels, 1, 0xff), "starts with bytes 00 ff"},
       {"a text file", bytes_of({'<', 'h', 't', 'm', 'l', '>'}), "not an IDX file"},
@@ -139,18 +139,18 @@ TEST(Idx, LittleEndianHeadersAreNamedAsSuch) {
   const Bytes prefix = joined({bytes_of({1, 8, 0, 0, 40, 0, 0, 0}), Bytes(40)});
   for (const Bytes& file : {labels, large, small, images, prefix}) {
     for (const Bytes& form : {file, gzip(file)}) {
-      EXPECT_THAT(error_of(form), HasSubstr("some-file"));
-      EXPECT_THAT(error_of(form), HasSubstr("its header is little-endian"));
+      EXPECT_THAT(idx_error_of(form), HasSubstr("some-file"));
+      EXPECT_THAT(idx_error_of(form), HasSubstr("its header is little-endian"));
     }
   }
   // As long as neither order says.
-  EXPECT_THAT(error_of(joined({labels, Bytes(1)})), HasSubstr("truncated"));
+  EXPECT_THAT(idx_error_of(joined({labels, Bytes(1)})), HasSubstr("truncated"));
 }
 
 TEST(Idx, MalformedCompressedFilesAreRejected) {
   const Bytes file = idx_file({40}, 40), compressed = gzip(file);
   const std::size_t end = compressed.size();
-  expect_rejected({
+  expect_idx_rejected({
       {"method 7", with_byte(compressed, 2, 7), "damaged compressed data"},
       {"reserved flags", with_byte(compressed, 3, 0xe0), "damaged compressed data"},
       {"name that never ends", with_byte(compressed, 3, 0x08), "truncated"},
@@ -201,8 +201,8 @@ TEST(Idx, DamageInAnyByteOfACompressedFileIsNoticedOrHarmless) {
 }
 
 TEST(Idx, ALowerLimitHolds) {
-  EXPECT_EQ(error_of(idx_file({5}, 5), 5), "");
-  EXPECT_THAT(error_of(idx_file({6}, 6), 5), HasSubstr("announces more than 5 values"));
+  EXPECT_EQ(idx_error_of(idx_file({5}, 5), 5), "");
+  EXPECT_THAT(idx_error_of(idx_file({6}, 6), 5), HasSubstr("announces more than 5 values"));
 }
 
 TEST(Idx, MissingFilesAreDataErrors) {

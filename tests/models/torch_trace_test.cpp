@@ -32,9 +32,10 @@ std::vector<double> network_input(const std::vector<std::uint8_t>& bytes) {
 
 DannParameters initial_parameters() {
   DannParameters parameters;
-  for (std::uint32_t block = 0; block < trace::weight_blocks().size(); ++block) {
-    const std::vector<float> values = trace::initial_weights(block);
-    parameters[trace::weight_blocks()[block].name].assign(values.begin(), values.end());
+  const trace::WeightBlocks& blocks = trace::paper_weight_blocks();
+  for (std::uint32_t block = 0; block < blocks.size(); ++block) {
+    const std::vector<float> values = trace::initial_weights(blocks, block);
+    parameters[blocks[block].name].assign(values.begin(), values.end());
   }
   return parameters;
 }

@@ -225,9 +225,10 @@ TYPED_TEST(TrainerTorchTest, FollowsTheTraceOfPyTorch) {
   Trainer trainer(dann(), paper_mnist(digits_input({mean, mean, mean})), recipe,
                   {&source_data, &target_data}, /*seed=*/1, device, 2);
   std::vector<NamedTensor> weights;
-  for (std::uint32_t block = 0; block < trace::weight_blocks().size(); ++block) {
-    const trace::WeightBlock& description = trace::weight_blocks()[block];
-    weights.push_back({description.name, description.shape, trace::initial_weights(block)});
+  const trace::WeightBlocks& blocks = trace::paper_weight_blocks();
+  for (std::uint32_t block = 0; block < blocks.size(); ++block) {
+    weights.push_back(
+        {blocks[block].name, blocks[block].shape, trace::initial_weights(blocks, block)});
   }
   trainer.set_parameters(weights);
 

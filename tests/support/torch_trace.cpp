@@ -27,6 +27,11 @@ Trace read_torch_trace(const std::filesystem::path& path) {
   }
   trace.initial_weights = samples(json.at("initial_weights"));
   trace.weight_changes = samples(json.at("weight_changes"));
+  if (!json.contains("running")) return trace;
+  trace.running = samples(json.at("running"));
+  for (const auto& [domain, logits] : json.at("evaluation").items()) {
+    trace.evaluation[domain] = {logits.at("label_logits"), logits.at("domain_logits")};
+  }
   return trace;
 }
 

@@ -1,5 +1,6 @@
-// tests/data/torch_dann_trace.json: ten steps of the paper's DANN as PyTorch took them in float64.
-// Made by scripts/make_torch_trace.py from the inputs of tests/support/trace_inputs.h.
+// tests/data/torch_*_trace.json: ten steps as PyTorch took them in float64, of the paper's DANN (made
+// by scripts/make_torch_trace.py) and of fungtion's (scripts/make_fungtion_trace.py), from the
+// inputs of tests/support/trace_inputs.h.
 #pragma once
 
 #include <cstddef>
@@ -25,10 +26,19 @@ struct Sample {
   std::vector<double> values;
 };
 
+// Of some images, each one's row behind the other.
+struct Logits {
+  std::vector<double> label, domain;
+};
+
 struct Trace {
   std::vector<Step> steps;
   std::map<std::string, Sample> initial_weights;
   std::map<std::string, Sample> weight_changes;  // final minus initial
+  // Of a network with batch normalisation, after all steps: running means and variances, and what
+  // it says by them of all images of "source" and "target".
+  std::map<std::string, Sample> running;
+  std::map<std::string, Logits> evaluation;
 };
 
 // Throws if the file is missing or has another form.
