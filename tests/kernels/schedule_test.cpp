@@ -109,6 +109,7 @@ TEST(ScheduleTest, LinearFallsEvenly) {
 TEST(ScheduleTest, AWarmUpRisesToAnyOfThem) {
   for (Schedule schedule : {kLearningRate, Schedule{.start = 0.3}, kCosine, kLinear}) {
     schedule.first_step = 7;
+    schedule.warmup_steps = 0;
     const Schedule warm = [&] {
       Schedule with = schedule;
       with.warmup_steps = 4;

@@ -157,7 +157,7 @@ TEST(RequireValidTest, TakesTheNumbersAtTheEdge) {
       {{"learning-rate-schedule", "cosine"}, {"steps", kMaxSteps}},
       {{"learning-rate-schedule", "arc"}, {"steps", 1}},
       {{"learning-rate-schedule", "linear"}, {"steps", 1}},
-      {{"learning-rate-schedule", "arc"}, {"learning-rate-end", 0.9999999999}},
+      {{"learning-rate-schedule", "arc"}, {"learning-rate-end", 0.9999}},
       // Longer than the run.
       {{"warmup-steps", kMaxSteps}, {"steps", 1}},
   };
