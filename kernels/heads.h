@@ -46,7 +46,7 @@ struct HeadShape {
   int num_layers = 1;
   std::int64_t widths[kMaxHeadLayers] = {};  // outputs of each layer; the last ones are the logits
   HeadLoss loss = HeadLoss::kSoftmaxCrossEntropy;
-  float label_smoothing = 0.0F;  // softmax cross-entropy's
+  float label_smoothing = 0.0F;  // as the loss takes it: a binary one is shown without
 
   std::int64_t num_logits() const { return widths[num_layers - 1]; }
 };

@@ -68,9 +68,15 @@ class LossMatcher {
     match.weights = ops::scaled(attributes.weights, term.weight);
     match.anchor = rewrite_.producer_index(term.loss);
     match.nodes = {rewrite_.producer_index(sum->inputs[0]), match.anchor};
-    find_plain_sums(sum->inputs[0], match);
+    if (!(sum->inputs[0] == loss->outputs[0])) return kNoWeighedSum;
+    // Shown are the losses, or where the loss smooths its labels, those without: its last output.
+    const Value shown = loss->outputs.size() > 2 ? loss->outputs[2] : loss->outputs[0];
+    find_plain_sums(shown, match);
     // The term and what shows it, nothing else.
-    if (rewrite_.readers(loss->outputs[0]) != 1 + static_cast<int>(match.plain_sums.size()) ||
+    const auto plain = static_cast<int>(match.plain_sums.size());
+    const bool is_shown_itself = shown == loss->outputs[0];
+    if (rewrite_.readers(loss->outputs[0]) != 1 + (is_shown_itself ? plain : 0) ||
+        (!is_shown_itself && rewrite_.readers(shown) != plain) ||
         rewrite_.readers(loss->outputs[1]) != 0) {
       return "its rows' losses are read by more than the term and plain sums for show";
     }

@@ -40,6 +40,8 @@ Misfit HeadsMatcher::read_loss(const Node& node, HeadsChain& chain) const {
     chain.head.label_smoothing = softmax->label_smoothing;
   } else {
     chain.head.loss = HeadLoss::kBceWithLogits;
+    chain.head.label_smoothing =
+        std::get<ops::BceWithLogitsAttributes>(weighed.loss).label_smoothing;
   }
   if (rewrite_.readers(node.outputs[1]) != 0) return "another node reads the loss's gradient";
   return {};

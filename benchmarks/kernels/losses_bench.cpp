@@ -63,13 +63,13 @@ struct BceArrays {
   }
 
   void run() const {
-    bce_with_logits(context, logits.size(), Scale{}, logits.data(), labels.data(),
+    bce_with_logits(context, logits.size(), 0.0F, Scale{}, logits.data(), labels.data(),
                     Write::kOverwrite, loss.data(), dlogits.data());
   }
 
   void run_rows() const {
-    bce_with_logits_rows(context, logits.size(), logits.data(), labels.data(), losses.data(),
-                         dlogits.data());
+    bce_with_logits_rows(context, logits.size(), 0.0F, logits.data(), labels.data(), losses.data(),
+                         nullptr, dlogits.data());
   }
 
   Ctx context;

@@ -3,7 +3,8 @@
 // Numerics  in f32, without cancellation: for y in [0, 1] the loss is
 //             |z| * (z >= 0 ? 1 - y : y) + log1p(exp(-|z|)),       both terms >= 0,
 //           and sigmoid(z) - y is (1 - y) - tail or tail - y with tail = sigmoid(-|z|), exact to
-//           rounding also where the label is nearly met.
+//           rounding also where the label is nearly met. Smoothing moves y and 1 - y alike
+//           towards a half.
 #pragma once
 
 #include "kernels/cuda/simt.h"
@@ -11,15 +12,18 @@
 namespace gradflip {
 
 struct BceRow {
-  double loss;
-  float gradient;  // of the loss, with respect to z
+  double plain;    // of the label as it is
+  double loss;     // of the smoothed one
+  float gradient;  // of that, with respect to z
 };
 
-__device__ __forceinline__ BceRow bce_row(float z, float label) {
+__device__ __forceinline__ BceRow bce_row(float z, float label, float label_smoothing) {
   const float decay = expf(-fabsf(z));  // in [0, 1], where exp(-z) would overflow
-  const float miss = z >= 0.0F ? 1.0F - label : label;
+  const float plain_miss = z >= 0.0F ? 1.0F - label : label;
+  const float miss = plain_miss + label_smoothing * (0.5F - plain_miss);
   const float tail = decay / (1.0F + decay);
-  return {static_cast<double>(fabsf(z)) * miss + static_cast<double>(log1pf(decay)),
+  const double magnitude = fabsf(z), rest = log1pf(decay);
+  return {magnitude * plain_miss + rest, magnitude * miss + rest,
           z >= 0.0F ? miss - tail : tail - miss};
 }
 

@@ -31,8 +31,7 @@ Misfit head_misfit(const HeadShape& head) {
   if (head.loss == HeadLoss::kBceWithLogits && head.num_logits() != 1) {
     return message(head.num_logits(), " logits; a head with a binary loss has one");
   }
-  if (head.loss == HeadLoss::kSoftmaxCrossEntropy &&
-      !(head.label_smoothing >= 0.0F && head.label_smoothing <= 1.0F)) {
+  if (!(head.label_smoothing >= 0.0F && head.label_smoothing <= 1.0F)) {
     return message("label smoothing of ", head.label_smoothing, ", must be in [0, 1]");
   }
   return {};
@@ -84,8 +83,8 @@ void binary_loss(Cpu ctx, const HeadShape& sizes, const HeadTensors& head, const
   count_correct_binary(ctx, sizes.rows, dlogits, labels, Write::kOverwrite, head.correct);
   for (int i = 0; i < head.num_ranges; ++i) {
     const HeadRange& range = head.ranges[i];
-    bce_with_logits(ctx, range.rows, range.scale, dlogits, labels, Write::kAccumulate, head.loss,
-                    dlogits);
+    bce_with_logits(ctx, range.rows, sizes.label_smoothing, range.scale, dlogits, labels,
+                    Write::kAccumulate, head.loss, dlogits);
     dlogits += range.rows;
     labels += range.rows;
   }

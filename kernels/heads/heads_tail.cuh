@@ -141,8 +141,8 @@ class HeadTail {
     const float label =
         head_.targets == nullptr ? static_cast<float>(range.label) : head_.targets[row_ + r];
     const float z = now_[r * kSmallPitch];
-    const BceRow row = bce_row(z, label);
-    sums.loss += row.loss;
+    const BceRow row = bce_row(z, label, shape_.label_smoothing);
+    sums.loss += row.plain;
     if ((label == 1.0F && z > 0.0F) || (label == 0.0F && z < 0.0F)) ++sums.correct;
     now_[r * kSmallPitch] = value_of(range.scale) * row.gradient;
   }

@@ -53,6 +53,9 @@ std::vector<OptionField> fields(DannOptions& o) {
       whole_option(
           {"domain-logits", kAdversary, "1: binary cross-entropy; 2: softmax cross-entropy"},
           o.domain_logits, 1, 2),
+      real_option({"domain-label-smoothing", kAdversary,
+                   "s, of the domain loss: its labels 0 and 1 become s/2 and 1 - s/2"},
+                  o.domain_label_smoothing, RealRange::kBelowOne, UsedAs::kF32),
       choice_option({"label-predictor-sees", kAdversary,
                      "in training, the source's features, or both domains', of which the target's "
                      "count in its batch normalisation and in no loss"},

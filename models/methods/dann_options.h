@@ -40,7 +40,8 @@ struct DannOptions {
   LambdaAppliesTo lambda_applies_to = LambdaAppliesTo::kFeatures;
   double domain_weight = 1.0;  // of the domain loss, for both parts that it reaches
   DomainReduction domain_reduction = DomainReduction::kSumOfMeans;
-  std::int64_t domain_logits = 1;  // 1: binary cross-entropy; 2: softmax cross-entropy
+  std::int64_t domain_logits = 1;       // 1: binary cross-entropy; 2: softmax cross-entropy
+  double domain_label_smoothing = 0.0;  // of the domain loss; what is shown of it is without
   LabelPredictorSees label_predictor_sees = LabelPredictorSees::kSourceFeatures;
   double pretraining = 0.0;  // share of the steps that learn the source's labels first
 };

@@ -14,7 +14,7 @@ namespace gradflip {
 enum class DomainLabels { kTrue, kSwapped };
 
 struct DomainLoss {
-  Value losses;   // of each row
+  Value losses;   // of each row, for show: without the smoothing of labels
   Value correct;  // f32 scalar: rows that the domain classifier gets right by these labels
   Term term;      // domain_weight and the reduction of the options are in it
 };
@@ -23,8 +23,8 @@ struct DomainLoss {
 DomainLoss domain_loss(Step& step, Value domain_logits, const DannOptions& options,
                        DomainLabels domain_labels = DomainLabels::kTrue);
 
-// Reports the mean loss of an image whatever the reduction, so that ln 2 means chance, and the
-// share of images that the domain classifier gets right.
+// Reports the mean loss of an image whatever the reduction and the smoothing of labels, so that ln 2
+// means chance, and the share of images that the domain classifier gets right.
 void report_domain_loss(Step& step, const DomainLoss& loss);
 
 }  // namespace gradflip

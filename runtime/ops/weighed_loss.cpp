@@ -28,13 +28,13 @@ void run_segment(const SoftmaxCrossEntropyAttributes& loss, const Launch& launch
                                     launch.out<float>(0), launch.out<float>(1) + first);
   });
 }
-void run_segment(const BceWithLogitsAttributes& /*loss*/, const Launch& launch,
+void run_segment(const BceWithLogitsAttributes& loss, const Launch& launch,
                  const WeighedSegment& segment, Scale scale, Write write) {
   const std::int64_t first = segment.first;
   dispatch(launch, [&](auto ctx) {
-    gradflip::bce_with_logits(ctx, segment.count, scale, launch.in<float>(0) + first,
-                              launch.in<float>(1) + first, write, launch.out<float>(0),
-                              launch.out<float>(1) + first);
+    gradflip::bce_with_logits(ctx, segment.count, loss.label_smoothing, scale,
+                              launch.in<float>(0) + first, launch.in<float>(1) + first, write,
+                              launch.out<float>(0), launch.out<float>(1) + first);
   });
 }
 

@@ -21,7 +21,8 @@ struct WeighedLossAttributes {
 };
 
 // logits, labels: as for the row's loss; times: an f32 scalar without rows, or none() for 1 -> an
-// f32 scalar, the plain sum of the rows' losses, for those who read it; its gradient, as a loss
+// f32 scalar, the plain sum of the rows' losses (binary ones without the smoothing of their labels),
+// for those who read it; its gradient, as a loss
 // (Op::num_losses), is that of times * the sum of each row's loss times its weight.
 Value weighed_loss(Graph& graph, Value logits, Value labels, Value times, const RowLoss& loss,
                    const RowWeights& weights);

@@ -152,7 +152,9 @@ TEST(ArgumentsTest, EveryHyperParameterReachesTheRecipe) {
                                "--domain-reduction",
                                "half",
                                "--domain-logits",
-                               "2"})
+                               "2",
+                               "--domain-label-smoothing",
+                               "0.05"})
                             .recipe;
   const TrainingOptions& training = recipe.training;
   const auto& dann = recipe.of<DannOptions>();
@@ -180,6 +182,7 @@ TEST(ArgumentsTest, EveryHyperParameterReachesTheRecipe) {
   EXPECT_EQ(dann.domain_weight, 9.0);
   EXPECT_EQ(dann.domain_reduction, DomainReduction::kHalf);
   EXPECT_EQ(dann.domain_logits, 2);
+  EXPECT_EQ(dann.domain_label_smoothing, 0.05);
 }
 
 TEST(ArgumentsTest, AnAugmentationThatCannotBeReadIsRefused) {

@@ -62,12 +62,13 @@ class BceWithLogitsTest : public BackendTest<Ctx> {
   struct Output {
     std::vector<float> loss, dlogits;
   };
-  Output run(Scale scale, const std::vector<float>& logits, const std::vector<float>& labels) {
+  Output run(Scale scale, const std::vector<float>& logits, const std::vector<float>& labels,
+             float label_smoothing = 0.0F) {
     const auto input = this->upload(logits, Base::kOffByOne);
     const auto wanted = this->upload(labels);
     auto loss = this->poisoned(1);
     auto dlogits = this->poisoned(input.size());
-    bce_with_logits(this->ctx(), input.size(), scale, input.data(), wanted.data(),
+    bce_with_logits(this->ctx(), input.size(), label_smoothing, scale, input.data(), wanted.data(),
                     Write::kOverwrite, loss.data(), dlogits.data());
     return {loss.read(), dlogits.read()};
   }
@@ -76,8 +77,8 @@ class BceWithLogitsTest : public BackendTest<Ctx> {
     const auto wanted = this->upload(labels);
     auto losses = this->poisoned(input.size());
     auto dlogits = this->poisoned(input.size());
-    bce_with_logits_rows(this->ctx(), input.size(), input.data(), wanted.data(), losses.data(),
-                         dlogits.data());
+    bce_with_logits_rows(this->ctx(), input.size(), 0.0F, input.data(), wanted.data(),
+                         losses.data(), nullptr, dlogits.data());
     return {losses.read(), dlogits.read()};
   }
 };
@@ -120,11 +121,12 @@ TYPED_TEST(BceWithLogitsTest, RowsWorkInPlaceAndWithoutGradient) {
   const auto wanted = this->upload(labels);
   auto in_place = this->upload(logits);
   auto losses = this->poisoned(11);
-  bce_with_logits_rows(this->ctx(), 11, in_place.data(), wanted.data(), losses.data(), nullptr);
+  bce_with_logits_rows(this->ctx(), 11, 0.0F, in_place.data(), wanted.data(), losses.data(),
+                       nullptr, nullptr);
   EXPECT_EQ(losses.read(), want.loss);
   EXPECT_EQ(in_place.read(), logits);
   auto again = this->poisoned(11);
-  bce_with_logits_rows(this->ctx(), 11, in_place.data(), wanted.data(), again.data(),
+  bce_with_logits_rows(this->ctx(), 11, 0.0F, in_place.data(), wanted.data(), again.data(), nullptr,
                        in_place.data());
   EXPECT_EQ(again.read(), want.loss);
   EXPECT_EQ(in_place.read(), want.dlogits);
@@ -147,14 +149,14 @@ TYPED_TEST(BceWithLogitsTest, AccumulatesTheLossAndWorksInPlace) {
   const auto wanted = this->upload(labels);
   auto in_place = this->upload(logits);
   auto loss = this->upload(std::vector<float>{2.5F});
-  bce_with_logits(this->ctx(), 11, Scale{}, in_place.data(), wanted.data(), Write::kAccumulate,
-                  loss.data(), in_place.data());
+  bce_with_logits(this->ctx(), 11, 0.0F, Scale{}, in_place.data(), wanted.data(),
+                  Write::kAccumulate, loss.data(), in_place.data());
   EXPECT_TRUE(all_close(loss.read(), reference::accumulated(want.loss, {2.5F}), kSum));
   EXPECT_TRUE(all_close(in_place.read(), want.dlogits, kSum));
 
   auto loss_only = this->poisoned(1);
   const auto input = this->upload(logits);
-  bce_with_logits(this->ctx(), 11, Scale{}, input.data(), wanted.data(), Write::kOverwrite,
+  bce_with_logits(this->ctx(), 11, 0.0F, Scale{}, input.data(), wanted.data(), Write::kOverwrite,
                   loss_only.data(), nullptr);
   EXPECT_TRUE(all_close(loss_only.read(), want.loss, kSum));
 }
@@ -194,12 +196,47 @@ TYPED_TEST(BceWithLogitsTest, ANanReachesTheLossAndItsRowOnly) {
   }
 }
 
-TYPED_TEST(BceWithLogitsTest, RefusesANegativeSize) {
-  EXPECT_THROW(bce_with_logits(this->ctx(), -1, Scale{}, nullptr, nullptr, Write::kOverwrite,
-                               nullptr, nullptr),
-               std::invalid_argument);
-  EXPECT_THROW(bce_with_logits_rows(this->ctx(), -1, nullptr, nullptr, nullptr, nullptr),
-               std::invalid_argument);
+// The gradient is the smoothed labels', the loss that is shown of them the labels'.
+TYPED_TEST(BceWithLogitsTest, SmoothsLabelsInTheGradient) {
+  for (const std::int64_t size : {3, 128, 1021}) {
+    const std::vector<float> logits = logits_up_to(20.0F, size), labels = labels_between(size);
+    for (const float smoothing : {0.1F, 1.0F}) {
+      const auto s = static_cast<double>(smoothing);
+      const auto want = reference::bce_with_logits(-1.5, widen(logits), widen(labels), s);
+      const auto got = this->run(Scale{.factor = -1.5F}, logits, labels, smoothing);
+      EXPECT_TRUE(all_close(got.loss, want.loss, kSum));
+      EXPECT_TRUE(all_close(got.dlogits, want.dlogits, kSum));
+      EXPECT_EQ(got.loss, this->run(Scale{}, logits, labels).loss);
+
+      const auto of_smoothed = reference::bce_with_logits_rows(
+          widen(logits), reference::smoothed_labels(widen(labels), s));
+      const auto of_labels = reference::bce_with_logits_rows(widen(logits), widen(labels));
+      const auto input = this->upload(logits), wanted = this->upload(labels);
+      auto losses = this->poisoned(size), plain = this->poisoned(size);
+      auto dlogits = this->poisoned(size);
+      bce_with_logits_rows(this->ctx(), size, smoothing, input.data(), wanted.data(), losses.data(),
+                           plain.data(), dlogits.data());
+      EXPECT_TRUE(all_close(losses.read(), of_smoothed.loss, kSum));
+      EXPECT_TRUE(all_close(plain.read(), of_labels.loss, kSum));
+      EXPECT_TRUE(all_close(dlogits.read(), of_smoothed.dlogits, kSum));
+    }
+  }
+}
+
+TYPED_TEST(BceWithLogitsTest, RefusesWhatIsOutOfRange) {
+  const auto sum = [this](std::int64_t N, float smoothing) {
+    bce_with_logits(this->ctx(), N, smoothing, Scale{}, nullptr, nullptr, Write::kOverwrite,
+                    nullptr, nullptr);
+  };
+  const auto rows = [this](std::int64_t N, float smoothing) {
+    bce_with_logits_rows(this->ctx(), N, smoothing, nullptr, nullptr, nullptr, nullptr, nullptr);
+  };
+  EXPECT_THROW(sum(-1, 0.0F), std::invalid_argument);
+  EXPECT_THROW(rows(-1, 0.0F), std::invalid_argument);
+  for (const float smoothing : {-0.1F, 1.5F, std::nanf("")}) {
+    EXPECT_THROW(sum(0, smoothing), std::invalid_argument);
+    EXPECT_THROW(rows(0, smoothing), std::invalid_argument);
+  }
 }
 
 }  // namespace

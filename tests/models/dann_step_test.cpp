@@ -1,7 +1,9 @@
 // The DANN's step as a graph: what fusion leaves of it, and that it computes the same.
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <array>
+#include <string>
 #include <type_traits>
 #include <vector>
 
@@ -14,6 +16,7 @@
 #include "runtime/op.h"
 #include "runtime/parameter_group.h"
 #include "runtime/sharding.h"
+#include "runtime/unfused.h"
 #include "tests/support/backends.h"
 #include "tests/support/tiny_domains.h"
 #include "tests/support/written_step.h"
@@ -46,6 +49,39 @@ TEST(DannStepTest, FusionLeavesNoReversalAndNoDenseConvolutionGradient) {
   EXPECT_EQ(fused.count("conv_block_backward_data"), 1);  // none for the pictures
   EXPECT_EQ(fused.count("linear_merge"), 1);
   EXPECT_EQ(fused.count("sgd"), 1);
+}
+
+// As on a GPU, where batches stay whole.
+std::vector<std::string> left_of(const Recipe& recipe, std::size_t& nodes) {
+  Parameters parameters;
+  const std::vector<WrittenUpdate> updates = write_step(dann(), recipe, parameters);
+  const Graph graph =
+      compile(updates.front().draft, parameters, {.whole_batch = true, .record_capacity = 4}).graph;
+  nodes = graph.nodes().size();
+  std::vector<std::string> lines;
+  for (const Unfused& left : unfused(graph, true)) lines.push_back(left.what + ": " + left.why);
+  return lines;
+}
+
+TEST(DannStepTest, SmoothedDomainsOfOneLogitCostNoLaunch) {
+  std::size_t plain = 0, smoothed = 0;
+  Recipe recipe;
+  EXPECT_THAT(left_of(recipe, plain), testing::IsEmpty());
+  recipe.of<DannOptions>().domain_label_smoothing = 0.1;
+  EXPECT_THAT(left_of(recipe, smoothed), testing::IsEmpty());
+  EXPECT_EQ(smoothed, plain);
+}
+
+// A second loss is computed for show, which the kernels of heads do not.
+TEST(DannStepTest, SmoothedDomainsOfTwoLogitsSayWhatTheyCost) {
+  std::size_t plain = 0, smoothed = 0;
+  Recipe recipe;
+  recipe.of<DannOptions>().domain_logits = 2;
+  EXPECT_THAT(left_of(recipe, plain), testing::IsEmpty());
+  recipe.of<DannOptions>().domain_label_smoothing = 0.1;
+  EXPECT_THAT(left_of(recipe, smoothed),
+              testing::Contains(testing::HasSubstr("the logits are read by more than the loss")));
+  EXPECT_GT(smoothed, plain);
 }
 
 TEST(DannStepTest, TheUnfusedReferenceHasEverythingAlone) {

@@ -71,6 +71,8 @@ TEST(RequireValidTest, NamesTheOptionThatIsOutOfRange) {
       {"--gamma", {{"gamma", 0.0}}},
       {"--domain-weight", {{"domain-weight", -1.0}}},
       {"--domain-logits", {{"domain-logits", 3}}},
+      {"--domain-label-smoothing", {{"domain-label-smoothing", 1.0}}},
+      {"--domain-label-smoothing", {{"domain-label-smoothing", -0.1}}},
   };
   for (const BadValues& bad : cases) {
     SCOPED_TRACE(bad.option);
@@ -96,6 +98,7 @@ TEST(RequireValidTest, RefusesWhatF32CannotHold) {
       {"--momentum", {{"momentum", 1e-60}}},
       {"--label-smoothing", {{"label-smoothing", 0.99999999999}}},
       {"--label-smoothing", {{"label-smoothing", 1e-60}}},
+      {"--domain-label-smoothing", {{"domain-label-smoothing", 0.99999999999}}},
       // A half of it is too small, though it is not.
       {"--domain-weight", {{"domain-reduction", "half"}, {"domain-weight", 1.3e-38}}},
       // Schedules that leave nothing of what they are of.

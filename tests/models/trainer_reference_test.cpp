@@ -42,6 +42,7 @@ reference::DannOptions reference_options(const Recipe& recipe) {
   reference.lambda_scales_classifier = options.lambda_applies_to == LambdaAppliesTo::kBoth;
   reference.domain_weight = options.domain_weight;
   reference.label_smoothing = recipe.training.label_smoothing;
+  reference.domain_label_smoothing = options.domain_label_smoothing;
   reference.domain_reduction =
       options.domain_reduction == DomainReduction::kSumOfMeans ? DannReduction::kSumOfMeans
       : options.domain_reduction == DomainReduction::kHalf     ? DannReduction::kHalf
@@ -191,6 +192,13 @@ TYPED_TEST(TrainerReferenceTest, FollowsLambdaOnBothPartsNeverSquared) {
   options.lambda_schedule = LambdaSchedule::kConstant;
   options.lambda = 0.5;
   options.domain_weight = 3.0;
+  this->expect_same_training(recipe);
+}
+
+// What is shown is the loss of the domains as they are.
+TYPED_TEST(TrainerReferenceTest, FollowsSmoothedDomains) {
+  Recipe recipe = this->unequal_batches();
+  recipe.of<DannOptions>().domain_label_smoothing = 0.3;
   this->expect_same_training(recipe);
 }
 

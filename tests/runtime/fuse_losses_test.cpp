@@ -40,6 +40,39 @@ TEST(FuseLossesTest, ATermAndWhatIsShownOfItAreOnePass) {
   EXPECT_EQ(weighed->weights.weights[0], 0.5F);
 }
 
+// Of smoothed labels the losses without are shown, which the one pass makes, too.
+TEST(FuseLossesTest, SmoothedLabelsAreShownWithout) {
+  Graph graph;
+  const Value logits = graph.external("logits", {Dtype::kF32, {1}, segment_rows(0)});
+  const Value labels = graph.external("labels", {Dtype::kF32, {}, segment_rows(0)});
+  const auto bce = ops::smoothed_bce_with_logits(graph, logits, labels, 0.2F);
+  EXPECT_FALSE(bce.plain == bce.losses);
+  const Value shown = ops::sum_rows(graph, bce.plain);
+  std::vector<Term> terms{{"domain loss", ops::mean_rows(graph, bce.losses)}};
+  const Rewritten fused = fuse_losses(graph, std::span(&shown, 1), terms);
+  EXPECT_EQ(fused.graph.nodes().size(), 1U);
+  EXPECT_EQ(fused(shown), terms[0].loss);
+  const auto* weighed = attributes_of<ops::WeighedLossAttributes>(*fused.graph.nodes()[0].op);
+  ASSERT_NE(weighed, nullptr);
+  EXPECT_EQ(std::get<ops::BceWithLogitsAttributes>(weighed->loss).label_smoothing, 0.2F);
+}
+
+// The one pass makes no sum of what is smoothed, and none that a term could be.
+TEST(FuseLossesTest, LeavesSmoothedLossesThatAreShown) {
+  for (int reader = 0; reader < 3; ++reader) {
+    Graph graph;
+    const Value logits = graph.external("logits", {Dtype::kF32, {1}, segment_rows(0)});
+    const Value labels = graph.external("labels", {Dtype::kF32, {}, segment_rows(0)});
+    const auto bce = ops::smoothed_bce_with_logits(graph, logits, labels, 0.2F);
+    std::vector<Term> terms{{"loss", ops::mean_rows(graph, bce.losses)}};
+    std::vector<Value> keep;
+    if (reader == 0) keep.push_back(ops::sum_rows(graph, bce.losses));
+    if (reader == 1) keep.push_back(ops::square(graph, bce.plain));
+    if (reader == 2) terms[0].loss = ops::mean_rows(graph, bce.plain);
+    EXPECT_EQ(fuse_losses(graph, keep, terms).graph.count("weighed_loss"), 0) << reader;
+  }
+}
+
 // A schedule may be evaluated behind the loss that it weighs, and weigh others, too.
 TEST(FuseLossesTest, BringsForwardWhatWeighsALoss) {
   Losses l;

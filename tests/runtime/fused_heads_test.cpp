@@ -70,6 +70,8 @@ TYPED_TEST(FusedHeadsTest, EqualTheUnfusedGraph) {
   for (const HeadsOptions& options :
        {HeadsOptions{}, HeadsOptions{.domain_logits = 2},
         HeadsOptions{.lambda_weighs_the_loss = true}, HeadsOptions{.over = ops::Over::kRows},
+        HeadsOptions{.domain_smoothing = 0.2F},
+        HeadsOptions{.domain_logits = 2, .domain_smoothing = 0.2F},
         HeadsOptions{.over = ops::Over::kNothing}}) {
     for (const float lambda : {0.0F, 0.5F}) {
       const HeadsDann dann = heads_dann(options);

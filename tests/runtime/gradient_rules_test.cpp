@@ -83,6 +83,16 @@ TEST(GradientRulesTest, AConstantIsDeclaredAsSuch) {
   EXPECT_TRUE(e.gradient_of(e.sum(ops::stop_gradient(e.graph, e.y)), e.weight).none());
 }
 
+// What is shown of smoothed labels is no loss.
+TEST(GradientRulesTest, TheLossesWithoutSmoothingAreForShow) {
+  Example e;
+  const std::array<ops::SegmentNumber, 1> source{{{0, 1}}};
+  const auto bce =
+      ops::smoothed_bce_with_logits(e.graph, e.y, ops::constant_rows(e.graph, source), 0.2F);
+  EXPECT_FALSE(e.gradient_of(e.sum(bce.losses), e.weight).none());
+  EXPECT_THAT([&] { e.gradient_of(e.sum(bce.plain), e.weight); }, no_rule("bce_with_logits"));
+}
+
 // A penalty on gradients has a second-order term, which only some operations know.
 TEST(GradientRulesTest, AGradientOfAGradientIsNoConstant) {
   Example e;

@@ -28,6 +28,7 @@ inline constexpr Rows kHeadsSource = segment_rows(0), kHeadsBoth{0b11};
 struct HeadsOptions {
   std::int64_t domain_logits = 1;
   bool lambda_weighs_the_loss = false;
+  float domain_smoothing = 0.0F;
   ops::Over over = ops::Over::kSegments;
   Math math = Math::kF32;
 };
@@ -97,11 +98,12 @@ inline HeadsDann heads_dann(const HeadsOptions& options = {}) {
   constexpr std::array<ops::SegmentNumber, 2> kDomains{{{0, 0}, {1, 1}}};
   if (options.domain_logits == 1) {
     const Value domains = ops::constant_rows(graph, kDomains);
-    d.domain_loss = weighed_bce(graph, logits, domains, weights, times);
+    d.domain_loss = weighed_bce(graph, logits, domains, weights, times, options.domain_smoothing);
     d.domain_correct = ops::count_correct_binary(graph, logits, domains);
   } else {
     const Value domains = ops::constant_labels(graph, kDomains);
-    d.domain_loss = weighed_softmax(graph, logits, domains, 0.0F, weights, times);
+    d.domain_loss =
+        weighed_softmax(graph, logits, domains, options.domain_smoothing, weights, times);
     d.domain_correct = ops::count_correct(graph, logits, domains);
   }
   return d;

@@ -36,9 +36,10 @@ inline Value weighed_softmax(Graph& graph, Value logits, Value labels, float lab
                            ops::SoftmaxCrossEntropyAttributes{label_smoothing}, weights);
 }
 inline Value weighed_bce(Graph& graph, Value logits, Value labels,
-                         ops::RowWeights weights = {.over = ops::Over::kSegments},
-                         Value times = {}) {
-  return ops::weighed_loss(graph, logits, labels, times, ops::BceWithLogitsAttributes{}, weights);
+                         ops::RowWeights weights = {.over = ops::Over::kSegments}, Value times = {},
+                         float label_smoothing = 0.0F) {
+  return ops::weighed_loss(graph, logits, labels, times,
+                           ops::BceWithLogitsAttributes{label_smoothing}, weights);
 }
 
 }  // namespace gradflip

@@ -103,6 +103,8 @@ class Step {
     losses_.domain_objective += domain_share(domain) * loss;
     if (gradients_ == nullptr) return;
 
+    const double smoothing = options_.domain_label_smoothing;
+    dlogit = binary_cross_entropy(logit, (1.0 - smoothing) * domain + smoothing / 2.0).dlogits;
     dlogit[0] *= options_.domain_weight * domain_share(domain);
     const double scale = options_.lambda_scales_classifier ? options_.lambda : 1.0;
     const Vector dh = relu_backward(h, unapply("domain_classifier.fc2", h, dlogit, scale));

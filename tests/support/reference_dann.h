@@ -42,6 +42,7 @@ struct DannOptions {
   double domain_weight = 1.0;
   DannReduction domain_reduction = DannReduction::kSumOfMeans;
   double label_smoothing = 0.0;
+  double domain_label_smoothing = 0.0;  // in gradients; losses are without
 };
 
 // The two domains may have different numbers of images, at least one each.

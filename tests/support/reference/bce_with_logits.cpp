@@ -30,8 +30,15 @@ Loss binary_cross_entropy(std::size_t size, double scale, const std::vector<doub
 }  // namespace
 
 Loss bce_with_logits(double scale, const std::vector<double>& logits,
-                     const std::vector<double>& labels) {
-  return binary_cross_entropy(1, scale, logits, labels);
+                     const std::vector<double>& labels, double label_smoothing) {
+  const Loss plain = binary_cross_entropy(1, scale, logits, labels);
+  return {plain.loss,
+          binary_cross_entropy(1, scale, logits, smoothed_labels(labels, label_smoothing)).dlogits};
+}
+
+std::vector<double> smoothed_labels(std::vector<double> labels, double label_smoothing) {
+  for (double& label : labels) label = (1.0 - label_smoothing) * label + label_smoothing / 2.0;
+  return labels;
 }
 
 Loss bce_with_logits_rows(const std::vector<double>& logits, const std::vector<double>& labels) {

@@ -53,7 +53,8 @@ HeadResult head_loss(const HeadShape& shape, const Sums& logits, const HeadLabel
     const Loss one = shape.loss == HeadLoss::kSoftmaxCrossEntropy
                          ? softmax_cross_entropy(width, static_cast<double>(shape.label_smoothing),
                                                  labels.weights[r], row, {labels.classes[r]})
-                         : bce_with_logits(labels.weights[r], row, {labels.targets[r]});
+                         : bce_with_logits(labels.weights[r], row, {labels.targets[r]},
+                                           static_cast<double>(shape.label_smoothing));
     double uncertainty = 0.0;
     for (std::int64_t j = 0; j < width; ++j) uncertainty += logits.scale[r * width + j];
     result.loss.loss.value[0] += one.loss.value[0];
