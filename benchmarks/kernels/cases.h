@@ -14,6 +14,7 @@ void add_conv2d_cases(Suite& suite);
 void add_gemm_cases(Suite& suite);
 void add_grl_cases(Suite& suite);
 void add_loss_cases(Suite& suite);
+void add_pointwise_cases(Suite& suite);
 void add_sgd_cases(Suite& suite);
 void add_optimizer_cases(Suite& suite);
 void add_gather_cases(Suite& suite);

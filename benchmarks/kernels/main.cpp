@@ -87,6 +87,7 @@ Suite make_suite(const Arguments& arguments, const Context& context) {
   add_gemm_cases(suite);
   add_grl_cases(suite);
   add_loss_cases(suite);
+  add_pointwise_cases(suite);
   add_sgd_cases(suite);
   add_optimizer_cases(suite);
   add_gather_cases(suite);
