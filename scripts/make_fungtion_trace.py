@@ -31,7 +31,7 @@ from torch_trace import (
     write,
 )
 
-SEED = 7
+SEED = 6  # most others do not pass check_smooth
 BATCHES = (8, 6)  # of the source and the target: all images that a domain trains on are in each step
 DROPPED = 0.5
 
@@ -130,12 +130,10 @@ def inputs():
     return torch.from_numpy(source), torch.from_numpy(target)
 
 
-def train(dtype):
-    """The steps' records and the network afterwards."""
+def train(dtype, start):
+    """The steps' records and the network afterwards, from initial weights by name."""
     network = Fungtion().to(dtype)
-    start = network.state_dict()
-    start.update({name: w.to(dtype) for name, w in initial_weights(WEIGHT_BLOCKS).items()})
-    network.load_state_dict(start)
+    network.load_state_dict({**network.state_dict(), **{name: w.to(dtype) for name, w in start.items()}})
     network.train()
     optimizer = torch.optim.Adam(network.parameters(), lr=1e-3)
     source, target = (x.to(dtype) for x in inputs())
@@ -181,22 +179,45 @@ def evaluate(network):
     return result
 
 
+def check_smooth(evaluation):
+    """Noise in the initial weights, of ten roundings each, may move logits by no more than 1e-4.
+
+    It moves them by percents where one of the millions of ReLUs and pools in these steps is so close to its edge that
+    rounding decides: no implementation in float32 could be held to such a trace.
+    """
+    generator = torch.Generator()
+    for attempt in range(5):
+        generator.manual_seed(attempt)
+        start = {
+            name: w * (1.0 + 1e-6 * (2.0 * torch.rand(w.shape, generator=generator, dtype=w.dtype) - 1.0))
+            for name, w in initial_weights(WEIGHT_BLOCKS).items()
+        }
+        noisy = evaluate(train(torch.float64, start)[1])
+        for domain, kinds in evaluation.items():
+            for kind, logits in kinds.items():
+                error = np.abs(np.subtract(noisy[domain][kind], logits)).max()
+                assert error <= 1e-4 * np.abs(logits).max(), (SEED, domain, kind, error)
+
+
 def main():
     default = pathlib.Path(__file__).resolve().parent.parent / "tests/data/torch_fungtion_trace.json"
     output = pathlib.Path(sys.argv[1]) if len(sys.argv) > 1 else default
     torch.set_num_threads(1)
     check_gradient_reversal()
     check_philox()
-    steps, network = train(torch.float64)
-    state = network.state_dict()
+    start = initial_weights(WEIGHT_BLOCKS)
+    steps, network = train(torch.float64, start)
+    state = {name: values.clone() for name, values in network.state_dict().items()}
+    evaluation = evaluate(network)
+    check_smooth(evaluation)
     running = {name: describe(values) for name, values in state.items() if ".running_" in name}
     write(
         output,
         "scripts/make_fungtion_trace.py",
         (steps, state),
-        train(torch.float32)[0],
-        initial_weights(WEIGHT_BLOCKS),
-        {"seed": SEED, "batches": BATCHES, "running": running, "evaluation": evaluate(network)},
+        train(torch.float32, start)[0],
+        start,
+        {"seed": SEED, "batches": BATCHES, "running": running, "evaluation": evaluation},
     )
 
 

@@ -35,15 +35,13 @@ using testing::Lt;
 
 // As scripts/make_fungtion_trace.py has them. A set is as large as its batch: every step takes all
 // of it, whatever the seed, which then decides over masks alone.
-constexpr std::uint64_t kTraceSeed = 7;
+constexpr std::uint64_t kTraceSeed = 6;
 constexpr std::array<std::int64_t, 2> kTraceBatches{8, 6};
 constexpr std::array<const char*, 2> kTraceDomains{"source", "target"};
 
-// Relative, as the deviations below.
+// Relative, as the deviations below. Nearest to it come normalisations' scales, 6.5e-5: they change
+// by thousandths in all, and a float of about 1 is rounded by up to 6e-8 in each step.
 constexpr double kTraceTolerance = 1e-4;
-// Of changes, which are a few thousandths: a weight of about 1, such as a normalisation's scale, is
-// rounded by up to 6e-8 in each step.
-constexpr double kChangeTolerance = 2e-4;
 
 Images trace_images(int domain, std::int64_t count) {
   std::vector<std::uint8_t> pixels =
@@ -159,7 +157,7 @@ class FungtionTraceTest : public DeviceTest<Ctx> {
       }
       std::vector<double> change(tensor.values.begin(), tensor.values.end());
       for (std::size_t i = 0; i < change.size(); ++i) change[i] -= start->second.at(i);
-      EXPECT_LE(deviation_of(change, want_.weight_changes.at(tensor.name)), kChangeTolerance);
+      EXPECT_LE(deviation_of(change, want_.weight_changes.at(tensor.name)), kTraceTolerance);
     }
   }
 
