@@ -32,6 +32,19 @@ struct Places {
   }
 };
 
+// One over the values of each channel that a group has.
+struct Shares {
+  float of[kMaxRowGroups];
+
+  // An index that is not known would put the array into local memory.
+  __device__ __forceinline__ float at(int group) const {
+    float share = of[0];
+#pragma unroll
+    for (int i = 1; i < kMaxRowGroups; ++i) share = i == group ? of[i] : share;
+    return share;
+  }
+};
+
 __device__ __forceinline__ float normalised(const BatchNorm& norm, int group, std::int64_t c,
                                             float x) {
   const float* moments = norm.moments + group * kMoments * norm.C + c;
@@ -103,7 +116,7 @@ __global__ void group_sums_kernel(RowGroups groups, std::int64_t C,
 }
 
 // dx may be dy, for the same reason.
-__global__ void batch_norm_backward_kernel(BatchNorm norm, BatchNormCounts counts, Places places,
+__global__ void batch_norm_backward_kernel(BatchNorm norm, Shares shares, Places places,
                                            std::int64_t size, const float* __restrict__ x,
                                            const float* dy, const float* __restrict__ sums,
                                            float* dx) {
@@ -112,7 +125,7 @@ __global__ void batch_norm_backward_kernel(BatchNorm norm, BatchNormCounts count
     const float xhat = normalised(norm, group, c, x[i]);
     float g = gradient(norm, group, c, xhat, dy[i]);
     if (sums != nullptr) {
-      const float share = 1.0F / static_cast<float>(counts.of[group]);
+      const float share = shares.at(group);
       const float* from = sums + std::int64_t{group} * 2 * norm.C + c;
       g = fmaf(-xhat, share * from[norm.C], g - share * from[0]);
     }
@@ -120,14 +133,15 @@ __global__ void batch_norm_backward_kernel(BatchNorm norm, BatchNormCounts count
   }
 }
 
-__global__ void batch_norm_parameters_kernel(int groups, SharedBy shared, std::int64_t C,
+// shared: a bit for each group.
+__global__ void batch_norm_parameters_kernel(int groups, unsigned shared, std::int64_t C,
                                              const float* __restrict__ sums,
                                              float* __restrict__ dscale,
                                              float* __restrict__ dshift) {
   for (std::int64_t c = global_thread(); c < C; c += global_threads()) {
     float scale = 0.0F, shift = 0.0F;
     for (int group = 0; group < groups; ++group) {
-      if (!shared.group[group]) continue;
+      if (((shared >> group) & 1U) == 0) continue;
       shift += sums[std::int64_t{group} * 2 * C + c];
       scale += sums[(std::int64_t{group} * 2 + 1) * C + c];
     }
@@ -153,6 +167,14 @@ __global__ void fold_batch_norm_kernel(FoldShape shape, std::int64_t size, const
 }
 
 std::int64_t size_of(const BatchNorm& norm) { return norm.groups.rows() * norm.pixels * norm.C; }
+
+Shares shares_of(const BatchNormCounts& counts) {
+  Shares shares{};
+  for (int group = 0; group < kMaxRowGroups; ++group) {
+    shares.of[group] = 1.0F / static_cast<float>(counts.of[group]);
+  }
+  return shares;
+}
 
 Places places_of(const BatchNorm& norm) { return {Divisor(norm.pixels * norm.C), Divisor(norm.C)}; }
 
@@ -189,14 +211,16 @@ void batch_norm_backward(Cuda ctx, const BatchNorm& norm, const BatchNormCounts&
   const std::int64_t size = size_of(norm);
   if (size == 0) return;
   launch(batch_norm_backward_kernel, elementwise_grid(ctx, size), kElementwiseBlock, 0, ctx, norm,
-         counts, places_of(norm), size, x, dy, sums, dx);
+         shares_of(counts), places_of(norm), size, x, dy, sums, dx);
 }
 
 void batch_norm_parameters(Cuda ctx, int groups, const SharedBy& shared, std::int64_t C,
                            const float* sums, float* dscale, float* dshift) {
   if (C == 0) return;
+  unsigned bits = 0;
+  for (int group = 0; group < groups; ++group) bits |= shared.group[group] ? 1U << group : 0U;
   launch(batch_norm_parameters_kernel, elementwise_grid(ctx, C), kElementwiseBlock, 0, ctx, groups,
-         shared, C, sums, dscale, dshift);
+         bits, C, sums, dscale, dshift);
 }
 
 void fold_batch_norm(Cuda ctx, const FoldShape& shape, const float* weight, const float* moments,
