@@ -163,16 +163,13 @@ struct ClassArrays {
         y(ctx, logits.size()) {}
 
   void run(bool is_log) const {
-    (is_log ? log_softmax : softmax)(context, shape, logits.data(), y.data());
+    if (is_log) return log_softmax(context, shape, logits.data(), y.data());
+    softmax(context, shape, logits.data(), y.data());
   }
 
   Ctx context;
   SoftmaxShape shape;
   Array<float> logits, y;
-
- private:
-  using Forward = void (*)(Ctx, const SoftmaxShape&, const float*, float*);
-  static constexpr Forward softmax = gradflip::softmax, log_softmax = gradflip::log_softmax;
 };
 
 template <typename Ctx>

@@ -27,7 +27,7 @@ using Values = std::vector<Value>;
 
 // y = op(x), element by element, of rows x (7).
 OpUnderTest elementwise_op(std::string name, Value (*build)(Graph&, Value),
-                           std::function<double(double)> function, float scale = 1.0F,
+                           const std::function<double(double)>& function, float scale = 1.0F,
                            float shift = 0.0F) {
   return {.name = std::move(name),
           .inputs = {{7}},
@@ -76,7 +76,7 @@ TYPED_TEST(OpGradientsTest, OfFunctionsOfOneNumber) {
 
 // y = op(x) of rows x (4).
 OpUnderTest rows_op(std::string name, Value (*build)(Graph&, Value),
-                    std::function<Doubles(const Doubles&)> of_rows) {
+                    const std::function<Doubles(const Doubles&)>& of_rows) {
   return {.name = std::move(name),
           .inputs = {{4}},
           .build = [build](Graph& graph, const Values& x) { return build(graph, x[0]); },
@@ -123,8 +123,8 @@ TYPED_TEST(OpGradientsTest, EntropyOfCertainRowsIsZero) {
 }
 
 // y = op(x) of pictures of 5 x 4 and two channels.
-OpUnderTest picture_op(std::string name, std::function<Value(Graph&, Value)> build,
-                       std::function<Doubles(const Doubles&)> of_pictures) {
+OpUnderTest picture_op(std::string name, const std::function<Value(Graph&, Value)>& build,
+                       const std::function<Doubles(const Doubles&)>& of_pictures) {
   return {.name = std::move(name),
           .inputs = {{5, 4, 2}},
           .build = [build](Graph& graph, const Values& x) { return build(graph, x[0]); },
