@@ -75,7 +75,7 @@ class BatchNormLayer {
     return network_.parameter(name, shape, FileLayout::same(shape), Constant{value}, trained);
   }
 
-  // Where a domain has none of its own, in an evaluation, the other one's serve: a layer may have
+  // Where a domain has none of its own, and cannot get any, the other one's serve: a layer may have
   // seen that one only.
   std::string statistics_name(int domain) const {
     if (network_.pass().statistics != BatchStatistics::kPerDomain) return name_;
@@ -83,7 +83,8 @@ class BatchNormLayer {
     const std::string other = message(name_, ".", kDomainNames.at(1 - domain));
     const bool has_own = network_.index_of(own + ".running_mean") >= 0;
     const bool has_other = network_.index_of(other + ".running_mean") >= 0;
-    return network_.pass().training || has_own || !has_other ? own : other;
+    const bool declares = network_.pass().training && network_.can_declare();
+    return declares || has_own || !has_other ? own : other;
   }
 
   void keep(Value moments, std::size_t group) {

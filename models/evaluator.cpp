@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <utility>
 
 #include "kernels/require.h"
 #include "runtime/errors.h"
@@ -29,14 +30,17 @@ Pass on_domain(Pass pass, int domain) {
 
 }  // namespace
 
-Evaluator::Evaluator(const EvaluatedNetwork& network, const LabelledDeviceData& data, int domain)
-    : context_(network.context),
+Evaluator::Evaluator(const EvaluatedNetwork& network, const LabelledDeviceData& data, int domain,
+                     std::unique_ptr<StatisticsEstimate> estimate)
+    : estimate_(std::move(estimate)),
+      context_(network.context),
       count_(checked(network, data).count),
       batch_(std::min(kEvaluationBatch, count_)),
       evaluation_(write_evaluation(network.network, network.parameters, data.shape(),
                                    network.num_classes, batch_, on_domain(network.pass, domain))),
       batches_(context_, sizeof(std::int64_t)),
-      program_(evaluation_.draft, network.parameters, network.state, context_, network.workers,
+      program_(evaluation_.draft, network.parameters,
+               estimate_ ? estimate_->state() : network.state, context_, network.workers,
                std::array<std::int64_t, 1>{batch_}) {
   program_.bind(evaluation_.batches, batches_.data());
   program_.bind(evaluation_.samples, data.samples());
@@ -45,6 +49,7 @@ Evaluator::Evaluator(const EvaluatedNetwork& network, const LabelledDeviceData& 
 }
 
 double Evaluator::accuracy() {
+  if (estimate_) estimate_->update();
   constexpr std::int64_t kNone = 0;
   copy_from_host(context_, batches_.data(), &kNone, sizeof kNone);
   double correct = 0.0;

@@ -2,11 +2,13 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 
 #include "models/data/device_data.h"
 #include "models/data/input_values.h"
 #include "models/evaluation.h"
 #include "models/network.h"
+#include "models/statistics_estimate.h"
 #include "runtime/program.h"
 #include "runtime/state.h"
 
@@ -29,7 +31,10 @@ class Evaluator {
   // domain: that the data is of, kSource or kTarget, where the network treats them differently.
   // Throws DataError for samples or labels that do not fit the network, or none. The data must
   // outlive the evaluator.
-  Evaluator(const EvaluatedNetwork& network, const LabelledDeviceData& data, int domain);
+  // estimate: whose state takes the place of the network's, and is updated ahead of each
+  // measurement; null: none.
+  Evaluator(const EvaluatedNetwork& network, const LabelledDeviceData& data, int domain,
+            std::unique_ptr<StatisticsEstimate> estimate = nullptr);
   Evaluator(const Evaluator&) = delete;
   Evaluator& operator=(const Evaluator&) = delete;
 
@@ -38,6 +43,7 @@ class Evaluator {
   double accuracy();
 
  private:
+  std::unique_ptr<StatisticsEstimate> estimate_;
   Context context_;
   std::int64_t count_, batch_;
   Evaluation evaluation_;

@@ -115,7 +115,7 @@ Value dropped(NetworkBuilder& network, const std::string& name, Value x, double 
       probability >= 0.0 && probability < 1.0,
       message(name, ": dropout with a probability of ", probability, "; it must be in [0, 1)"));
   const std::optional<Pass::Training>& training = network.pass().training;
-  if (!training || probability == 0.0) return x;
+  if (!training || !training->drops || probability == 0.0) return x;
   const int application = network.applications(name);
   return ops::dropout(network.graph(), x, training->step,
                       {.seed = training->seed,

@@ -34,6 +34,8 @@ class NetworkBuilder {
   // with another shape, or does not exist and cannot be added.
   Value parameter(const std::string& name, const Shape& shape, const FileLayout& file,
                   const Initialiser& initialiser, bool trained = true);
+  // Whether parameters can be added.
+  bool can_declare() const { return declares_ != nullptr; }
   // Its index among the parameters; -1: there is none.
   std::int32_t index_of(const std::string& name) const;
 

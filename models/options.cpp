@@ -149,6 +149,13 @@ std::vector<OptionField> fields(TrainingOptions& o) {
                      "with --batch-norm per-domain: whether domains share a scale and a shift"},
                     o.batch_norm_scale,
                     {{BatchNormScale::kShared, "shared"}, {BatchNormScale::kOwn, "own"}}),
+      choice_option(
+          {"evaluation-statistics", kNetwork,
+           "what networks that normalise by batches are measured with: running statistics, "
+           "or those of the domain's training set, taken anew each time, without labels"},
+          o.evaluation_statistics,
+          {{EvaluationStatistics::kRunning, "running"},
+           {EvaluationStatistics::kEstimated, "estimated"}}),
   };
 }
 

@@ -42,6 +42,12 @@ enum class BatchNormScale {
   kOwn,     // each has its own
 };
 
+// What batch normalisation normalises by in an evaluation.
+enum class EvaluationStatistics {
+  kRunning,    // what training has kept
+  kEstimated,  // the statistics of the domain's training set under the weights as they are
+};
+
 constexpr std::int64_t kMaxSteps = 1'000'000'000'000;  // of a run
 
 // The defaults are the paper's: Ganin et al., JMLR 17 (2016), section 5.2.
@@ -81,6 +87,7 @@ struct TrainingOptions {
   PixelScaling pixels = PixelScaling::kMean;
   BatchStatistics batch_norm = BatchStatistics::kJoint;
   BatchNormScale batch_norm_scale = BatchNormScale::kShared;
+  EvaluationStatistics evaluation_statistics = EvaluationStatistics::kRunning;
 };
 
 std::vector<OptionField> fields(TrainingOptions& options);

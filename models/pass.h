@@ -36,6 +36,7 @@ struct Pass {
     Value step;  // i64 scalar
     std::uint64_t seed = 0;
     std::vector<std::int64_t> rows = {};  // that each segment has at most
+    bool drops = true;                    // false: dropout does nothing
   };
   std::optional<Training> training = {};
 };

@@ -68,6 +68,7 @@ struct Trainer::State {
         workers(threads),
         source(checked_source(method, network, recipe, data, context)),
         target(method.reads_target ? data.target : nullptr),
+        given_target(data.target),
         input_memory(context, network.input) {
     const TrainingOptions& options = recipe.training;
     steps_per_epoch = source.count() / options.source_batch;
@@ -119,6 +120,13 @@ struct Trainer::State {
     }
   }
 
+  // The training set whose statistics an evaluation on this domain is to take; null: none. Of a
+  // target that the run was not given, it takes the source's.
+  const DeviceData* estimated_from(int domain) const {
+    if (recipe.training.evaluation_statistics != EvaluationStatistics::kEstimated) return nullptr;
+    return domain == kTarget && given_target != nullptr ? given_target : &source;
+  }
+
   // Takes what is known of the steps up to `end`, which the records still hold, into the reports.
   void report_until(std::int64_t end) {
     if (steps_done >= end) return;
@@ -160,7 +168,8 @@ struct Trainer::State {
   Context context;
   Workers workers;
   const LabelledDeviceData& source;
-  const DeviceData* target;
+  const DeviceData* target;        // that the method learns from
+  const DeviceData* given_target;  // also where it does not
   InputMemory input_memory;
   std::int64_t steps_per_epoch = 0, total_steps = 0, steps_done = 0, images_done = 0;
 
@@ -215,10 +224,17 @@ const std::vector<ReportColumn>& Trainer::report_columns() const { return state_
 
 std::unique_ptr<Evaluator> Trainer::evaluator(const LabelledDeviceData& data, int domain) {
   State& s = *state_;
+  std::unique_ptr<StatisticsEstimate> estimate;
+  if (const DeviceData* of_domain = s.estimated_from(domain)) {
+    estimate = std::make_unique<StatisticsEstimate>(
+        EstimatedNetwork{s.network, s.parameters, *s.state, s.context, s.workers, s.input_memory,
+                         s.source.num_classes(), pass_of(s.recipe.training)},
+        *of_domain, domain);
+  }
   return std::make_unique<Evaluator>(
       EvaluatedNetwork{s.network, s.parameters, *s.state, s.context, s.workers, s.input_memory,
                        s.source.num_classes(), pass_of(s.recipe.training)},
-      data, domain);
+      data, domain, std::move(estimate));
 }
 
 double Trainer::evaluate(const LabelledDeviceData& data, int domain) {
