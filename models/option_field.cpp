@@ -124,7 +124,8 @@ OptionField alternative_option(OptionText text, std::int64_t& value, std::int64_
   return {std::move(text), WholeOption{&value, low, high}, std::move(instead_of)};
 }
 
-OptionField named_option(OptionText text, std::string& value, std::vector<std::string> names) {
+OptionField named_option(OptionText text, std::string& value,
+                         const std::vector<std::string>& names) {
   return {std::move(text),
           ChoiceOption{names, [&value] { return value; },
                        [&value, names](std::size_t index) { value = names.at(index); }},

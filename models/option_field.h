@@ -101,7 +101,8 @@ OptionField text_option(OptionText text, std::string& value, std::string notatio
                         std::function<void(const std::string&)> check);
 
 // One of these names, itself.
-OptionField named_option(OptionText text, std::string& value, std::vector<std::string> names);
+OptionField named_option(OptionText text, std::string& value,
+                         const std::vector<std::string>& names);
 
 // The index of `wanted` in `names`; throws std::invalid_argument that lists them. `option` is what
 // the message calls it: "--preset".
