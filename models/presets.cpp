@@ -1,6 +1,9 @@
 #include "models/presets.h"
 
+#include <algorithm>
 #include <utility>
+
+#include "kernels/require.h"
 
 namespace gradflip {
 namespace {
@@ -78,7 +81,15 @@ void apply_preset(Recipe& recipe, const std::string& name) {
   const Preset& chosen = presets()[index_of_choice(preset_names(), "--preset", name)];
   recipe.training.preset = chosen.name;
   recipe.training.method = chosen.method;
-  for (const auto& [option, value] : chosen.values) recipe.field(option).set(value);
+  const std::vector<OptionField> fields = recipe.fields();
+  for (const auto& [option, value] : chosen.values) {
+    const auto field =
+        std::find_if(fields.begin(), fields.end(),
+                     [&name = option](const OptionField& each) { return each.name() == name; });
+    GRADFLIP_REQUIRE(field != fields.end(),
+                     message("preset ", name, ": there is no option called --", option));
+    field->set(value);
+  }
 }
 
 Recipe preset(const std::string& name) {

@@ -44,7 +44,17 @@ void TrainingArguments::add_to(CLI::App& app) {
   add_batch(app);
 }
 
+void TrainingArguments::find_presets() {
+  for (const std::string& name : preset_names()) {
+    Recipe recipe = with_preset(name);
+    for (const OptionField& field : recipe.fields()) {
+      of_presets_[field.name()].push_back(field.given() ? text_of(field.value()) : "");
+    }
+  }
+}
+
 void TrainingArguments::add_recipe(CLI::App& app) {
+  find_presets();
   Recipe recipe = defaults_;
   const std::vector<OptionField> fields = recipe.fields();
   for (const OptionField& field : fields) add_field(app, field)->group(field.text.group);
@@ -77,16 +87,12 @@ CLI::Option* TrainingArguments::add_field(CLI::App& app, const OptionField& fiel
 // With "[10]" where all presets agree, else with those that differ behind it: "[10; deepda 1]". Of
 // an alternative that the first preset does not have: "[tf-dann 8600]", or nothing.
 std::string TrainingArguments::help_of(const OptionField& field) const {
-  std::string usual, others;
-  for (const std::string& name : preset_names()) {
-    Recipe recipe = with_preset(name);
-    const OptionField of_preset = recipe.field(field.name());
-    const std::string value = of_preset.given() ? text_of(of_preset.value()) : "";
-    if (name == preset_names().front()) {
-      usual = value;
-    } else if (value != usual) {
-      others += fmt::format("{}{} {}", others.empty() ? "" : ", ", name, value);
-    }
+  const std::vector<std::string>& values = of_presets_.at(field.name());
+  const std::string& usual = values.front();
+  std::string others;
+  for (std::size_t i = 1; i < values.size(); ++i) {
+    if (values[i] == usual) continue;
+    others += fmt::format("{}{} {}", others.empty() ? "" : ", ", preset_names()[i], values[i]);
   }
   if (usual.empty() && others.empty()) return field.text.help;
   return fmt::format("{} [{}{}{}]", field.text.help, usual,

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <CLI/CLI.hpp>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <utility>
@@ -36,6 +37,7 @@ class TrainingArguments {
   std::vector<Replacement> replacements() const;
 
  private:
+  void find_presets();
   void add_recipe(CLI::App& app);
   void add_batch(CLI::App& app);
   CLI::Option* add_field(CLI::App& app, const OptionField& field);
@@ -43,6 +45,8 @@ class TrainingArguments {
   Recipe with_preset(const std::string& name) const;
 
   Recipe defaults_;
+  // By option, what it is in each preset; empty where an alternative counts.
+  std::map<std::string, std::vector<std::string>> of_presets_;
   std::string preset_ = "paper";
   std::vector<std::pair<std::string, OptionValue>> given_;  // by the option's name
 };
