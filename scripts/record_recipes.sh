@@ -19,7 +19,7 @@ folder=${1:-$root/docs/results/recipes}
 [ $# -eq 0 ] || shift
 bin=${GRADFLIP_BIN:-build/release/bin}
 data=${GRADFLIP_DATA:?names the folder of mnist, mnistm and bsds500}
-test_folder=${GRADFLIP_INVERT:-$root/build/mnist-m-invert}
+test_folder=${GRADFLIP_INVERT:-build/mnist-m-invert}
 
 # PRESET DATA SEEDS: short ones first.
 rows='
