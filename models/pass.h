@@ -27,7 +27,7 @@ struct Pass {
   BatchStatistics statistics = BatchStatistics::kJoint;
   bool own_scale = false;  // with kPerDomain: each domain has a scale and a shift of its own
   // The domain that each segment's rows are of.
-  std::array<int, kMaxSegments> domains{0, 1, 0, 1, 0, 1, 0, 1};
+  std::array<int, kMaxSegments> domains{0, 1};  // source, target
 
   // A training step: batches are normalised by their own statistics, which are kept, and dropout
   // drops. Without it, an evaluation: by running statistics, of the domain or, where it has none,

@@ -15,8 +15,8 @@
 #include "models/methods/source_only.h"
 #include "models/networks/mlp.h"
 #include "models/trainer.h"
-#include "runtime/random.h"
 #include "tests/support/device_test.h"
+#include "tests/support/two_clouds.h"
 
 namespace gradflip {
 namespace {
@@ -26,17 +26,6 @@ using testing::IsEmpty;
 
 constexpr std::uint64_t kAddaPoints = 160;
 
-// Two clouds; those of the target are moved, without being turned over.
-std::vector<float> clouds(std::uint64_t seed, float moved) {
-  std::vector<float> points;
-  for (std::uint64_t i = 0; i < kAddaPoints; ++i) {
-    const float side = i % 2 == 0 ? -1.0F : 1.0F;
-    points.push_back(side + moved + normal(seed, 0, i, 0.3F));
-    points.push_back(normal(seed, 1, i, 0.3F));
-  }
-  return points;
-}
-
 template <typename Ctx>
 class AddaTest : public DeviceTest<Ctx> {
  protected:
@@ -45,7 +34,6 @@ class AddaTest : public DeviceTest<Ctx> {
   static constexpr bool kOnCpu = std::is_same_v<Ctx, Cpu>;  // the emulated GPU takes its time
 
   void prepare() override {
-    for (std::uint64_t i = 0; i < kAddaPoints; ++i) classes_.push_back(i % 2 == 0 ? 0 : 1);
     source_.emplace(device_.context, rows_of(source_points_, {2}), classes_, 2, "source");
     target_.emplace(device_.context, rows_of(target_points_, {2}), classes_, 2, "target");
     recipe_.training.source_batch = recipe_.training.target_batch = 32;
@@ -71,8 +59,10 @@ class AddaTest : public DeviceTest<Ctx> {
   }
 
   Recipe recipe_;
-  std::vector<float> source_points_ = clouds(1, 0.0F), target_points_ = clouds(2, 1.0F);
-  std::vector<std::int32_t> classes_;
+  // The target's are moved, without being turned over.
+  std::vector<float> source_points_ = two_clouds(kAddaPoints, 1),
+                     target_points_ = two_clouds(kAddaPoints, 2, /*moved=*/1.0F);
+  std::vector<std::int32_t> classes_ = cloud_classes(kAddaPoints);
   std::optional<LabelledDeviceData> source_, target_;
 };
 TYPED_TEST_SUITE(AddaTest, Backends, BackendNames);

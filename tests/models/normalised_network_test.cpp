@@ -11,8 +11,8 @@
 #include "models/methods/source_only.h"
 #include "models/trainer.h"
 #include "runtime/ops/relu.h"
-#include "runtime/random.h"
 #include "tests/support/device_test.h"
+#include "tests/support/two_clouds.h"
 
 namespace gradflip {
 namespace {
@@ -39,17 +39,6 @@ Network normalised_points() {
               }};
 }
 
-// Two classes, left and right; the target's are moved far to the right, and larger.
-std::vector<float> two_clouds(std::uint64_t seed, float moved, float size) {
-  std::vector<float> points;
-  for (std::uint64_t i = 0; i < kNormPoints; ++i) {
-    const float side = i % 2 == 0 ? -1.0F : 1.0F;
-    points.push_back(size * (side + normal(seed, 0, i, 0.3F)) + moved);
-    points.push_back(size * normal(seed, 1, i, 0.3F));
-  }
-  return points;
-}
-
 template <typename Ctx>
 class NormalisedNetworkTest : public DeviceTest<Ctx> {
  protected:
@@ -58,7 +47,6 @@ class NormalisedNetworkTest : public DeviceTest<Ctx> {
   static constexpr bool kIsCpu = std::is_same_v<Ctx, Cpu>;  // the emulated GPU takes its time
 
   void prepare() override {
-    for (std::uint64_t i = 0; i < kNormPoints; ++i) classes_.push_back(i % 2 == 0 ? 0 : 1);
     source_.emplace(device_.context, rows_of(source_points_, {2}), classes_, 2, "source");
     target_.emplace(device_.context, rows_of(target_points_, {2}), classes_, 2, "target");
     recipe_.training.source_batch = recipe_.training.target_batch = 50;
@@ -70,9 +58,10 @@ class NormalisedNetworkTest : public DeviceTest<Ctx> {
     return {method, normalised_points(), recipe_, {&*source_, &*target_}, 1, device_, threads};
   }
 
-  std::vector<float> source_points_ = two_clouds(1, 0.0F, 1.0F);
-  std::vector<float> target_points_ = two_clouds(2, 5.0F, 2.0F);
-  std::vector<std::int32_t> classes_;
+  // The target's are moved far to the right, and larger.
+  std::vector<float> source_points_ = two_clouds(kNormPoints, 1);
+  std::vector<float> target_points_ = two_clouds(kNormPoints, 2, /*moved=*/5.0F, /*size=*/2.0F);
+  std::vector<std::int32_t> classes_ = cloud_classes(kNormPoints);
   std::optional<LabelledDeviceData> source_, target_;
   Recipe recipe_;
 };
