@@ -22,7 +22,8 @@ namespace gradflip {
 struct Update {
   std::string name;  // no other update of the method has it
   std::function<void(Step& step)> write;
-  int times = 1;  // per step, one after the other, on the same samples; the last one reports
+  int times = 1;             // per step, one after the other; the last one reports
+  bool own_samples = false;  // each time others than the step's; false: the step's every time
 };
 
 // The weights of one bank become those of another; 0 is the bank that is trained.

@@ -51,6 +51,22 @@ const std::vector<Preset>& presets() {
         {"learning-rate-schedule", "constant"},
         {"lambda-schedule", "constant"},
         {"domain-reduction", "mean"}}},
+      // The same, adda.py: 5 epochs of 500 steps behind train_source.py, each with one update of the
+      // discriminator and ten of the target's features.
+      {"jvanvugt-adda",
+       {{"network", "jvanvugt"},
+        {"pixels", "unit"},
+        {"steps", std::int64_t{11875}},
+        {"adda-pretraining", 9375.0 / 11875.0},
+        {"adda-learning-rate", 1e-3},
+        {"adda-beta1", 0.9},
+        {"adda-extractor-updates", std::int64_t{10}},
+        {"source-batch", std::int64_t{32}},
+        {"target-batch", std::int64_t{32}},
+        {"optimizer", "adam"},
+        {"learning-rate", 1e-3},
+        {"learning-rate-schedule", "constant"}},
+       "adda"},
       // fungtion/DANN: main.py, model.py. Both domains go through the whole network, one after the
       // other.
       {"fungtion",

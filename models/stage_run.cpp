@@ -69,7 +69,7 @@ std::vector<WrittenUpdate> write_stage(const Stage& stage, const StepSetting& se
                      message("method: ", update.name, " is done ", update.times, " times"));
     GRADFLIP_REQUIRE(update.write != nullptr,
                      message("method: nothing writes the update ", update.name));
-    Step step(setting, update.name);
+    Step step(setting, update.name, update.own_samples);
     write_update(update, step);
     WrittenUpdate& each = written.emplace_back();
     each.inputs = step.inputs();

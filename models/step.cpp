@@ -8,12 +8,14 @@
 #include "runtime/ops/gather.h"
 #include "runtime/ops/sample.h"
 #include "runtime/ops/schedule.h"
+#include "runtime/random.h"
 
 namespace gradflip {
 
-Step::Step(const StepSetting& setting, std::string name) : setting_(setting) {
+Step::Step(const StepSetting& setting, std::string name, bool own_samples) : setting_(setting) {
   draft_.name = std::move(name);
   draft_.step = draft_.graph.external("step", {Dtype::kI64, {}, {}});
+  if (own_samples) draft_.runs = draft_.graph.external("runs", {Dtype::kI64, {}, {}});
 }
 
 Value Step::indices(int domain) {
@@ -24,9 +26,11 @@ Value Step::indices(int domain) {
                    "there is no target to draw samples of; a method that does sets "
                    "Method::reads_target");
   rows_[index] = domain == kSource ? training().source_batch : training().target_batch;
-  indices_[index] = ops::sample_indices(draft_.graph, draft_.step, domain,
+  // An order of its own beside the step's.
+  const std::uint32_t order = draft_.runs.none() ? 0 : stream_of(draft_.name);
+  indices_[index] = ops::sample_indices(draft_.graph, counter(), domain,
                                         {.seed = setting_.seed,
-                                         .stream = static_cast<std::uint32_t>(domain),
+                                         .stream = static_cast<std::uint32_t>(domain) + order,
                                          .size = data.count,
                                          .batch = rows_[index]});
   return indices_[index];
@@ -84,7 +88,7 @@ Value Step::drawn(Rows domains, int view, std::vector<Augmentation> of_source) {
   const NetworkInput& input = setting_.network.input;
   const Value samples = unchanged ? gather_input(graph, input, inputs_.input, sources)
                                   : augmented_input(graph, input, inputs_.input, sources,
-                                                    {draft_.step, setting_.seed, view, of_source});
+                                                    {counter(), setting_.seed, view, of_source});
   drawn_.push_back({domains, view, std::move(of_source), samples});
   return samples;
 }
@@ -105,7 +109,7 @@ NetworkBuilder& Step::builder(int bank) {
     Pass pass = pass_of(training());
     pass.bank = static_cast<int>(builders_.size());
     if (pass.bank == 0) {
-      pass.training = {.step = draft_.step, .seed = setting_.seed};
+      pass.training = {.step = counter(), .seed = setting_.seed};
     }
     builders_.emplace_back(draft_.graph, setting_.parameters, std::move(pass));
   }

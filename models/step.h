@@ -41,8 +41,9 @@ struct StepInputs {
 
 class Step {
  public:
-  // `name`: of the draft.
-  Step(const StepSetting& setting, std::string name);
+  // `name`: of the draft. own_samples: those that it draws are others than the step's, and each time
+  // that it runs others again; the same goes for dropout.
+  Step(const StepSetting& setting, std::string name, bool own_samples = false);
   Step(const Step&) = delete;  // its builders refer to its graph
   Step& operator=(const Step&) = delete;
 
@@ -119,6 +120,8 @@ class Step {
     Value samples;
   };
 
+  // What samples and dropout are drawn by: the step, or the update's own runs.
+  Value counter() const { return draft_.runs.none() ? draft_.step : draft_.runs; }
   Value indices(int domain);
   Value drawn(Rows domains, int view, std::vector<Augmentation> of_source);
   NetworkBuilder& builder(int bank);

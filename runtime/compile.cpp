@@ -29,6 +29,9 @@ class Compiler {
       compiled_.now.push_back({id});
     }
     step_ = draft.step;
+    runs_ = draft.runs;
+    GRADFLIP_REQUIRE(runs_.none() || draft.objective.has_value(),
+                     message(draft.name, ": runs are counted by its group, and it updates none"));
     reads_ = draft.reads;
     averages_ = draft.averages;
     running_ = draft.running;
@@ -49,6 +52,7 @@ class Compiler {
     if (draft_.objective) append_update();
     append_running();  // ahead of the averages, which may take them in
     append_averages();
+    if (!runs_.none()) ops::advance_step(compiled_.graph, runs_);
     if (options_.advance && !step_.none()) ops::advance_step(compiled_.graph, step_);
     if (options_.fuse) fuse_backward();
     return std::move(compiled_);
@@ -59,7 +63,7 @@ class Compiler {
 
   // Every value of the current graph that is named outside of it, but the terms'.
   std::vector<Value*> followed() {
-    std::vector<Value*> values{&step_, &learning_rate_, &running_times_};
+    std::vector<Value*> values{&step_, &runs_, &learning_rate_, &running_times_};
     for (Value& value : reads_) values.push_back(&value);
     for (Value& value : reported_) values.push_back(&value);
     for (Average& average : averages_) values.push_back(&average.times);
@@ -282,7 +286,7 @@ class Compiler {
   const CompileOptions& options_;
   Compiled compiled_;
   // In the current graph.
-  Value step_, learning_rate_;
+  Value step_, runs_, learning_rate_;
   std::vector<Value> reads_, reported_;
   std::vector<Average> averages_;
   std::vector<Running> running_;

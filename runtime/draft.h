@@ -63,6 +63,9 @@ struct Draft {
   std::string name = "step";  // of its blocks of state: no other draft of a sequence has it
   Graph graph = {};
   Value step = {};  // the external i64 counter; none() where nothing depends on it
+  // An external i64 counter of the runs of this draft, which its group keeps, where a step has
+  // several of them that differ; none(): it has none.
+  Value runs = {};
   std::optional<Objective> objective = {};
   std::vector<Average> averages = {};
   std::vector<Running> running = {};  // folded in in this order

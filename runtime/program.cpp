@@ -10,7 +10,8 @@ UpdatedGroup updated_group(const Draft& draft) {
   return {.name = draft.name,
           .over = draft.objective->over,
           .without_decay = draft.objective->with.without_decay,
-          .slots = ops::num_slots(draft.objective->with.rule)};
+          .slots = ops::num_slots(draft.objective->with.rule),
+          .counts_runs = !draft.runs.none()};
 }
 
 Program::Program(const Draft& draft, const Parameters& parameters, const State& state,
@@ -28,6 +29,7 @@ Program::Program(const Draft& draft, const Parameters& parameters, const State& 
       executor_(compiled_.graph, parameters, state.parameter_blocks(), context, workers, rows) {
   if (!draft.step.none()) bind(draft.step, state.step().data());
   if (draft.objective) state.bind(executor_, compiled_.update, state.group(draft.name));
+  if (!draft.runs.none()) bind(draft.runs, state.runs(state.group(draft.name)).data());
   for (std::size_t i = 0; i < draft.averages.size(); ++i) {
     const ops::AverageValues& values = compiled_.averages[i];
     executor_.bind(values.averaged, state.parameter_blocks().bank(draft.averages[i].bank).data());

@@ -33,6 +33,7 @@ State::State(const Context& context, Parameters& parameters, std::uint64_t seed,
       kept.slots.emplace_back(context, flat_size_ * 4);
     }
     kept.updates = Buffer(context, sizeof(std::int64_t));
+    if (group.counts_runs) kept.runs = Buffer(context, sizeof(std::int64_t));
   }
 }
 
@@ -80,6 +81,7 @@ std::vector<StateBlock> State::blocks() const {
       add(message(group.name, ".slot.", slot), group.slots[slot], Dtype::kF32);
     }
     add(group.name + ".updates", group.updates, Dtype::kI64);
+    if (group.runs.bytes() > 0) add(group.name + ".runs", group.runs, Dtype::kI64);
   }
   return blocks;
 }

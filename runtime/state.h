@@ -27,6 +27,7 @@ struct UpdatedGroup {
   ParameterGroup over = {};
   std::vector<std::string> without_decay = {};  // parts of names, as update_kinds takes them
   std::size_t slots = 1;                        // ops::num_slots of its rule
+  bool counts_runs = false;                     // Draft::runs
 };
 
 struct StateBlock {
@@ -51,6 +52,8 @@ class State {
   FiniteGuard guard() const;                    // as it stands
   // The place of the group of this name. Throws std::invalid_argument if there is none.
   std::size_t group(std::string_view name) const;
+  // i64: how often the group's draft has run, where it counts them.
+  const Buffer& runs(std::size_t group) const { return groups_[group].runs; }
   // UpdateKind of each run; empty where the group is all parameters, in full.
   const Buffer& kinds(std::size_t group) const { return groups_[group].kinds; }
 
@@ -69,6 +72,7 @@ class State {
     Buffer kinds;
     std::vector<Buffer> slots;
     Buffer updates;  // i64
+    Buffer runs;     // i64; empty where they are not counted
   };
 
   Context context_;

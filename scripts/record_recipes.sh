@@ -25,12 +25,18 @@ test_folder=${GRADFLIP_INVERT:-build/mnist-m-invert}
 rows='
 tf-dann invert 3
 jvanvugt invert 3
+jvanvugt-adda invert 3
 paper invert 5
 tf-dann difference 1
 jvanvugt difference 1
+jvanvugt-adda difference 1
 fungtion invert 3
 fungtion difference 1
 '
+
+method_of() {
+  case $1 in *-adda) echo adda ;; *) echo dann ;; esac
+}
 
 # record PRESET DATA SEED FILE
 record() {
@@ -40,7 +46,7 @@ record() {
     *) set -- --target "$data/mnistm" --target-test "$test_folder" ;;
   esac
   "$root/scripts/record_result.sh" "$file" "$bin/dann_mnist" --source "$data/mnist" "$@" --preset "$preset" \
-    --mode dann --seed "$seed"
+    --mode "$(method_of "$preset")" --seed "$seed"
 }
 
 [ -d "$test_folder" ] || $only_list ||

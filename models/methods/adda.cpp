@@ -51,9 +51,10 @@ void write_target_extractor(Step& step) {
 
 std::vector<Stage> adda_stages(const Recipe& recipe) {
   const double pretraining = recipe.of<AddaOptions>().adda_pretraining;
+  const auto times = static_cast<int>(recipe.of<AddaOptions>().adda_extractor_updates);
   return {{.updates = {{kPretraining, learn_source}}, .share = pretraining},
           {.updates = {{"discriminator", write_discriminator},
-                       {"target_extractor", write_target_extractor}},
+                       {"target_extractor", write_target_extractor, times, times > 1}},
            .share = 1.0 - pretraining,
            .copies = {{.from = 0, .to = kSourceBank}}}};
 }
@@ -77,7 +78,11 @@ std::vector<OptionField> fields(AddaOptions& o) {
       real_option({"adda-learning-rate", kGroup, "of Adam, once the target adapts"},
                   o.adda_learning_rate, RealRange::kAboveZero, UsedAs::kF32),
       real_option({"adda-beta1", kGroup, "of Adam: how long the mean of gradients lasts"},
-                  o.adda_beta1, RealRange::kBelowOne, UsedAs::kF32)};
+                  o.adda_beta1, RealRange::kBelowOne, UsedAs::kF32),
+      whole_option({"adda-extractor-updates", kGroup,
+                    "of the target's features, for each one of the discriminator; several have "
+                    "samples of their own"},
+                   o.adda_extractor_updates, 1, 1000)};
 }
 
 Method adda() {

@@ -23,6 +23,7 @@ struct AddaOptions {
   double adda_pretraining = 0.5;     // share of the steps
   double adda_learning_rate = 2e-4;  // Adam, of both updates
   double adda_beta1 = 0.5;
+  std::int64_t adda_extractor_updates = 1;  // on a step, each on samples of its own if several
 };
 
 std::vector<OptionField> fields(AddaOptions& options);

@@ -134,6 +134,20 @@ TEST(AddaSuspectsTest, AreTheOptionsThatWereAtWork) {
               ElementsAre("--learning-rate", "--momentum", "--adda-learning-rate"));
 }
 
+TYPED_TEST(AddaTest, FeaturesCanBeUpdatedMoreOftenThanTheDiscriminator) {
+  this->recipe_.template of<AddaOptions>().adda_pretraining = 0.0;
+  this->recipe_.training.steps = 5;
+  const auto images = [this](std::int64_t updates) {
+    this->recipe_.template of<AddaOptions>().adda_extractor_updates = updates;
+    Trainer trainer = this->trainer(adda());
+    EXPECT_EQ(trainer.run(100).steps, 5);
+    EXPECT_TRUE(std::isfinite(trainer.epoch_report().find("mapping_loss").value()));
+    return trainer.images_done();
+  };
+  EXPECT_EQ(images(1), 5 * (2 * 32 + 32));
+  EXPECT_EQ(images(10), 5 * (2 * 32 + 10 * 32));
+}
+
 TYPED_TEST(AddaTest, TheShareOfPretrainingIsAnOption) {
   this->recipe_.template of<AddaOptions>().adda_pretraining = 0.25;
   this->recipe_.training.steps = 20;

@@ -67,9 +67,10 @@ TEST(PresetTest, NumbersThatItDoesNotNameStay) {
 }
 
 TEST(PresetTest, AnUnknownNameIsAnsweredWithTheKnownOnes) {
-  EXPECT_THAT([] { preset("papier"); }, ThrowsMessage<std::invalid_argument>(
-                                            "--preset: there is no \"papier\"; choose one of "
-                                            "paper, deepda, tf-dann, jvanvugt, fungtion"));
+  EXPECT_THAT([] { preset("papier"); },
+              ThrowsMessage<std::invalid_argument>(
+                  "--preset: there is no \"papier\"; choose one of "
+                  "paper, deepda, tf-dann, jvanvugt, jvanvugt-adda, fungtion"));
 }
 
 }  // namespace

@@ -50,6 +50,30 @@ TYPED_TEST(StageRunTest, ARepeatedUpdateIsOneStep) {
   EXPECT_EQ(at_once->weights(), two->weights());
 }
 
+// With samples of its own an update that is done four times learns as that of four steps does; and
+// nothing but how often it ran tells which samples are next.
+TYPED_TEST(StageRunTest, RepetitionsCanHaveSamplesOfTheirOwn) {
+  const auto labels = [](int times, bool own_samples) {
+    return method_of_stages({{.updates = {{"labels", learn_labels, times, own_samples}}}});
+  };
+  const auto four = this->trainer(labels(4, true), 3), one = this->trainer(labels(1, true), 12);
+  four->run(1);
+  for (int step = 1; step < 3; ++step) EXPECT_EQ(four->run(1).steps, 1);
+  one->run(12);
+  EXPECT_EQ(four->weights(), one->weights());
+  EXPECT_EQ(four->images_done(), one->images_done());
+
+  const auto at_once = this->trainer(labels(4, true), 3);
+  at_once->run(3);
+  EXPECT_EQ(at_once->weights(), four->weights());
+  const auto shared = this->trainer(labels(4, false), 3),
+             of_steps = this->trainer(labels(1, false), 12);
+  shared->run(3);
+  of_steps->run(12);
+  EXPECT_NE(four->weights(), shared->weights());
+  EXPECT_NE(four->weights(), of_steps->weights());  // the order is the update's own
+}
+
 // The second stage keeps what the first one learned as a bank, and goes on.
 TYPED_TEST(StageRunTest, ABankKeepsWhatTheStageBeforeLearned) {
   const Method method =
