@@ -19,6 +19,7 @@ constexpr std::int64_t kMaxBatch = 1 << 20;
 constexpr std::int64_t kMaxEpochs = 1'000'000;
 
 constexpr const char* kLength = "Length and batches";
+constexpr const char* kData = "Data";
 constexpr const char* kAugmentation = "Augmentation";
 constexpr const char* kOptimizer = "Optimizer";
 constexpr const char* kNetwork = "Network";
@@ -73,6 +74,10 @@ std::vector<OptionField> fields(TrainingOptions& o) {
       whole_option(
           {"target-batch", kLength, "target images per step, of methods that learn from them"},
           o.target_batch, 1, kMaxBatch),
+      choice_option({"source-ink", kData,
+                     "of the source's digits, those that are blended too: as it is, or full "
+                     "wherever there is any, as tf-dann has it"},
+                    o.source_ink, {{SourceInk::kAsIs, "as-is"}, {SourceInk::kFull, "full"}}),
       augmentation_option("augment",
                           "how training pictures are changed: none, weak, strong, or operations "
                           "such as shift=3, flip@0.5 (docs/augmentation.md)",

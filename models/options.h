@@ -26,6 +26,13 @@ enum class LearningRateSchedule {
   kLinear,    // the same, evenly
 };
 
+// How the source's pictures are read; whoever reads files for a trainer does it (the trainer takes
+// data as it is).
+enum class SourceInk {
+  kAsIs,
+  kFull,  // every byte above 0 becomes 255 (tf-dann), ahead of all that is made of the pictures
+};
+
 enum class OptimizerKind { kSgd, kAdam };
 
 // What byte b of a picture becomes, as a share x = b / 255.
@@ -63,6 +70,8 @@ struct TrainingOptions {
   std::int64_t steps = 0;          // > 0: so many steps, whatever `epochs` says
   std::int64_t source_batch = 64;  // images per step; also the batch of a run on one domain
   std::int64_t target_batch = 64;
+
+  SourceInk source_ink = SourceInk::kAsIs;
 
   // How pictures are changed on their way into a step, as models/augmentation.h reads it; "same" is
   // what augment says. Evaluation sees them as they are.

@@ -32,6 +32,7 @@ const std::vector<Preset>& presets() {
       // pumpikano/tf-dann: MNIST-DANN.ipynb.
       {"tf-dann",
        {{"network", "tf-dann"},
+        {"source-ink", "full"},
         {"steps", std::int64_t{8600}},
         {"source-batch", std::int64_t{32}},
         {"target-batch", std::int64_t{32}},

@@ -169,6 +169,7 @@ void CommandLine::add_output() {
 Arguments CommandLine::arguments() const {
   Arguments arguments = arguments_;
   arguments.recipe = training_.recipe();
+  arguments.data.source_ink = arguments.recipe.training.source_ink;
   arguments.modes = modes_of(mode_, arguments.recipe.training.method);
   require_consistent(arguments.data, data_);
   require_usage(is_device_name(arguments.device), "--device: there is no " +

@@ -7,6 +7,7 @@
 #include "apps/common/data/digit_folder.h"
 #include "apps/common/data/drawn_digits.h"
 #include "apps/common/data/fit_to.h"
+#include "apps/common/data/full_ink.h"
 #include "apps/common/data/mnist_m.h"
 #include "apps/dann_mnist/data_notes.h"
 #include "models/networks/paper_mnist.h"
@@ -53,8 +54,8 @@ class Loader {
   void draw() {
     between_parts_();
     DrawnDigits drawn = draw_digits();
-    data_.source_train = std::move(drawn.source_train);
-    data_.source_test = std::move(drawn.source_test);
+    data_.source_train = inked(std::move(drawn.source_train));
+    data_.source_test = inked(std::move(drawn.source_test));
     take_target(std::move(drawn.target_train), std::move(drawn.target_test));
     data_.source_name = "drawn digits";
     data_.target_name = "drawn digits over textures";
@@ -69,11 +70,17 @@ class Loader {
     return set;
   }
 
+  // The source's pictures as the recipe has them.
+  LabelledImages inked(LabelledImages set) const {
+    if (arguments_.source_ink == SourceInk::kFull) fill_ink(set.images);
+    return set;
+  }
+
   void read_source() {
     const fs::path& folder = *arguments_.source;
     data_.source_name = folder.string();
-    data_.source_train = fitted(read(read_train, folder, "training"), data_.source_name);
-    data_.source_test = fitted(read(read_test, folder, "test"), data_.source_name);
+    data_.source_train = fitted(inked(read(read_train, folder, "training")), data_.source_name);
+    data_.source_test = fitted(inked(read(read_test, folder, "test")), data_.source_name);
   }
 
   // Blended at the digits' own size and fitted afterwards: `gradflip data mnist-m` makes the same.
@@ -84,6 +91,8 @@ class Loader {
     LabelledImages test = read(read_test, folder, "test");
     require_grey(train, folder.string());
     require_grey(test, folder.string());
+    train = inked(std::move(train));
+    test = inked(std::move(test));
     // Before the photographs, which take longer than to find out that the digits do not fit.
     data_.source_train = fitted(train, data_.source_name);
     data_.source_test = fitted(test, data_.source_name);

@@ -9,13 +9,15 @@
 #include <vector>
 
 #include "models/data/domain_data.h"
+#include "models/options.h"
 
 namespace gradflip {
 
 // What was named; nothing stands for what was not, and no folder at all for the built-in digits.
 struct DataArguments {
   std::optional<std::filesystem::path> source, target, target_test, photos;
-  std::optional<std::string> blend;  // "difference" or "invert", with photos
+  std::optional<std::string> blend;         // "difference" or "invert", with photos
+  SourceInk source_ink = SourceInk::kAsIs;  // of the digits that are blended, too
 
   bool builtin() const { return !source; }
 };

@@ -105,6 +105,30 @@ TEST_P(BlendTest, IsTheSetThatFilesHold) {
   }
 }
 
+// With full ink the difference of a photograph and a digit is the inverted photograph.
+TEST_P(BlendTest, InkIsMadeFullAheadOfBlending) {
+  DataArguments arguments;
+  arguments.source = folder_ / "digits";
+  arguments.photos = folder_ / "photos";
+  arguments.blend = GetParam();
+  const auto loaded = [&](SourceInk ink) {
+    arguments.source_ink = ink;
+    return load_data(arguments, /*with_target_labels=*/false, [] {}).experiment;
+  };
+  const ExperimentData full = loaded(SourceInk::kFull), grey = loaded(SourceInk::kAsIs);
+  for (const LabelledImages* set : {&full.source_train, &full.source_test}) {
+    EXPECT_THAT(set->images.pixels, ::testing::Each(::testing::AnyOf(0, 255)));
+  }
+  for (std::size_t i = 0; i < grey.source_train.images.pixels.size(); ++i) {
+    ASSERT_EQ(full.source_train.images.pixels[i] > 0, grey.source_train.images.pixels[i] > 0) << i;
+  }
+  const MnistM inverted = build_mnist_m(digits_.source_train, digits_.source_test,
+                                        list_photographs(folder_ / "photos", Blend::kInvert),
+                                        Blend::kInvert, /*seed=*/0);
+  // Of the training digits both blends take the same photographs.
+  EXPECT_EQ(full.target_train.images.pixels, inverted.train.images.pixels);
+}
+
 // A signal waits for one photograph, not for all of them.
 TEST_P(BlendTest, LoadingCanBeEndedBeforeEveryPhotograph) {
   const auto calls = [&] {
