@@ -221,12 +221,12 @@ def load_in_folder(path):
         return {**json.load(text), "folder": path.parent.name}
 
 
-def replace_table(readme, name, lines):
+def replace_table(readme, name, lines, file="README.md"):
     pattern = re.compile(rf"(<!-- {name}:begin[^>]*-->\n).*?(<!-- {name}:end -->)", re.DOTALL)
     text = "".join(line + "\n" for line in lines)
     replaced, count = pattern.subn(lambda match: match[1] + text + match[2], readme)
     if count != 1:
-        sys.exit(f"make_readme_tables: README.md has {count} places for the table '{name}', expected 1")
+        sys.exit(f"{file} has {count} places for the table '{name}', expected 1")
     return replaced
 
 

@@ -5,10 +5,12 @@
 #   scripts/record_recipes.sh [--list] [FOLDER [PRESET...]]
 #
 # FOLDER (default docs/results/recipes); PRESET: only these. --list shows what is left, and runs nothing.
-# GRADFLIP_DATA names the folder of mnist, mnistm and bsds500; GRADFLIP_BIN that of dann_mnist (build/release/bin).
+# GRADFLIP_DATA names the folder of mnist, mnistm and bsds500; GRADFLIP_BIN that of dann_mnist (build/release/bin);
+# GRADFLIP_INVERT the set that invert is measured on (build/mnist-m-invert; it is made where it is missing).
+# scripts/make_recipe_table.py makes the table of what there is.
 set -eu
 
-case ${1:-} in --help | -h) sed -n '2,8s/^# \{0,1\}//p' "$0" && exit ;; esac
+case ${1:-} in --help | -h) sed -n '2,10s/^# \{0,1\}//p' "$0" && exit ;; esac
 only_list=false
 if [ "${1:-}" = --list ]; then
   only_list=true
