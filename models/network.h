@@ -27,4 +27,7 @@ struct Network {
       domain_classifier;
 };
 
+// Whether any of its layers is a batch_norm.
+bool normalises_by_batches(const Network& network);
+
 }  // namespace gradflip

@@ -132,6 +132,11 @@ OptionField named_option(OptionText text, std::string& value,
           {}};
 }
 
+OptionField only_with(OptionField field, std::string option, std::vector<std::string> values) {
+  field.only_with.push_back({std::move(option), std::move(values)});
+  return field;
+}
+
 OptionField real_option(OptionText text, double& value, RealRange range, UsedAs used_as) {
   return {std::move(text), RealOption{&value, range, used_as}, {}};
 }

@@ -75,6 +75,13 @@ struct OptionField {
   // Not empty: this option is given instead of another, of this name ("steps" instead of "epochs").
   // It is a whole number, and 0, outside its bounds, says that it is not given.
   std::string instead_of;
+  // Not empty: this number counts where another option, a choice, has one of these values, and is
+  // ignored elsewhere ("momentum", which only sgd has).
+  struct With {
+    std::string option;
+    std::vector<std::string> values;
+  };
+  std::vector<With> only_with = {};
 
   const std::string& name() const { return text.name; }
   // Whether this number counts, as far as it knows: false only where 0 says so.
@@ -103,6 +110,9 @@ OptionField text_option(OptionText text, std::string& value, std::string notatio
 // One of these names, itself.
 OptionField named_option(OptionText text, std::string& value,
                          const std::vector<std::string>& names);
+
+// The same option, which counts only where the choice called `option` has one of `values`.
+OptionField only_with(OptionField field, std::string option, std::vector<std::string> values);
 
 // The index of `wanted` in `names`; throws std::invalid_argument that lists them. `option` is what
 // the message calls it: "--preset".

@@ -100,7 +100,8 @@ class DannMnist {
     progress_.say(fmt::format("target: {}, {} pictures without labels", data.target_name,
                               data.target_train.images.count));
     for (const std::string& text : data.notes) note(text);
-    for (const std::string& text : unread_option_notes(arguments_.recipe, arguments_.modes)) {
+    for (const std::string& text :
+         unread_option_notes(arguments_.recipe, arguments_.modes, chosen_network())) {
       note(text);
     }
   }
@@ -110,12 +111,16 @@ class DannMnist {
     context_.notes.push_back(text);
   }
 
+  Network chosen_network() const {
+    const TrainingOptions& training = arguments_.recipe.training;
+    return gradflip::network(training.network,
+                             digits_input(loaded_->experiment.channel_means, training.pixels),
+                             training.network_options);
+  }
+
   // Every mode with every seed, seed by seed, so that the first rows to compare come early.
   void train() {
-    const TrainingOptions& training = arguments_.recipe.training;
-    const Network network = gradflip::network(
-        training.network, digits_input(loaded_->experiment.channel_means, training.pixels),
-        training.network_options);
+    const Network network = chosen_network();
     const Experiment experiment{*sets_,
                                 network,
                                 arguments_.recipe,

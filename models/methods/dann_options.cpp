@@ -33,8 +33,9 @@ std::vector<OptionField> fields(DannOptions& o) {
                      "ramp: lambda (2 / (1 + exp(-gamma p)) - 1) over progress p"},
                     o.lambda_schedule,
                     {{LambdaSchedule::kRamp, "ramp"}, {LambdaSchedule::kConstant, "constant"}}),
-      real_option({"gamma", kAdversary, "steepness of the ramp"}, o.gamma, RealRange::kAboveZero,
-                  UsedAs::kF64),
+      only_with(real_option({"gamma", kAdversary, "steepness of the ramp"}, o.gamma,
+                            RealRange::kAboveZero, UsedAs::kF64),
+                "lambda-schedule", {"ramp"}),
       choice_option(
           {"lambda-applies-to", kAdversary,
            "features: feature extractor -lambda, domain classifier 1; both: -lambda and lambda"},

@@ -9,6 +9,7 @@
 #include "apps/dann_mnist/option_notes.h"
 #include "models/method_list.h"
 #include "models/methods/dann_options.h"
+#include "models/network_list.h"
 #include "models/presets.h"
 #include "tests/apps/parsed_arguments.h"
 
@@ -59,11 +60,47 @@ TEST(ArgumentsTest, EveryMethodsNameIsAMode) {
   EXPECT_EQ(modes_of(text_of(mode_names())), mode_names());
 }
 
+std::vector<std::string> notes(const std::vector<std::string>& words) {
+  const Arguments arguments = parse(words);
+  const TrainingOptions& training = arguments.recipe.training;
+  const std::vector<float> channels(3, 0.0F);
+  const NetworkInput input = picture_input(28, 28, channels, channels);
+  return unread_option_notes(arguments.recipe, arguments.modes,
+                             network(training.network, input, training.network_options));
+}
+
+TEST(ArgumentsTest, ANumberThatAnotherChoiceLeavesOutIsNoted) {
+  EXPECT_THAT(
+      notes({"--optimizer", "adam", "--momentum", "0.5", "--adam-beta1", "0.5"}),
+      ElementsAre("--momentum: it counts only with --optimizer sgd, and this run has adam"));
+  EXPECT_THAT(
+      notes({"--learning-rate-end", "0.1"}),
+      ElementsAre("--learning-rate-end: it counts only with --learning-rate-schedule cosine "
+                  "or arc or linear, and this run has progress"));
+  EXPECT_THAT(notes({"--learning-rate-end", "0.1", "--learning-rate-schedule", "arc"}),
+              ElementsAre());
+  EXPECT_THAT(notes({"--lambda-schedule", "constant", "--gamma", "3"}),
+              ElementsAre("--gamma: it counts only with --lambda-schedule ramp, and this run has "
+                          "constant"));
+  EXPECT_THAT(notes({"--hidden-units", "3"}),
+              ElementsAre("--hidden-units: it counts only with --network mlp, and this run has "
+                          "paper-mnist"));
+  EXPECT_THAT(notes({"--hidden-units", "3", "--network", "mlp"}), ElementsAre());
+}
+
+TEST(ArgumentsTest, BatchNormalisationThatANetworkLacksIsNoted) {
+  EXPECT_THAT(notes({"--batch-norm", "per-domain", "--evaluation-statistics", "estimated"}),
+              ElementsAre("--batch-norm: paper-mnist has no batch normalisation",
+                          "--evaluation-statistics: paper-mnist has no batch normalisation"));
+  EXPECT_THAT(
+      notes({"--batch-norm", "per-domain", "--batch-norm-scale", "own", "--network", "digits-m"}),
+      ElementsAre());
+  EXPECT_THAT(notes({"--batch-norm-scale", "own", "--network", "digits-m"}),
+              ElementsAre("--batch-norm-scale: it counts only with --batch-norm per-domain, and "
+                          "this run has joint"));
+}
+
 TEST(ArgumentsTest, ANumberThatNoModeReadsIsNoted) {
-  const auto notes = [](const std::vector<std::string>& words) {
-    const Arguments arguments = parse(words);
-    return unread_option_notes(arguments.recipe, arguments.modes);
-  };
   EXPECT_THAT(notes({"--mode", "source-only", "--lambda", "3", "--epochs", "2"}),
               ElementsAre("--lambda: no mode of this run reads it; dann, dann-alternating would"));
   EXPECT_THAT(notes({"--mode", "source-only", "--lambda", "1"}), ElementsAre());  // as it is anyhow

@@ -130,5 +130,22 @@ TEST(RecipeTest, RefusesTwoOptionsOfOneName) {
               ThrowsMessage<std::invalid_argument>("recipe: two options are called --gamma"));
 }
 
+TEST(RecipeTest, OptionsCountOnlyWithChoicesThatThereAre) {
+  Recipe recipe;
+  int with_conditions = 0;
+  for (const OptionField& field : recipe.fields()) {
+    for (const OptionField::With& with : field.only_with) {
+      const OptionField other = recipe.field(with.option);
+      const auto& choice = std::get<ChoiceOption>(other.kind);
+      for (const std::string& value : with.values) {
+        EXPECT_THAT(choice.names, testing::Contains(value)) << field.name();
+      }
+      EXPECT_LT(with.values.size(), choice.names.size()) << field.name();
+      ++with_conditions;
+    }
+  }
+  EXPECT_GT(with_conditions, 10);
+}
+
 }  // namespace
 }  // namespace gradflip
