@@ -151,6 +151,35 @@ TEST(RandomTest, NormalNumbersHaveTheirMoments) {
   EXPECT_GT(largest, 4.0);
 }
 
+// Of the normal distribution between -2 and 2: density phi(x) / .9545, variance 1 - 4 phi(2) / .9545,
+// fourth moment 3 - 28 phi(2) / .9545.
+TEST(RandomTest, TruncatedNormalNumbersHaveTheirMoments) {
+  constexpr std::uint64_t kCount = 100000;
+  double mean = 0.0, square = 0.0, largest = 0.0, inside = 0.0;
+  std::uint64_t redrawn = 0;
+  for (std::uint64_t index = 0; index < kCount; ++index) {
+    const double number = truncated_normal(kSeed, 6, index, 1.0F);
+    mean += number / kCount;
+    square += number * number / kCount;
+    largest = std::max(largest, std::abs(number));
+    if (std::abs(number) < 1.0) inside += 1.0 / kCount;
+    const float first = normal(kSeed, 6, index, 1.0F);
+    if (std::abs(first) <= 2.0F) {
+      EXPECT_EQ(static_cast<float>(number), first) << index;
+    } else {
+      ++redrawn;
+    }
+  }
+  const double error = 5.0 / std::sqrt(static_cast<double>(kCount));
+  EXPECT_NEAR(mean, 0.0, error * 0.88);
+  EXPECT_NEAR(square, 0.77374, error * 0.904);
+  EXPECT_NEAR(inside, 0.68269 / 0.95450, error * 0.452);  // also of those that were drawn again
+  EXPECT_NEAR(static_cast<double>(redrawn) / kCount, 0.04550, error * 0.208);
+  EXPECT_LE(largest, 2.0);
+  EXPECT_GT(largest, 1.99);
+  EXPECT_EQ(truncated_normal(kSeed, 6, 3, 0.5F), 0.5F * truncated_normal(kSeed, 6, 3, 1.0F));
+}
+
 TEST(RandomTest, RefusesADeviationThatIsNone) {
   EXPECT_THROW(normal(0, 0, 0, -1.0F), std::invalid_argument);
   EXPECT_THROW(normal(0, 0, 0, std::nanf("")), std::invalid_argument);
