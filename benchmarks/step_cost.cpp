@@ -84,7 +84,7 @@ DeviceModel device_model(const std::string& name) {
 
 namespace {
 
-// A row for every launch of the graph.
+// A row for every node of the graph that launches something.
 void append_rows(const Graph& graph, std::span<const std::int64_t> rows, Math precision,
                  const DeviceModel& device, StepCost& cost) {
   for (const Node& node : graph.nodes()) {
@@ -133,7 +133,7 @@ std::string table(const StepCost& cost) {
                         1e6 * row.memory_seconds, 1e6 * row.least_seconds);
   }
   return text +
-         fmt::format("{} launches, at least {:.1f} us a step: at most {:.2f} M images/s\n",
+         fmt::format("{} launches or more, at least {:.1f} us a step: at most {:.2f} M images/s\n",
                      cost.rows.size(), 1e6 * cost.least_seconds,
                      static_cast<double>(cost.images) / cost.least_seconds * 1e-6) +
          not_fused_text(cost.not_fused);

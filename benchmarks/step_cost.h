@@ -43,7 +43,7 @@ struct StepCost {
     double compute_seconds = 0.0, memory_seconds = 0.0;
     double least_seconds = 0.0;  // the larger of the two, and at least kLaunchSeconds
   };
-  std::vector<Row> rows;  // one for every launch
+  std::vector<Row> rows;  // one for every node, which is a launch or more (docs/architecture.md)
   double least_seconds = 0.0;
   std::int64_t images = 0;
   std::vector<Unfused> not_fused;  // what could have been fewer launches
