@@ -5,6 +5,7 @@
 #   benchmarks/compare_pytorch.sh --setup               installs the distribution's PyTorch and what makes it faster
 #   benchmarks/compare_pytorch.sh --setup-newest DIR    the newest that pip finds, in a virtual environment at DIR
 #   benchmarks/compare_pytorch.sh --table [OPTION...]   modes, precisions, batches, threads; see pytorch_table.py
+#   benchmarks/compare_pytorch.sh --table --two-views   steps with batch norm, dropout and two augmented views
 #
 # PEER (default benchmarks/peers/torch_dann.py) runs under $PYTHON (default python3) with $PEER_OPTIONS added; it takes
 # --device --threads --batch --mode --precision --repeats --min-time --json and prints {"images_per_second", ...}.
@@ -14,7 +15,7 @@
 set -eu
 
 case ${1:-} in
-  --help | -h) sed -n '2,14s/^# \{0,1\}//p' "$0" && exit ;;
+  --help | -h) sed -n '2,15s/^# \{0,1\}//p' "$0" && exit ;;
   --setup)
     cd "$(dirname "$0")/.."
     . scripts/setup.sh
@@ -27,7 +28,7 @@ case ${1:-} in
     . scripts/setup.sh
     install_packages python3-venv libtcmalloc-minimal4
     python3 -m venv "$2"
-    "$2/bin/pip" install torch numpy
+    "$2/bin/pip" install torch torchvision numpy
     echo "compare_pytorch: set PYTHON=$2/bin/python for it" >&2
     exit ;;
   --table) shift && exec python3 "$(dirname "$0")/pytorch_table.py" "$@" ;;

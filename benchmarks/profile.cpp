@@ -6,6 +6,7 @@
 #include <chrono>
 #include <functional>
 #include <memory>
+#include <string_view>
 
 #include "benchmarks/step_cost.h"
 #include "benchmarks/support/timer.h"
@@ -82,6 +83,15 @@ class ReplayTimes final : public LaunchTimes {
   std::vector<double> medians_;  // by slot
 };
 
+void add_to_operation(Profile& profile, std::string_view name, double seconds, double share) {
+  std::vector<OperationShare>& all = profile.operations;
+  auto of_name = std::find_if(all.begin(), all.end(),
+                              [&](const OperationShare& one) { return one.name == name; });
+  if (of_name == all.end()) of_name = all.insert(all.end(), {std::string(name)});
+  of_name->seconds += seconds;
+  of_name->share += share;
+}
+
 void add_rows(Profile& profile, const Workload& workload, const LaunchTimes& times, double steps,
               double peak) {
   const double all = profile.step_seconds * profile.threads;
@@ -98,7 +108,11 @@ void add_rows(Profile& profile, const Workload& workload, const LaunchTimes& tim
     const double seconds = times.seconds(index++) / steps;
     if (seconds == 0.0) continue;  // a view
     add(label_of(graph, node), seconds, cost_of(graph, node, batch).nonzero_flops);
+    add_to_operation(profile, node.op->name(), seconds, seconds / all);
   }
+  std::stable_sort(
+      profile.operations.begin(), profile.operations.end(),
+      [](const OperationShare& a, const OperationShare& b) { return a.seconds > b.seconds; });
   const double reduction = times.seconds(LaunchObserver::kReduction) / steps;
   if (reduction > 0.0) add("sums of shards", reduction, 0.0);
   add("waiting, and the rest", rest, 0.0);
@@ -156,6 +170,11 @@ std::string table(const Profile& profile) {
     }
     text += '\n';
   }
+  text += fmt::format("{:<78} {:>10} {:>7}\n", "all nodes of an operation", "us a step", "share");
+  for (const OperationShare& one : profile.operations) {
+    text += fmt::format("{:<78} {:>10.1f} {:>5.1f} %\n", one.name, 1e6 * one.seconds,
+                        100.0 * one.share);
+  }
   return text + fmt::format("a step of {:.1f} us on {} threads, each launch timed by itself\n",
                             1e6 * profile.step_seconds, profile.threads);
 }
@@ -169,7 +188,14 @@ nlohmann::ordered_json to_json(const Profile& profile) {
                     {"gflops", row.flops > 0.0 ? row.flops / row.seconds * 1e-9 : 0.0},
                     {"peak_share", row.peak_share}});
   }
-  return {{"step_us", 1e6 * profile.step_seconds}, {"threads", profile.threads}, {"rows", rows}};
+  nlohmann::ordered_json operations = nlohmann::ordered_json::object();
+  for (const OperationShare& one : profile.operations) {
+    operations[one.name] = {{"us", 1e6 * one.seconds}, {"share", one.share}};
+  }
+  return {{"step_us", 1e6 * profile.step_seconds},
+          {"threads", profile.threads},
+          {"rows", rows},
+          {"operations", operations}};
 }
 
 }  // namespace gradflip::bench

@@ -19,12 +19,19 @@ struct ProfileRow {
   double peak_share = 0.0;  // of one core's peak (of the GPU's), while it ran; 0 without flops
 };
 
+// Of all nodes of one operation.
+struct OperationShare {
+  std::string name;  // "augment"
+  double seconds = 0.0, share = 0.0;
+};
+
 struct Profile {
   double step_seconds = 0.0;  // wall clock: on a CPU while it is profiled, on a GPU beside it
   int threads = 1;
   // Every node that runs, in order; the combination of the shards' sums, where there are shards;
   // and what is left: waiting, and the executor itself. Seconds sum to step_seconds * threads.
   std::vector<ProfileRow> rows;
+  std::vector<OperationShare> operations;  // of those nodes, the longest first
 };
 
 // On the CPU runs steps for so many seconds and times each launch in them. On a GPU, after steps

@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
 """gradflip beside PyTorch over modes, precisions, batches and threads; compare_pytorch.sh --table calls it.
 
-usage: benchmarks/pytorch_table.py [--rounds N] [--seconds S] [--quick] [--json FILE]
+usage: benchmarks/pytorch_table.py [--rounds N] [--seconds S] [--quick | --two-views] [--json FILE]
 
 For each case step_bench and peers/torch_dann.py run in turns, N times each; medians count, and the ratio is the median of
 the pairs'. PyTorch runs with the best settings known for it: channels_last, one pool of threads (OpenBLAS over OpenMP),
 tcmalloc, AVX-512 kernels, each where it is there; "as installed" rows leave all of them out, "compiled" rows (PyTorch 2
-and later) add torch.compile. Standard library only.
+and later) add torch.compile. --two-views compares the step of peers/torch_digits_m.py instead: another network, with batch
+norm, dropout, Adam and two augmented views of each picture. Standard library only.
 """
 import argparse
 import datetime
@@ -20,6 +21,10 @@ import sys
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 AS_INSTALLED, TUNED, COMPILED = "as installed", "tuned", "compiled"
+TWO_VIEWS = "dann-two-views"
+PEERS = {TWO_VIEWS: "torch_digits_m.py"}  # other modes: torch_dann.py
+RECIPES = {TWO_VIEWS: ["--network", "digits-m", "--batch-norm", "per-domain", "--augment", "strong", "--optimizer", "adam",
+                       "--learning-rate", "0.001"]}  # what the peer is written to be
 
 
 def processor():
@@ -57,6 +62,11 @@ def can_compile(python):
     return probe.stdout.strip() == "True"
 
 
+def two_view_cases(threads):
+    fewer = [threads // 2] if threads > 1 else []
+    return [(TWO_VIEWS, precision, 128, count, TUNED) for count in (threads, *fewer) for precision in ("f32", "bf16")]
+
+
 def cases(quick, threads, compiled):
     """(mode, precision, batch, threads, variant of the peer)"""
     precisions = ("f32", "bf16")
@@ -88,8 +98,9 @@ def rate(command, environment):
 def measure(case, arguments):
     mode, precision, batch, threads, variant = case
     common = ["--mode", mode, "--batch", batch, "--threads", threads, "--precision", precision, "--device", "cpu", "--json"]
-    ours = [arguments.program, *common, "--seconds", arguments.seconds]
-    theirs = [arguments.python, arguments.peer, *common, "--repeats", 5, "--min-time", arguments.seconds / 5]
+    ours = [arguments.program, *common, *RECIPES.get(mode, []), "--seconds", arguments.seconds]
+    peer = arguments.peer or ROOT / "benchmarks/peers" / PEERS.get(mode, "torch_dann.py")
+    theirs = [arguments.python, peer, *common, "--repeats", 5, "--min-time", arguments.seconds / 5]
     if variant != AS_INSTALLED:
         theirs.append("--channels-last")
     if variant == COMPILED:
@@ -122,15 +133,21 @@ def main():
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=1.5, help="to measure each program for, per round")
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
-    parser.add_argument("--quick", action="store_true", help="five cases instead of all, and the compiled ones")
+    chosen = parser.add_mutually_exclusive_group()
+    chosen.add_argument("--quick", action="store_true", help="five cases instead of all, and the compiled ones")
+    chosen.add_argument("--two-views", action="store_true", help="a step of the network digits-m with two augmented views")
     parser.add_argument("--json", metavar="FILE", help="the table as one JSON document, too")
     parser.add_argument("--python", default=os.environ.get("PYTHON", "python3"), help="one that has PyTorch")
-    parser.add_argument("--peer", default=str(ROOT / "benchmarks/peers/torch_dann.py"))
+    parser.add_argument("--peer", help="instead of those in benchmarks/peers")
     parser.add_argument("--program", help="step_bench",
                         default=os.path.join(os.environ.get("GRADFLIP_BIN", ROOT / "build/release/bin"), "step_bench"))
     arguments = parser.parse_args()
     rows = []
-    for case in cases(arguments.quick, arguments.threads, can_compile(arguments.python)):
+    if arguments.two_views:
+        chosen_cases = two_view_cases(arguments.threads)
+    else:
+        chosen_cases = cases(arguments.quick, arguments.threads, can_compile(arguments.python))
+    for case in chosen_cases:
         rows.append(measure(case, arguments))
         print(f"{' '.join(map(str, case))}: {rows[-1]['ratio']:.2f}", file=sys.stderr)
     document = {"date": datetime.date.today().isoformat(), "machine": processor()[0], "cores": os.cpu_count(),

@@ -5,29 +5,37 @@
 #include <iostream>
 
 #include "apps/common/cli.h"
+#include "apps/common/run/training_arguments.h"
 #include "apps/common/usage_error.h"
 #include "benchmarks/profile.h"
 #include "benchmarks/step_cost.h"
 #include "benchmarks/support/build_info.h"
-#include "benchmarks/support/shapes.h"
+#include "benchmarks/support/paper_network.h"
 #include "benchmarks/support/simd_limit.h"
+#include "benchmarks/two_views.h"
 #include "benchmarks/workloads.h"
 #include "models/method_list.h"
+#include "models/methods/dann.h"
+#include "models/methods/source_only.h"
 #include "models/options.h"
-#include "models/presets.h"
 #include "runtime/device.h"
 
 namespace gradflip::bench {
 namespace {
 
-constexpr const char* kExamples =
+constexpr const char* kFooter =
+    "Steps are timed where a run begins: epochs, steps and pretraining do not matter, and\n"
+    "whatever the recipe says, the learning rate is constant and lambda is .1.\n\n"
     "Examples:\n"
     "  step_bench --mode dann --batch 128 --json\n"
     "  step_bench --mode source-only --threads 1 --profile\n"
     "  step_bench --preset fungtion --profile\n"
+    "  step_bench --mode dann-two-views --network digits-m --augment strong --optimizer adam\n"
     "  step_bench --mode both --batch 4096 --device cuda --precision tf32\n"
     "  step_bench --cost h200 --batch 128 --precision tf32\n"
     "  step_bench --cost h200 --mode adda\n";
+
+constexpr const char* kTwoViews = "dann-two-views";
 
 struct Arguments {
   std::string mode = "dann";
@@ -39,19 +47,17 @@ struct Arguments {
   double seconds = 3.0;
   bool json = false;
   bool profile = false;
+
+  const TrainingOptions& training() const { return workload.recipe.training; }
 };
 
 void add_options(CLI::App& app, Arguments& arguments) {
   WorkloadOptions& workload = arguments.workload;
   app.add_option("--mode", arguments.mode,
-                 "what to time; both: a DANN and source-only in turns, and their ratio; with "
-                 "--cost: any method of dann_mnist [dann]")
-      ->type_name("dann|source-only|both|infer|NAME");
-  app.add_option("--preset", workload.preset, "whose network and recipe [paper]")
-      ->type_name(fmt::format("{}", fmt::join(preset_names(), "|")));
-  app.add_option("--batch", workload.batch, "images through the feature extractor per step [128]")
-      ->check(CLI::Range(std::int64_t{2}, std::int64_t{1} << 20U).description(""))
-      ->type_name("INT");
+                 "what to time; dann-two-views: a DANN of two views of each picture; both: a DANN "
+                 "and source-only in turns, and their ratio; with --cost: any method of "
+                 "dann_mnist, too [dann]")
+      ->type_name("dann|dann-two-views|source-only|both|infer|NAME");
   workload.threads = default_threads();
   app.add_option("--threads", workload.threads, "CPU threads [all of this machine]")
       ->check(CLI::Range(1, 1024).description(""))
@@ -72,7 +78,7 @@ void add_options(CLI::App& app, Arguments& arguments) {
                  "kernel, on paper")
       ->type_name("h100|h200");
   app.add_flag("--profile", arguments.profile, "where a step's time goes, node by node");
-  app.footer(kExamples);
+  app.footer(kFooter);
 }
 
 struct Named {
@@ -82,22 +88,24 @@ struct Named {
 
 std::vector<Named> workloads_of(const Arguments& arguments, const Device& device) {
   std::vector<Named> workloads;
-  const auto add = [&](const char* name, auto make) {
-    if (arguments.mode == name || (arguments.mode == "both" && std::string("infer") != name)) {
-      workloads.push_back({name, make(arguments.workload, device)});
+  const WorkloadOptions& options = arguments.workload;
+  const bool both = arguments.mode == "both";
+  for (const Method& one : {dann(), dann_of_two_views(), source_only()}) {
+    if (arguments.mode == one.name || (both && one.name != kTwoViews)) {
+      workloads.push_back({one.name, training_workload(one, options, device)});
     }
-  };
-  add("dann", dann_workload);
-  add("source-only", source_only_workload);
-  add("infer", inference_workload);
+  }
+  if (arguments.mode == "infer") {
+    workloads.push_back({arguments.mode, inference_workload(options, device)});
+  }
   if (workloads.empty()) {
     throw UsageError("--mode: there is no \"" + arguments.mode +
-                     "\"; choose one of dann, source-only, both, infer");
+                     "\"; choose one of dann, dann-two-views, source-only, both, infer");
   }
   return workloads;
 }
 
-// Of a step by its graph, for each image: what the paper's network takes is known by formula.
+// Of a step by its graph, for each image.
 double flops_of(const Workload& workload) {
   const std::vector<std::int64_t> rows = workload.rows();
   double flops = 0.0;
@@ -107,33 +115,26 @@ double flops_of(const Workload& workload) {
   return flops / static_cast<double>(workload.images_per_step());
 }
 
-double flops_of(const std::string& name) {
-  const FlopsPerImage flops = flops_per_image(dann_shapes());
-  return name == "dann"    ? flops.dann_step
-         : name == "infer" ? flops.inference
-                           : flops.source_only_step;
-}
-
-nlohmann::ordered_json row(const Named& named, const Throughput& throughput, bool paper) {
-  const double flops = paper ? flops_of(named.name) : flops_of(*named.workload);
+nlohmann::ordered_json row(const Named& named, const Throughput& throughput) {
   return {
       {"mode", named.name},
       {"images_per_second", throughput.median},
       {"images_per_second_min", throughput.min},
       {"images_per_second_max", throughput.max},
       {"step_us", 1e6 * static_cast<double>(named.workload->images_per_step()) / throughput.median},
-      {"gflops", flops * throughput.median * 1e-9},
+      {"gflops", flops_of(*named.workload) * throughput.median * 1e-9},
       {"windows", throughput.windows}};
 }
 
 nlohmann::ordered_json document(const Arguments& arguments, const Device& device) {
   nlohmann::ordered_json json = to_json(build_info());
   json["device"] = device.name;
-  json["preset"] = arguments.workload.preset;
-  json["batch"] = arguments.workload.batch;
+  json["preset"] = arguments.training().preset;
+  json["batch"] = pictures_per_step(arguments.workload.recipe);
   json["threads"] = arguments.workload.threads;
   json["precision"] = arguments.precision;
   json["simd"] = arguments.simd;
+  json["recipe"] = config_of(arguments.workload.recipe);
   return json;
 }
 
@@ -143,34 +144,37 @@ void print_profiles(Arguments arguments, const Device& device, nlohmann::ordered
   arguments.workload.still = !std::holds_alternative<Cpu>(device.context);  // see profile.h
   for (const Named& named : workloads_of(arguments, device)) {
     const Profile measured = profile(*named.workload, device.context, arguments.workload.threads,
-                                     arguments.workload.precision, peaks, arguments.seconds);
+                                     arguments.training().precision, peaks, arguments.seconds);
     json["profiles"][named.name] = to_json(measured);
     if (!arguments.json) std::cout << named.name << ":\n" << table(measured);
   }
 }
 
 int print_cost(const Arguments& arguments) {
-  const Method costed = as_usage([&] { return method(arguments.mode, "--mode"); });
+  const Method costed = arguments.mode == kTwoViews
+                            ? dann_of_two_views()
+                            : as_usage([&] { return method(arguments.mode, "--mode"); });
   const DeviceModel model = device_model(arguments.cost);
-  const StepCost cost = step_cost(arguments.workload, costed, model);
+  const StepCost cost = step_cost(arguments.workload.recipe, costed, model);
   if (arguments.json) {
     nlohmann::ordered_json json{{"gpu", model.name},
                                 {"mode", arguments.mode},
-                                {"batch", arguments.workload.batch},
+                                {"batch", pictures_per_step(arguments.workload.recipe)},
                                 {"precision", arguments.precision}};
     json.update(to_json(cost));
     std::cout << json.dump(2) << '\n';
   } else {
     std::cout << fmt::format("{}, batch {}, {}, on an {}, on paper:\n", arguments.mode,
-                             arguments.workload.batch, arguments.precision, model.name)
+                             pictures_per_step(arguments.workload.recipe), arguments.precision,
+                             model.name)
               << table(cost);
   }
   return 0;
 }
 
 int run(Arguments& arguments) {
-  arguments.workload.precision = as_usage([&] { return math_from_name(arguments.precision); });
-  as_usage([&] { return index_of_choice(preset_names(), "--preset", arguments.workload.preset); });
+  arguments.workload.recipe.training.precision =
+      as_usage([&] { return math_from_name(arguments.precision); });
   if (!arguments.cost.empty()) return print_cost(arguments);
   use_simd(arguments.simd);
   const std::string unfit = unfit_for_timing(build_info());
@@ -184,8 +188,7 @@ int run(Arguments& arguments) {
   nlohmann::ordered_json json = document(arguments, device);
   std::vector<nlohmann::ordered_json> rows;
   for (std::size_t i = 0; i < workloads.size(); ++i) {
-    rows.push_back(
-        row(workloads[i], measured.throughputs[i], arguments.workload.preset == "paper"));
+    rows.push_back(row(workloads[i], measured.throughputs[i]));
   }
   if (rows.size() == 1) {
     json.update(rows.front());
@@ -204,7 +207,7 @@ int run(Arguments& arguments) {
     std::cout << fmt::format(
         "{:<12} batch {}, {}: {:.0f} images/s ({:.0f} to {:.0f}), {:.1f} us a "
         "step, {:.0f} GFLOP/s\n",
-        one["mode"].get<std::string>(), arguments.workload.batch, arguments.precision,
+        one["mode"].get<std::string>(), json["batch"].get<std::int64_t>(), arguments.precision,
         one["images_per_second"].get<double>(), one["images_per_second_min"].get<double>(),
         one["images_per_second_max"].get<double>(), one["step_us"].get<double>(),
         one["gflops"].get<double>());
@@ -221,6 +224,11 @@ int run(Arguments& arguments) {
 int main(int argc, char** argv) {
   CLI::App app("Times whole training steps on synthetic pictures in memory.", "step_bench");
   gradflip::bench::Arguments arguments;
+  gradflip::TrainingArguments training;
   gradflip::bench::add_options(app, arguments);
-  return gradflip::run_app(app, argc, argv, [&] { return gradflip::bench::run(arguments); });
+  training.add_to(app);
+  return gradflip::run_app(app, argc, argv, [&] {
+    arguments.workload.recipe = training.recipe();
+    return gradflip::bench::run(arguments);
+  });
 }

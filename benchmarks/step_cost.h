@@ -8,9 +8,9 @@
 #include <string>
 #include <vector>
 
-#include "benchmarks/workloads.h"
 #include "kernels/math_mode.h"
 #include "models/method.h"
+#include "models/recipe.h"
 #include "runtime/graph.h"
 #include "runtime/op.h"
 #include "runtime/unfused.h"
@@ -43,15 +43,15 @@ struct StepCost {
     double compute_seconds = 0.0, memory_seconds = 0.0;
     double least_seconds = 0.0;  // the larger of the two, and at least kLaunchSeconds
   };
-  std::vector<Row> rows;  // one for every launch
+  std::vector<Row> rows;  // one for every node, which is a launch or more (docs/architecture.md)
   double least_seconds = 0.0;
   std::int64_t images = 0;
   std::vector<Unfused> not_fused;  // what could have been fewer launches
 };
 
-// Of a training step of the preset's network as a GPU runs it: all updates of the method's last
-// stage. A method that reads the target takes half of the batch from it.
-StepCost step_cost(const WorkloadOptions& options, const Method& method, const DeviceModel& device);
+// Of a training step of the recipe's network as a GPU runs it: all updates of the method's last
+// stage. One that does not read the target draws all pictures from the source.
+StepCost step_cost(const Recipe& recipe, const Method& method, const DeviceModel& device);
 
 std::string table(const StepCost& cost);
 nlohmann::ordered_json to_json(const StepCost& cost);

@@ -8,14 +8,13 @@
 #include <random>
 
 #include "benchmarks/support/paper_network.h"
+#include "kernels/require.h"
 #include "models/data/device_data.h"
 #include "models/data/input_values.h"
 #include "models/evaluation.h"
-#include "models/methods/dann.h"
 #include "models/methods/dann_options.h"
 #include "models/methods/source_only.h"
 #include "models/networks/paper_mnist.h"
-#include "models/presets.h"
 #include "models/trainer.h"
 #include "runtime/program.h"
 #include "runtime/sequence.h"
@@ -58,37 +57,45 @@ LabelledImages pictures(std::int64_t count, std::uint64_t seed) {
   return data;
 }
 
+// What is timed: steps at the beginning of a run, for as long as it takes.
+Recipe timed_recipe(const WorkloadOptions& options) {
+  Recipe recipe = options.recipe;
+  TrainingOptions& training = recipe.training;
+  training.steps = kTotalSteps;
+  training.learning_rate_schedule = LearningRateSchedule::kConstant;
+  if (options.still) training.learning_rate = kStillLearningRate;
+  // The ramp starts at zero, where a reversed gradient would be nothing but zeros.
+  auto& adversary = recipe.of<DannOptions>();
+  adversary.lambda_schedule = LambdaSchedule::kConstant;
+  adversary.lambda = 0.1;
+  adversary.pretraining = 0.0;
+  return recipe;
+}
+
 class TrainingWorkload : public Workload {
  public:
-  TrainingWorkload(const WorkloadOptions& options, const Device& device, bool adversarial) {
-    Recipe recipe = preset(options.preset);
-    TrainingOptions& training = recipe.training;
-    training.source_batch = adversarial ? options.batch / 2 : options.batch;
-    training.target_batch = options.batch - options.batch / 2;
-    rows_ = {training.source_batch, adversarial ? training.target_batch : 0};
-    training.steps = kTotalSteps;
-    training.precision = options.precision;
-    // The ramp starts at zero, where a reversed gradient would be nothing but zeros.
-    auto& adversary = recipe.of<DannOptions>();
-    adversary.lambda_schedule = LambdaSchedule::kConstant;
-    adversary.lambda = 0.1;
-    adversary.pretraining = 0.0;
-    training.learning_rate_schedule = LearningRateSchedule::kConstant;
-    if (options.still) training.learning_rate = kStillLearningRate;
-    const std::int64_t count = std::max(kPictures, options.batch);
+  TrainingWorkload(const Method& method, const WorkloadOptions& options, const Device& device) {
+    const Recipe recipe = with_all_pictures(timed_recipe(options), method);
+    const std::int64_t count = std::max(kPictures, pictures_per_step(recipe));
+    Parameters parameters;
+    const std::vector<WrittenUpdate> updates = last_stage(method, recipe, count, parameters);
+    GRADFLIP_REQUIRE(updates.size() == 1,
+                     message("step_bench times no method of ", updates.size(), " updates"));
+    rows_ = updates.front().rows;
+    images_ = updates.front().images;
     source_ = pictures(count, kSeed);
     source_data_.emplace(device.context, source_, "source");
-    if (adversarial) {
+    if (method.reads_target) {
       target_ = pictures(count, kSeed + 1).without_labels();
       target_data_.emplace(device.context, target_, "target");
     }
     trainer_ = std::make_unique<Trainer>(
-        adversarial ? dann() : source_only(), network_of(recipe, kMean), recipe,
-        TrainingData{&*source_data_, adversarial ? &*target_data_ : nullptr}, kSeed, device,
+        method, network_of(recipe, kMean), recipe,
+        TrainingData{&*source_data_, method.reads_target ? &*target_data_ : nullptr}, kSeed, device,
         options.threads);
   }
 
-  std::int64_t images_per_step() const override { return rows_[0] + rows_[1]; }
+  std::int64_t images_per_step() const override { return images_; }
   void run(std::int64_t steps) override { trainer_->run(steps); }
   const Graph& graph() const override { return trainer_->program().graph(); }
   std::vector<std::int64_t> rows() const override { return rows_; }
@@ -102,6 +109,7 @@ class TrainingWorkload : public Workload {
   std::optional<LabelledDeviceData> source_data_;
   std::optional<DeviceData> target_data_;
   std::vector<std::int64_t> rows_;
+  std::int64_t images_ = 0;
   std::unique_ptr<Trainer> trainer_;
 };
 
@@ -112,26 +120,20 @@ Parameters declared_parameters(const Recipe& recipe) {
   return parameters;
 }
 
-Pass pass_of(const Recipe& recipe, Math precision) {
-  Pass pass = gradflip::pass_of(recipe.training);
-  pass.math = precision;
-  return pass;
-}
-
 // An evaluation without a trainer around it: pictures in, correct predictions out.
 class InferenceWorkload : public Workload {
  public:
   InferenceWorkload(const WorkloadOptions& options, const Device& device)
       : device_(device),
         workers_(options.threads),
-        batch_(options.batch),
-        recipe_(preset(options.preset)),
+        batch_(pictures_per_step(options.recipe)),
+        recipe_(options.recipe),
         network_(network_of(recipe_, kMean)),
         images_(pictures(std::max(kPictures / batch_, std::int64_t{1}) * batch_, kSeed)),
         data_(device_.context, images_, "pictures"),
         parameters_(declared_parameters(recipe_)),
         evaluation_(write_evaluation(network_, parameters_, data_.shape(), kNumClasses, batch_,
-                                     pass_of(recipe_, options.precision))),
+                                     pass_of(recipe_.training))),
         state_(device_.context, parameters_, kSeed, {}),
         input_memory_(device_.context, network_.input),
         batches_(device_.context, sizeof(std::int64_t)),
@@ -197,13 +199,9 @@ double median(std::vector<double> values) {
 
 }  // namespace
 
-std::unique_ptr<Workload> dann_workload(const WorkloadOptions& options, const Device& device) {
-  return std::make_unique<TrainingWorkload>(options, device, /*adversarial=*/true);
-}
-
-std::unique_ptr<Workload> source_only_workload(const WorkloadOptions& options,
-                                               const Device& device) {
-  return std::make_unique<TrainingWorkload>(options, device, /*adversarial=*/false);
+std::unique_ptr<Workload> training_workload(const Method& method, const WorkloadOptions& options,
+                                            const Device& device) {
+  return std::make_unique<TrainingWorkload>(method, options, device);
 }
 
 std::unique_ptr<Workload> inference_workload(const WorkloadOptions& options, const Device& device) {

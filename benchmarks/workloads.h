@@ -1,5 +1,5 @@
-// What step_bench times: steps of a DANN, of source-only training, and inference, on pictures that
-// lie in the device's memory as bytes. Sampling and normalising them is part of a step.
+// What step_bench times: training steps of a method, and inference, on pictures that lie in the
+// device's memory as bytes. Sampling, changing and normalising them is part of a step.
 #pragma once
 
 #include <cstdint>
@@ -7,7 +7,8 @@
 #include <string>
 #include <vector>
 
-#include "kernels/math_mode.h"
+#include "models/method.h"
+#include "models/recipe.h"
 #include "runtime/device.h"
 #include "runtime/graph.h"
 #include "runtime/launch_observer.h"
@@ -15,10 +16,8 @@
 namespace gradflip::bench {
 
 struct WorkloadOptions {
-  std::int64_t batch = 128;  // images per step; a DANN takes half from each domain
+  Recipe recipe;  // as it is at a run's first step, with a constant learning rate, and lambda at .1
   int threads = 1;
-  Math precision = Math::kF32;
-  std::string preset = "paper";  // recipe and network
   bool still = false;  // updates leave the weights as they are, however often they are repeated
 };
 
@@ -29,7 +28,7 @@ class Workload {
   Workload& operator=(const Workload&) = delete;
   virtual ~Workload() = default;
 
-  virtual std::int64_t images_per_step() const = 0;
+  virtual std::int64_t images_per_step() const = 0;  // through the feature extractor
   // Complete when it returns.
   virtual void run(std::int64_t steps) = 0;
   // What a step is made of, the rows of each segment in it, and someone to tell of its launches.
@@ -38,9 +37,9 @@ class Workload {
   virtual void observe(LaunchObserver* observer) = 0;
 };
 
-std::unique_ptr<Workload> dann_workload(const WorkloadOptions& options, const Device& device);
-std::unique_ptr<Workload> source_only_workload(const WorkloadOptions& options,
-                                               const Device& device);
+// Of a method whose steps, all alike, are one update.
+std::unique_ptr<Workload> training_workload(const Method& method, const WorkloadOptions& options,
+                                            const Device& device);
 std::unique_ptr<Workload> inference_workload(const WorkloadOptions& options, const Device& device);
 
 // Images per second over several windows.

@@ -108,8 +108,9 @@ class Workload:
         self.labelled = args.batch // 2 if args.mode == "dann" else args.batch
         layout = torch.channels_last if args.channels_last else torch.contiguous_format
         reverse = reverse_by_arithmetic if args.compile else ReverseGradient.apply
-        self.model = Dann(reverse).to(self.device).to(memory_format=layout)
+        self.model = self.make_model(reverse).to(self.device).to(memory_format=layout)
         self.parameters = list(self.model.parameters())
+        self.images = args.batch  # of a step, through the feature extractor
         self.make_pool(layout)
         self.make_schedule()
         self.make_optimizer()
@@ -117,6 +118,9 @@ class Workload:
         self.graph = None
         self.steps = 0
         self.last = None
+
+    def make_model(self, reverse):
+        return Dann(reverse)
 
     def make_pool(self, layout):
         batch = self.args.batch
@@ -309,8 +313,7 @@ def verify(args):
     return result
 
 
-def measure(args):
-    workload = Workload(args)
+def measure(args, workload):
     begin = time.perf_counter()
     workload.seconds_of(3)
     if args.cuda_graph:
@@ -330,23 +333,23 @@ def measure(args):
         **settings(args),
         "optimizer": type(workload.optimizer).__name__ if workload.optimizer else None,
         "threads": torch.get_num_threads(),
-        "images_per_second": args.batch / step,
-        "images_per_second_min": args.batch / max(windows),
-        "images_per_second_max": args.batch / min(windows),
+        "images_per_second": workload.images / step,
+        "images_per_second_min": workload.images / max(windows),
+        "images_per_second_max": workload.images / min(windows),
         "step_us": step * 1e6, "windows": len(windows), "setup_seconds": setup,
     }
     if workload.on_gpu:
         result["device"] = torch.cuda.get_device_name()
     if workload.training and not math.isfinite(float(workload.last)):
-        raise SystemExit("torch_dann.py: the loss is no longer finite")
+        raise SystemExit("the loss is no longer finite")
     return result
 
 
-def arguments():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def add_arguments(parser):
+    """Those that all peers share."""
     parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
-    parser.add_argument("--mode", choices=["dann", "source-only", "infer"], default="dann")
-    parser.add_argument("--batch", type=int, default=128, help="images per step, source and target together")
+    parser.add_argument("--mode", default="dann", help="dann, source-only or infer")
+    parser.add_argument("--batch", type=int, default=128, help="pictures per step, source and target together")
     parser.add_argument("--precision", choices=["f32", "tf32", "bf16"], default="f32")
     parser.add_argument("--threads", type=int, default=0)
     parser.add_argument("--compile", action="store_true", help="torch.compile forward, losses and backward")
@@ -355,28 +358,25 @@ def arguments():
     parser.add_argument("--repeats", type=int, default=5, help="windows; the median counts")
     parser.add_argument("--min-time", type=float, default=0.5, help="seconds a window")
     parser.add_argument("--warmup", type=float, default=0.5, help="seconds")
-    parser.add_argument("--pool-mib", type=float, default=POOL_MIB, help="distinct images that are kept")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--verify", type=int, default=0, metavar="STEPS", help="compare with eager f32 instead")
+    parser.add_argument("--verify", type=int, default=0, metavar="STEPS", help="look at what is computed instead")
     parser.add_argument("--json", action="store_true")
-    args = parser.parse_args()
-    args.schedule_steps = SCHEDULE_STEPS
-    if args.mode == "dann" and args.batch % 2:
-        parser.error("--batch must be even for a DANN")
+
+
+def prepare(parser, args):
+    """Refuses what this PyTorch cannot do."""
     if args.compile and not hasattr(torch, "compile"):
         parser.error("this PyTorch has no torch.compile")
     if args.device == "cuda" and not torch.cuda.is_available():
-        sys.exit("torch_dann.py: this PyTorch sees no GPU")
+        sys.exit(f"{parser.prog}: this PyTorch sees no GPU")
     if args.cuda_graph and args.device != "cuda":
         parser.error("--cuda-graph needs --device cuda")
-    return args
-
-
-def main():
-    args = arguments()
     if args.threads:
         torch.set_num_threads(args.threads)
-    result = verify(args) if args.verify else measure(args)
+
+
+def print_result(args, result):
+    """Ends the program if it is a verification that failed."""
     if args.json or args.verify:
         print(json.dumps(result))
     else:
@@ -384,6 +384,20 @@ def main():
               f"{result['step_us']:.1f} us a step")
     if args.verify and not result["ok"]:
         sys.exit(1)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    add_arguments(parser)
+    parser.add_argument("--pool-mib", type=float, default=POOL_MIB, help="distinct images that are kept")
+    args = parser.parse_args()
+    args.schedule_steps = SCHEDULE_STEPS
+    if args.mode not in ("dann", "source-only", "infer"):
+        parser.error(f"--mode: there is no {args.mode}")
+    if args.mode == "dann" and args.batch % 2:
+        parser.error("--batch must be even for a DANN")
+    prepare(parser, args)
+    print_result(args, verify(args) if args.verify else measure(args, Workload(args)))
 
 
 if __name__ == "__main__":

@@ -19,6 +19,15 @@ Network network_of(const Recipe& recipe, float mean) {
                  training.network_options);
 }
 
+std::int64_t pictures_per_step(const Recipe& recipe) {
+  return recipe.training.source_batch + recipe.training.target_batch;
+}
+
+Recipe with_all_pictures(Recipe recipe, const Method& method) {
+  if (!method.reads_target) recipe.training.source_batch = pictures_per_step(recipe);
+  return recipe;
+}
+
 std::vector<WrittenUpdate> last_stage(const Method& method, const Recipe& recipe,
                                       std::int64_t pictures, Parameters& parameters) {
   const Network network = network_of(recipe);

@@ -75,28 +75,4 @@ const LinearLayer& DannShapes::linear(const std::string& name) const {
   throw std::out_of_range("shapes: there is no linear layer " + name);
 }
 
-double forward_flops(const ConvBlockShape& shape) {
-  const Conv2dShape& conv = shape.conv;
-  return 2.0 * static_cast<double>(conv.P() * conv.Q() * conv.K * conv.R * conv.S * conv.C);
-}
-
-double forward_flops(const LinearLayer& layer) {
-  return 2.0 * static_cast<double>(layer.in_features * layer.out_features);
-}
-
-// Backward costs a data gradient and a weight gradient, each as much as forward; the first layer
-// needs no data gradient.
-FlopsPerImage flops_per_image(const DannShapes& shapes) {
-  double convolutions = 0.0, training = 0.0, label = 0.0, domain = 0.0;
-  for (const ConvLayer& layer : shapes.conv_layers) {
-    const double forward = forward_flops(layer.shape);
-    convolutions += forward;
-    training += (layer.first ? 2.0 : 3.0) * forward;
-  }
-  for (const LinearLayer& layer : shapes.linear_layers) {
-    (layer.name.starts_with("domain_classifier") ? domain : label) += forward_flops(layer);
-  }
-  return {training + 3.0 * (0.5 * label + domain), training + 3.0 * label, convolutions + label};
-}
-
 }  // namespace gradflip::bench

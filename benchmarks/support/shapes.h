@@ -36,16 +36,4 @@ struct DannShapes {
 // Of the network of models/networks/paper_mnist.h with the paper's options.
 DannShapes dann_shapes();
 
-// FLOP per image, two for each multiply-add: what a dense implementation does.
-struct FlopsPerImage {
-  double dann_step = 0.0;  // half of the images are labelled
-  double source_only_step = 0.0;
-  double inference = 0.0;
-};
-FlopsPerImage flops_per_image(const DannShapes& shapes);
-
-// One image, forward.
-double forward_flops(const ConvBlockShape& shape);
-double forward_flops(const LinearLayer& layer);
-
 }  // namespace gradflip::bench

@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 
 #include "models/methods/dann.h"
+#include "models/networks/digits_m.h"
+#include "models/networks/paper_mnist.h"
 #include "models/trainer.h"
 #include "tests/support/tiny_domains.h"
 
@@ -31,6 +33,26 @@ TEST(CudaMemoryTest, DoesNotDependOnTheNumberOfThreads) {
   const std::size_t one = taken(1);
   EXPECT_GT(one, 1U << 20U);
   for (const int threads : {2, 3, 16}) EXPECT_EQ(taken(threads), one) << threads;
+}
+
+// Nor does a step take any after the first one, which launches; the second is recorded, and the
+// emulated GPU lets no recording allocate.
+TEST(CudaMemoryTest, ANormalisedAndAugmentedStepTakesNothingAfterTheFirst) {
+  const Device device = select_device("cuda");
+  const TinyDomains domains(device.context, 9, 8);
+  Recipe recipe;
+  recipe.training.source_batch = 2;
+  recipe.training.target_batch = 1;
+  recipe.training.steps = 4;
+  recipe.training.augment = "strong";
+  recipe.training.batch_norm = BatchStatistics::kPerDomain;
+  recipe.training.optimizer = OptimizerKind::kAdam;
+  Trainer trainer(dann(), digits_m(digits_input({60.0F, 60.0F, 60.0F})), recipe, domains.data(), 1,
+                  device, 1);
+  trainer.run(1);
+  const std::size_t before = free_bytes();
+  trainer.run(2);
+  EXPECT_EQ(free_bytes(), before);
 }
 
 TEST(CudaMemoryTest, ADataSetIsThereOnceHoweverManyLookAtIt) {

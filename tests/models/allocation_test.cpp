@@ -9,6 +9,8 @@
 #include "models/methods/adda.h"
 #include "models/methods/dann.h"
 #include "models/methods/source_only.h"
+#include "models/networks/digits_m.h"
+#include "models/networks/paper_mnist.h"
 #include "models/trainer.h"
 #include "tests/support/tiny_domains.h"
 
@@ -49,6 +51,24 @@ TEST(AllocationTest, TrainingAllocatesNothingAfterTheFirstStep) {
   trainer.run(5);
   EXPECT_EQ(allocations.load(), before);
   EXPECT_GT(before, 0);  // the counter works
+}
+
+// Statistics of batches, dropout's masks, augmented pictures and Adam's moments have their places.
+TEST(AllocationTest, ANormalisedAndAugmentedStepAllocatesNothingAfterTheFirst) {
+  const TinyDomains domains(Cpu{}, 200, 200);
+  Recipe recipe;
+  recipe.training.steps = 10;
+  recipe.training.augment = "strong";
+  recipe.training.optimizer = OptimizerKind::kAdam;
+  for (const BatchStatistics statistics : {BatchStatistics::kJoint, BatchStatistics::kPerDomain}) {
+    recipe.training.batch_norm = statistics;
+    Trainer trainer(dann(), digits_m(digits_input({60.0F, 60.0F, 60.0F})), recipe, domains.data(),
+                    1, select_device("cpu"), 2);
+    trainer.run(1);
+    const std::int64_t before = allocations.load();
+    trainer.run(5);
+    EXPECT_EQ(allocations.load(), before);
+  }
 }
 
 // Of several updates and stages, too; what a stage needs is made when it begins.

@@ -47,6 +47,14 @@ benchmarks/compare_pytorch.sh --table --quick --rounds 2 --threads 4 --seconds 0
   "$folder/table.json")" = '5 [[3000.0, 1500.0], [3000.0, 1500.0]]' ] || fail 'the document of the table'
 [ "$(cut -d ' ' -f 1 "$LOG" | head -n 4 | tr '\n' ' ')" = 'ours theirs ours theirs ' ] || fail 'the table is not in turns'
 
+# Two views: its own peer, and the recipe that this computes.
+: >"$LOG"
+benchmarks/compare_pytorch.sh --table --two-views --rounds 1 --threads 2 --seconds 0.1 >"$folder/table.md" 2>/dev/null ||
+  fail "--table --two-views ended with $?"
+[ "$(grep -c '| dann-two-views | .* | 2.00 |' "$folder/table.md")" -eq 4 ] || fail "two views: $(cat "$folder/table.md")"
+[ "$(grep -c 'ours .*--network digits-m .*--augment strong' "$LOG")" -eq 4 ] || fail 'not the recipe of two views'
+[ "$(grep -c 'theirs .*peers/torch_digits_m.py .*--channels-last' "$LOG")" -eq 4 ] || fail 'not the peer of two views'
+
 code=0
 GRADFLIP_BIN=$folder/nowhere benchmarks/compare_pytorch.sh 2>/dev/null || code=$?
 [ $code -eq 2 ] || fail "without step_bench it ended with $code"

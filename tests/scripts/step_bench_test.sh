@@ -67,6 +67,19 @@ grep -q '^not fused: nothing$' "$folder/output" || fail "not fused: $(cat "$fold
 exits 0 --cost h200 --json
 [ "$(field 'd["launches"], d["not_fused"]')" = '9 []' ] || fail "--cost --json: $(cat "$folder/output")"
 
+# Any recipe: two views of 8 + 8 augmented pictures are 32 images through a network with batch norm, dropout and Adam.
+recipe='--mode dann-two-views --network digits-m --augment strong --batch-norm per-domain --optimizer adam'
+# shellcheck disable=SC2086
+exits 0 $small $recipe --learning-rate 0.001 --profile --json
+[ "$(field 'd["batch"], d["recipe"]["network"], d["recipe"]["augment"]')" = "16 digits-m strong" ] ||
+  fail "the recipe: $(cat "$folder/output")"
+[ "$(field 'abs(d["step_us"] * d["images_per_second"] / 32e6 - 1) < 1e-9')" = True ] || fail 'not two views'
+[ "$(field 'd["profiles"]["dann-two-views"]["operations"]["augment"]["share"] < 0.1')" = True ] ||
+  fail "augmentation takes a tenth of a step: $(cat "$folder/output")"
+# shellcheck disable=SC2086
+exits 0 --cost h100 $recipe --json
+[ "$(field 'd["launches"] == len(d["kernels"]) > 9')" = True ] || fail "--cost of two views: $(cat "$folder/output")"
+
 # Of any method: two updates here.
 exits 0 --cost h200 --mode adda --json
 [ "$(field '[row["kernel"] for row in d["kernels"]].count("adam")')" = 2 ] || fail "--cost of ADDA: $(cat "$folder/output")"
@@ -79,4 +92,6 @@ exits 2 --device tpu
 exits 2 --unknown
 exits 2 --simd mmx
 exits 2 --cost h300
+exits 2 --network nothing
+exits 2 --augment nothing
 exits 2 --mode infer --cost h200
