@@ -23,16 +23,17 @@ constexpr int kSumChains = 4;
 // vector of channels.
 template <typename Visit>
 HWY_INLINE void for_each_row_and_channels(const BatchNorm& norm, const Visit& visit) {
+  const RectifierVectors rectifier(norm.rectifier);
   std::int64_t offset = 0;
   for (int run = 0; run < norm.groups.runs; ++run) {
     const int group = norm.groups.run[run].group;
     for (std::int64_t i = 0; i < norm.groups.run[run].rows; ++i) {
       std::int64_t c = 0;
       for (; c + kLanes <= norm.C; c += kLanes) {
-        visit(ChannelNorm<true>(norm, group, c, kLanes), offset + c, group, c);
+        visit(ChannelNorm<true>(norm, rectifier, group, c, kLanes), offset + c, group, c);
       }
       if (c < norm.C) {
-        visit(ChannelNorm<false>(norm, group, c, norm.C - c), offset + c, group, c);
+        visit(ChannelNorm<false>(norm, rectifier, group, c, norm.C - c), offset + c, group, c);
       }
       offset += norm.pixels * norm.C;
     }

@@ -70,6 +70,7 @@ template <bool kTwoByTwo>
 HWY_INLINE void forward_rows(BatchNorm norm, const Pool2dShape& pool, const float* x, float* y,
                              std::uint8_t* winner, float* at_winner) {
   const WindowPlaces<kTwoByTwo> places(pool);
+  const RectifierVectors rectifier(norm.rectifier);
   const std::int64_t P = pool.P(), Q = pool.Q(), C = norm.C, H = pool.H;
   for_each_grouped_row(norm.groups, [&](int group, std::int64_t row) HWY_ATTR {
     std::int64_t to = row * P * Q * C;
@@ -78,12 +79,12 @@ HWY_INLINE void forward_rows(BatchNorm norm, const Pool2dShape& pool, const floa
       for (std::int64_t q = 0; q < Q; ++q, from += places.columns * C, to += C) {
         std::int64_t c = 0;
         for (; c + kLanes <= C; c += kLanes) {
-          pool_window<kTwoByTwo>(ChannelNorm<true>(norm, group, c, kLanes), places, from + c,
-                                 y + to + c, winner + to + c, at_winner + to + c);
+          pool_window<kTwoByTwo>(ChannelNorm<true>(norm, rectifier, group, c, kLanes), places,
+                                 from + c, y + to + c, winner + to + c, at_winner + to + c);
         }
         if (c < C) {
-          pool_window<kTwoByTwo>(ChannelNorm<false>(norm, group, c, C - c), places, from + c,
-                                 y + to + c, winner + to + c, at_winner + to + c);
+          pool_window<kTwoByTwo>(ChannelNorm<false>(norm, rectifier, group, c, C - c), places,
+                                 from + c, y + to + c, winner + to + c, at_winner + to + c);
         }
       }
     }
@@ -102,9 +103,10 @@ void batch_norm_pool_forward_simd(const BatchNorm& norm, const Pool2dShape& pool
 // What the way back needs of the channels from c on.
 template <bool kWhole>
 struct BackwardChannels {
-  HWY_INLINE BackwardChannels(const BatchNorm& norm, int group, std::int64_t c, float share,
-                              const float* sums)
-      : channel(norm, group, c, norm.C - c), backward(channel, share, sums, norm.C, group, c) {}
+  HWY_INLINE BackwardChannels(const BatchNorm& norm, const RectifierVectors& rectifier, int group,
+                              std::int64_t c, float share, const float* sums)
+      : channel(norm, rectifier, group, c, norm.C - c),
+        backward(channel, share, sums, norm.C, group, c) {}
 
   // The gradient of the element at x, where `arriving` is behind the rectifier's output.
   HWY_INLINE void step(const float* x, Floats arriving, float* dx) const {
@@ -132,15 +134,16 @@ struct BackwardChannels {
 };
 
 // Pixels that no window has.
-HWY_INLINE void leave_out(const BatchNorm& norm, int group, float share, const float* sums,
-                          std::int64_t pixels, const float* x, float* dx) {
+HWY_INLINE void leave_out(const BatchNorm& norm, const RectifierVectors& rectifier, int group,
+                          float share, const float* sums, std::int64_t pixels, const float* x,
+                          float* dx) {
   for (std::int64_t pixel = 0; pixel < pixels; ++pixel, x += norm.C, dx += norm.C) {
     std::int64_t c = 0;
     for (; c + kLanes <= norm.C; c += kLanes) {
-      BackwardChannels<true>(norm, group, c, share, sums).step(x + c, zeros(), dx + c);
+      BackwardChannels<true>(norm, rectifier, group, c, share, sums).step(x + c, zeros(), dx + c);
     }
     if (c < norm.C) {
-      BackwardChannels<false>(norm, group, c, share, sums).step(x + c, zeros(), dx + c);
+      BackwardChannels<false>(norm, rectifier, group, c, share, sums).step(x + c, zeros(), dx + c);
     }
   }
 }
@@ -150,6 +153,7 @@ HWY_INLINE void backward_rows(BatchNorm norm, const BatchNormCounts& counts,
                               const Pool2dShape& pool, const float* x, const float* dy,
                               const std::uint8_t* winner, const float* sums, float* dx) {
   const WindowPlaces<kTwoByTwo> places(pool);
+  const RectifierVectors rectifier(norm.rectifier);
   const std::int64_t P = pool.P(), Q = pool.Q(), C = norm.C, H = pool.H, W = pool.W;
   for_each_grouped_row(norm.groups, [&](int group, std::int64_t row) HWY_ATTR {
     const float share = share_of(counts, group);
@@ -160,22 +164,22 @@ HWY_INLINE void backward_rows(BatchNorm norm, const BatchNormCounts& counts,
       for (std::int64_t q = 0; q < Q; ++q, to += places.columns * C, from += C) {
         std::int64_t c = 0;
         for (; c + kLanes <= C; c += kLanes) {
-          BackwardChannels<true>(norm, group, c, share, sums)
+          BackwardChannels<true>(norm, rectifier, group, c, share, sums)
               .window(places, x + to + c, dy + from + c, winner + from + c, dx + to + c);
         }
         if (c < C) {
-          BackwardChannels<false>(norm, group, c, share, sums)
+          BackwardChannels<false>(norm, rectifier, group, c, share, sums)
               .window(places, x + to + c, dy + from + c, winner + from + c, dx + to + c);
         }
       }
       const std::int64_t covered = Q * places.columns;
       for (std::int64_t r = 0; r < places.rows && covered < W; ++r) {
         const std::int64_t rest = first + r * places.row + covered * C;
-        leave_out(norm, group, share, sums, W - covered, x + rest, dx + rest);
+        leave_out(norm, rectifier, group, share, sums, W - covered, x + rest, dx + rest);
       }
     }
     const std::int64_t rest = (row * H + P * places.rows) * places.row;
-    leave_out(norm, group, share, sums, (H - P * places.rows) * W, x + rest, dx + rest);
+    leave_out(norm, rectifier, group, share, sums, (H - P * places.rows) * W, x + rest, dx + rest);
   });
 }
 

@@ -33,41 +33,57 @@ struct Channels {
   }
 };
 
+// rectifier.h for vectors. Made once for a kernel: which parts it needs does not change.
+struct RectifierVectors {
+  HWY_INLINE explicit RectifierVectors(const Rectifier& rectifier)
+      : slope(broadcast(rectifier.slope)),
+        cap(broadcast(rectifier.cap)),
+        dead(rectifier.slope == 0.0F),
+        caps(rectifier.cap < kIdentity.cap),
+        rectifies(rectifier.slope != 1.0F || caps) {}
+
+  // A comparison that a NaN fails, so that it passes.
+  HWY_INLINE Floats rectified(Floats value) const {
+    if (!rectifies) return value;
+    const auto below = hn::Le(value, zeros());
+    const Floats high = caps ? hn::IfThenElse(hn::Ge(value, cap), cap, value) : value;
+    return dead ? hn::IfThenZeroElse(below, high)
+                : hn::IfThenElse(below, hn::Mul(slope, value), high);
+  }
+  HWY_INLINE Floats gradient(Floats value, Floats dy) const {
+    if (!rectifies) return dy;
+    const auto below = hn::Le(value, zeros());
+    const Floats high = caps ? hn::IfThenZeroElse(hn::Ge(value, cap), dy) : dy;
+    return dead ? hn::IfThenZeroElse(below, high) : hn::IfThenElse(below, hn::Mul(slope, dy), high);
+  }
+
+  Floats slope, cap;
+  bool dead, caps, rectifies;
+};
+
 // What a vector of channels does to its values.
 template <bool kWhole>
 struct ChannelNorm {
-  HWY_INLINE ChannelNorm(const BatchNorm& norm, int group, std::int64_t c, std::int64_t count)
+  HWY_INLINE ChannelNorm(const BatchNorm& norm, const RectifierVectors& rectifier_vectors,
+                         int group, std::int64_t c, std::int64_t count)
       : channels{count},
         mean(channels.load_at(norm.moments + group * kMoments * norm.C + c)),
         inverse(channels.load_at(norm.moments + (group * kMoments + 2) * norm.C + c)),
         scale(channels.load_at(norm.scale[group] + c)),
         shift(channels.load_at(norm.shift[group] + c)),
-        slope(broadcast(norm.rectifier.slope)),
-        cap(broadcast(norm.rectifier.cap)),
-        dead(norm.rectifier.slope == 0.0F),
-        rectifies(norm.rectifier.slope != 1.0F || norm.rectifier.cap < kIdentity.cap) {}
+        rectifier(rectifier_vectors) {}
 
   HWY_INLINE Floats normalised(Floats x) const { return hn::Mul(hn::Sub(x, mean), inverse); }
   HWY_INLINE Floats unrectified(Floats xhat) const { return hn::MulAdd(xhat, scale, shift); }
-
-  // As rectifier.h has them: a comparison that a NaN fails, so that it passes.
-  HWY_INLINE Floats rectified(Floats value) const {
-    if (!rectifies) return value;
-    const auto below = hn::Le(value, zeros());
-    const Floats low = dead ? zeros() : hn::Mul(slope, value);
-    return hn::IfThenElse(below, low, hn::IfThenElse(hn::Ge(value, cap), cap, value));
-  }
+  HWY_INLINE Floats rectified(Floats value) const { return rectifier.rectified(value); }
+  // Behind the rectifier, of what arrives there.
   HWY_INLINE Floats gradient(Floats xhat, Floats dy) const {
-    if (!rectifies) return dy;
-    const Floats value = unrectified(xhat);
-    const auto below = hn::Le(value, zeros());
-    const Floats low = dead ? zeros() : hn::Mul(slope, dy);
-    return hn::IfThenElse(below, low, hn::IfThenZeroElse(hn::Ge(value, cap), dy));
+    return rectifier.gradient(unrectified(xhat), dy);
   }
 
   Channels<kWhole> channels;
-  Floats mean, inverse, scale, shift, slope, cap;
-  bool dead, rectifies;
+  Floats mean, inverse, scale, shift;
+  RectifierVectors rectifier;
 };
 
 // The gradient of x, from that behind the rectifier. share: one over the count of the channels'

@@ -168,6 +168,24 @@ TYPED_TEST(BatchNormTest, ANanPassesTheRectifier) {
   }
 }
 
+// Where there is no cap an infinity has not reached it.
+TYPED_TEST(BatchNormTest, AnInfinityPassesTheGradientOfARelu) {
+  for_each_simd_target<TypeParam>([&] {
+    NormArrays<TypeParam> arrays({RowGroups::one(1), 1, 20}, {});
+    arrays.x.assign(20, std::numeric_limits<float>::infinity());
+    const auto x = this->upload(arrays.x), dy = this->upload(std::vector<float>(20, 2.0F));
+    const auto scale = this->upload(std::vector<float>(20, 1.0F));
+    arrays.call.scale[0] = scale.data();
+    auto sums = this->poisoned(2 * 20);
+    auto workspace =
+        this->template poisoned<std::uint8_t>(batch_norm_workspace_bytes(this->ctx(), 1, 20));
+    batch_norm_sums(this->ctx(), arrays.call, x.data(), dy.data(), Write::kOverwrite, sums.data(),
+                    workspace.data());
+    const std::vector<float> got = sums.read();
+    for (std::size_t c = 0; c < 20; ++c) EXPECT_EQ(got[c], 2.0F) << c;
+  });
+}
+
 TYPED_TEST(BatchNormTest, ABatchWithoutRowsHasSumsOfZero) {
   NormArrays<TypeParam> arrays({row_groups(2, {{0, 0}, {0, 1}}), 4, 5}, kIdentity);
   auto sums = this->poisoned(2 * 2 * 5);
