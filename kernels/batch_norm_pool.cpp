@@ -38,9 +38,9 @@ struct WindowPlaces {
 
 // A window's channels from x on.
 template <bool kTwoByTwo, bool kWhole>
-HWY_INLINE void pool_window(const ChannelNorm<kWhole>& channel,
-                            const WindowPlaces<kTwoByTwo>& places, const float* x, float* y,
-                            std::uint8_t* winner, float* at_winner) {
+HWY_INLINE void norm_pool_window(const ChannelNorm<kWhole>& channel,
+                                 const WindowPlaces<kTwoByTwo>& places, const float* x, float* y,
+                                 std::uint8_t* winner, float* at_winner) {
   const IntTag tag;
   Floats best = zeros(), best_x = zeros();
   Ints place = hn::Zero(tag);
@@ -79,12 +79,12 @@ HWY_INLINE void forward_rows(BatchNorm norm, const Pool2dShape& pool, const floa
       for (std::int64_t q = 0; q < Q; ++q, from += places.columns * C, to += C) {
         std::int64_t c = 0;
         for (; c + kLanes <= C; c += kLanes) {
-          pool_window<kTwoByTwo>(ChannelNorm<true>(norm, rectifier, group, c, kLanes), places,
-                                 from + c, y + to + c, winner + to + c, at_winner + to + c);
+          norm_pool_window<kTwoByTwo>(ChannelNorm<true>(norm, rectifier, group, c, kLanes), places,
+                                      from + c, y + to + c, winner + to + c, at_winner + to + c);
         }
         if (c < C) {
-          pool_window<kTwoByTwo>(ChannelNorm<false>(norm, rectifier, group, c, C - c), places,
-                                 from + c, y + to + c, winner + to + c, at_winner + to + c);
+          norm_pool_window<kTwoByTwo>(ChannelNorm<false>(norm, rectifier, group, c, C - c), places,
+                                      from + c, y + to + c, winner + to + c, at_winner + to + c);
         }
       }
     }

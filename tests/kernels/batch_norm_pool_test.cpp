@@ -22,13 +22,13 @@ using reference::widen;
 using testing::HasSubstr;
 using testing::ThrowsMessage;
 
-struct PooledSize {
+struct NormPoolSize {
   RowGroups groups;
   Pool2dShape pool;  // N is the groups' rows
 };
 
-PooledSize pooled_size(const RowGroups& groups, std::int64_t H, std::int64_t W, std::int64_t C,
-                       std::int64_t window_h = 2, std::int64_t window_w = 2) {
+NormPoolSize norm_pool_size(const RowGroups& groups, std::int64_t H, std::int64_t W, std::int64_t C,
+                            std::int64_t window_h = 2, std::int64_t window_w = 2) {
   return {groups,
           {.N = groups.rows(),
            .H = H,
@@ -42,18 +42,18 @@ PooledSize pooled_size(const RowGroups& groups, std::int64_t H, std::int64_t W, 
 
 // Channels about the sizes of vectors; rows and columns that fill windows, and that do not; a group
 // in two runs, runs without rows; windows of one place, and of as many as a byte names.
-std::vector<PooledSize> pooled_sizes() {
-  return {pooled_size(RowGroups::one(3), 2, 2, 1),
-          pooled_size(row_groups(2, {{2, 1}, {0, 0}, {1, 0}, {1, 1}}), 5, 7, 33),
-          pooled_size(row_groups(2, {{1, 0}, {2, 1}}), 4, 6, 16),
-          pooled_size(row_groups(3, {{1, 0}, {1, 2}, {1, 1}}), 7, 5, 18, 3, 2),
-          pooled_size(RowGroups::one(2), 3, 4, 5, 1, 1),
-          pooled_size(RowGroups::one(1), 17, 18, 3, 16, 16)};
+std::vector<NormPoolSize> norm_pool_sizes() {
+  return {norm_pool_size(RowGroups::one(3), 2, 2, 1),
+          norm_pool_size(row_groups(2, {{2, 1}, {0, 0}, {1, 0}, {1, 1}}), 5, 7, 33),
+          norm_pool_size(row_groups(2, {{1, 0}, {2, 1}}), 4, 6, 16),
+          norm_pool_size(row_groups(3, {{1, 0}, {1, 2}, {1, 1}}), 7, 5, 18, 3, 2),
+          norm_pool_size(RowGroups::one(2), 3, 4, 5, 1, 1),
+          norm_pool_size(RowGroups::one(1), 17, 18, 3, 16, 16)};
 }
 
 template <typename Ctx>
 struct PoolArrays : NormArrays<Ctx> {
-  PoolArrays(const PooledSize& size, const Rectifier& rectifier)
+  PoolArrays(const NormPoolSize& size, const Rectifier& rectifier)
       : NormArrays<Ctx>({size.groups, size.pool.H * size.pool.W, size.pool.C}, rectifier),
         pool(size.pool),
         pooled(pool.N * pool.P() * pool.Q() * pool.C),
@@ -72,8 +72,8 @@ struct PoolArrays : NormArrays<Ctx> {
 
 // What the two operations make, one behind the other.
 template <typename Ctx>
-struct Unfused {
-  Unfused(Ctx ctx, const PoolArrays<Ctx>& arrays)
+struct BothOperations {
+  BothOperations(Ctx ctx, const PoolArrays<Ctx>& arrays)
       : normalised(arrays.norm.size()), y(arrays.pooled), winner(arrays.pooled) {
     batch_norm_forward(ctx, arrays.call, arrays.device_x.data(), normalised.data());
     max_pool2d_forward(ctx, arrays.pool, normalised.data(), y.data(), winner.data());
@@ -91,9 +91,10 @@ struct Unfused {
 };
 
 template <typename Ctx>
-struct Fused {
-  Fused(Ctx ctx, const PoolArrays<Ctx>& arrays) : Fused(ctx, arrays, arrays.device_x.data()) {}
-  Fused(Ctx ctx, const PoolArrays<Ctx>& arrays, const float* x)
+struct NormPoolRun {
+  NormPoolRun(Ctx ctx, const PoolArrays<Ctx>& arrays)
+      : NormPoolRun(ctx, arrays, arrays.device_x.data()) {}
+  NormPoolRun(Ctx ctx, const PoolArrays<Ctx>& arrays, const float* x)
       : y(arrays.pooled, Base::kOffByOne),
         winner(arrays.pooled, Base::kOffByOne),
         at_winner(arrays.pooled, Base::kOffByOne) {
@@ -118,7 +119,7 @@ TYPED_TEST_SUITE(BatchNormPoolTest, Backends, BackendNames);
 template <typename Ctx, typename Body>
 void for_each_pooled_case(const Body& body) {
   for_each_simd_target<Ctx>([&] {
-    for (const PooledSize& size : pooled_sizes()) {
+    for (const NormPoolSize& size : norm_pool_sizes()) {
       for (const Rectifier& rectifier : kRectifiers) {
         SCOPED_TRACE(testing::Message()
                      << size.pool.H << " x " << size.pool.W << " x " << size.pool.C << ", slope "
@@ -133,8 +134,8 @@ void for_each_pooled_case(const Body& body) {
 // Scales are of both signs: what is largest is so behind the normalisation.
 TYPED_TEST(BatchNormPoolTest, ForwardHasTheBitsOfBothOperations) {
   for_each_pooled_case<TypeParam>([&](PoolArrays<TypeParam>& arrays) {
-    const Unfused<TypeParam> want(this->ctx(), arrays);
-    const Fused<TypeParam> got(this->ctx(), arrays);
+    const BothOperations<TypeParam> want(this->ctx(), arrays);
+    const NormPoolRun<TypeParam> got(this->ctx(), arrays);
     EXPECT_EQ(got.y.read(), want.y.read());
     EXPECT_EQ(got.places(), want.winner.read());
     auto at_winner = this->poisoned(arrays.pooled);
@@ -146,7 +147,7 @@ TYPED_TEST(BatchNormPoolTest, ForwardHasTheBitsOfBothOperations) {
 
 TYPED_TEST(BatchNormPoolTest, SumsOfPooledValuesAreThoseOfAll) {
   for_each_pooled_case<TypeParam>([&](PoolArrays<TypeParam>& arrays) {
-    const Fused<TypeParam> fused(this->ctx(), arrays);
+    const NormPoolRun<TypeParam> fused(this->ctx(), arrays);
     const std::vector<double> g = reference::behind_rectifier(
         arrays.norm, arrays.of, arrays.affine(), widen(arrays.x),
         reference::max_pool2d_backward(arrays.pool, widen(arrays.dpooled), fused.places()).value);
@@ -162,8 +163,8 @@ TYPED_TEST(BatchNormPoolTest, SumsOfPooledValuesAreThoseOfAll) {
 
 TYPED_TEST(BatchNormPoolTest, BackwardHasTheBitsOfBothOperations) {
   for_each_pooled_case<TypeParam>([&](PoolArrays<TypeParam>& arrays) {
-    const Unfused<TypeParam> unfused(this->ctx(), arrays);
-    const Fused<TypeParam> fused(this->ctx(), arrays);
+    const BothOperations<TypeParam> unfused(this->ctx(), arrays);
+    const NormPoolRun<TypeParam> fused(this->ctx(), arrays);
     const auto dy = this->upload(unfused.spread(this->ctx(), arrays));
     const auto sums = this->upload(random_floats(arrays.norm.groups * 2 * arrays.norm.C, 6));
     for (std::int64_t& count : arrays.counts.of) count *= 3;  // x is a part of the batch
@@ -182,10 +183,10 @@ TYPED_TEST(BatchNormPoolTest, BackwardHasTheBitsOfBothOperations) {
 
 // The same once more, without the kernels of the two operations.
 TYPED_TEST(BatchNormPoolTest, MatchesReference) {
-  const PooledSize size = pooled_size(row_groups(2, {{2, 1}, {1, 0}}), 5, 4, 19);
+  const NormPoolSize size = norm_pool_size(row_groups(2, {{2, 1}, {1, 0}}), 5, 4, 19);
   for (const Rectifier& rectifier : kRectifiers) {
     const PoolArrays<TypeParam> arrays(size, rectifier);
-    const Fused<TypeParam> fused(this->ctx(), arrays);
+    const NormPoolRun<TypeParam> fused(this->ctx(), arrays);
     const std::vector<double> x = widen(arrays.x);
     const reference::Sums normalised =
         reference::batch_norm(arrays.norm, arrays.of, arrays.affine(), x);
@@ -213,12 +214,12 @@ TYPED_TEST(BatchNormPoolTest, MatchesReference) {
 
 TYPED_TEST(BatchNormPoolTest, ANanBeatsEveryNumber) {
   for_each_simd_target<TypeParam>([&] {
-    const PoolArrays<TypeParam> arrays(pooled_size(RowGroups::one(1), 2, 4, 20), {});
+    const PoolArrays<TypeParam> arrays(norm_pool_size(RowGroups::one(1), 2, 4, 20), {});
     std::vector<float> x = arrays.x;
     x[0 * 20 + 7] = std::numeric_limits<float>::infinity();
     x[5 * 20 + 7] = std::numeric_limits<float>::quiet_NaN();  // of the first window, its last place
     const auto device_x = this->upload(x);
-    const Fused<TypeParam> fused(this->ctx(), arrays, device_x.data());
+    const NormPoolRun<TypeParam> fused(this->ctx(), arrays, device_x.data());
     const std::vector<float> y = fused.y.read(), at_winner = fused.at_winner.read();
     for (std::size_t i = 0; i < y.size(); ++i) {
       EXPECT_EQ(std::isnan(y[i]), i == 7) << i;
@@ -229,7 +230,7 @@ TYPED_TEST(BatchNormPoolTest, ANanBeatsEveryNumber) {
 }
 
 TYPED_TEST(BatchNormPoolTest, ABatchMayHaveNoRows) {
-  PoolArrays<TypeParam> arrays(pooled_size(row_groups(2, {{0, 0}, {0, 1}}), 4, 5, 3), {});
+  PoolArrays<TypeParam> arrays(norm_pool_size(row_groups(2, {{0, 0}, {0, 1}}), 4, 5, 3), {});
   batch_norm_pool_forward(this->ctx(), arrays.call, arrays.pool, nullptr, nullptr, nullptr,
                           nullptr);
   batch_norm_pool_backward(this->ctx(), arrays.call, arrays.counts, arrays.pool, nullptr, nullptr,
@@ -237,7 +238,7 @@ TYPED_TEST(BatchNormPoolTest, ABatchMayHaveNoRows) {
 }
 
 TYPED_TEST(BatchNormPoolTest, RefusesWhatDoesNotFitWithItsNumbers) {
-  const PoolArrays<TypeParam> arrays(pooled_size(RowGroups::one(1), 18, 20, 3), {});
+  const PoolArrays<TypeParam> arrays(norm_pool_size(RowGroups::one(1), 18, 20, 3), {});
   const auto run = [&](void (*spoil)(Pool2dShape&)) {
     return [this, &arrays, spoil] {
       Pool2dShape pool = arrays.pool;

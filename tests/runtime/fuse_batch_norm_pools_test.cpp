@@ -142,7 +142,7 @@ Rewritten as_it_is(const Graph& graph) {
 }
 
 // The sums of the gradients have their terms in another order.
-void expect_near(const std::vector<float>& got, const std::vector<float>& want) {
+void expect_near_sums(const std::vector<float>& got, const std::vector<float>& want) {
   ASSERT_EQ(got.size(), want.size());
   float largest = 0.0F;
   for (const float value : want) largest = std::max(largest, std::abs(value));
@@ -166,10 +166,10 @@ TYPED_TEST(FuseBatchNormPoolsTest, ComputesWhatTheOperationsDo) {
     const PooledNormRun want = run_pooled_norm(norm, as_it_is(norm.graph), 2, this->ctx());
     const PooledNormRun got = run_pooled_norm(norm, fused, 2, this->ctx());
     EXPECT_EQ(got.y, want.y);
-    expect_near(got.dx, want.dx);
+    expect_near_sums(got.dx, want.dx);
     ASSERT_EQ(got.dparameters.size(), want.dparameters.size());
     for (std::size_t i = 0; i < got.dparameters.size(); ++i) {
-      expect_near(got.dparameters[i], want.dparameters[i]);
+      expect_near_sums(got.dparameters[i], want.dparameters[i]);
     }
   }
 }

@@ -96,6 +96,7 @@ class RandomInputs {
 
   Value augmented(const std::vector<ops::ImageSource>& sources, Value mean, Value scale) {
     std::vector<ops::AugmentedSource> changed;
+    changed.reserve(sources.size());
     for (const ops::ImageSource& source : sources) {
       changed.push_back({source.images, source.indices, strong_augmentation()});
     }
