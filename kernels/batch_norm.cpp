@@ -11,7 +11,7 @@
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/batch_norm.cpp"
-#include "kernels/cpu/simd.h"
+#include "kernels/cpu/channel_norm.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace gradflip::HWY_NAMESPACE {
@@ -19,74 +19,21 @@ namespace {
 
 constexpr int kSumChains = 4;
 
-// `count` channels from one on: all lanes, or the first ones.
-template <bool kWhole>
-struct Channels {
-  std::int64_t count;
-
-  HWY_INLINE Floats load_at(const float* at) const {
-    return kWhole ? load(at) : load_first(count, at);
-  }
-  HWY_INLINE void store_at(Floats v, float* at) const {
-    if (kWhole) {
-      store(v, at);
-    } else {
-      store_first(count, v, at);
-    }
-  }
-};
-
-// What a vector of channels does to its values.
-template <bool kWhole>
-struct ChannelNorm {
-  HWY_INLINE ChannelNorm(const BatchNorm& norm, int group, std::int64_t c, std::int64_t count)
-      : channels{count},
-        mean(channels.load_at(norm.moments + group * kMoments * norm.C + c)),
-        inverse(channels.load_at(norm.moments + (group * kMoments + 2) * norm.C + c)),
-        scale(channels.load_at(norm.scale[group] + c)),
-        shift(channels.load_at(norm.shift[group] + c)),
-        slope(broadcast(norm.rectifier.slope)),
-        cap(broadcast(norm.rectifier.cap)),
-        dead(norm.rectifier.slope == 0.0F),
-        rectifies(norm.rectifier.slope != 1.0F || norm.rectifier.cap < kIdentity.cap) {}
-
-  HWY_INLINE Floats normalised(Floats x) const { return hn::Mul(hn::Sub(x, mean), inverse); }
-  HWY_INLINE Floats unrectified(Floats xhat) const { return hn::MulAdd(xhat, scale, shift); }
-
-  // As rectifier.h has them: a comparison that a NaN fails, so that it passes.
-  HWY_INLINE Floats rectified(Floats value) const {
-    if (!rectifies) return value;
-    const auto below = hn::Le(value, zeros());
-    const Floats low = dead ? zeros() : hn::Mul(slope, value);
-    return hn::IfThenElse(below, low, hn::IfThenElse(hn::Ge(value, cap), cap, value));
-  }
-  HWY_INLINE Floats gradient(Floats xhat, Floats dy) const {
-    if (!rectifies) return dy;
-    const Floats value = unrectified(xhat);
-    const auto below = hn::Le(value, zeros());
-    const Floats low = dead ? zeros() : hn::Mul(slope, dy);
-    return hn::IfThenElse(below, low, hn::IfThenZeroElse(hn::Ge(value, cap), dy));
-  }
-
-  Channels<kWhole> channels;
-  Floats mean, inverse, scale, shift, slope, cap;
-  bool dead, rectifies;
-};
-
 // Calls visit(ChannelNorm, offset of the row's first of these channels, group, c) for every row and
 // vector of channels.
 template <typename Visit>
 HWY_INLINE void for_each_row_and_channels(const BatchNorm& norm, const Visit& visit) {
+  const RectifierVectors rectifier(norm.rectifier);
   std::int64_t offset = 0;
   for (int run = 0; run < norm.groups.runs; ++run) {
     const int group = norm.groups.run[run].group;
     for (std::int64_t i = 0; i < norm.groups.run[run].rows; ++i) {
       std::int64_t c = 0;
       for (; c + kLanes <= norm.C; c += kLanes) {
-        visit(ChannelNorm<true>(norm, group, c, kLanes), offset + c, group, c);
+        visit(ChannelNorm<true>(norm, rectifier, group, c, kLanes), offset + c, group, c);
       }
       if (c < norm.C) {
-        visit(ChannelNorm<false>(norm, group, c, norm.C - c), offset + c, group, c);
+        visit(ChannelNorm<false>(norm, rectifier, group, c, norm.C - c), offset + c, group, c);
       }
       offset += norm.pixels * norm.C;
     }
@@ -137,19 +84,11 @@ void batch_norm_backward_simd(const BatchNorm& norm, const BatchNormCounts& coun
                               const float* dy, const float* sums, float* dx) {
   const auto visit = [&](const auto& channel, std::int64_t offset, int group,
                          std::int64_t c) HWY_ATTR {
-    const Floats factor = hn::Mul(channel.scale, channel.inverse);
-    Floats mean_g = zeros(), mean_product = zeros();
-    if (sums != nullptr) {
-      const Floats share = broadcast(1.0F / static_cast<float>(counts.of[group]));
-      const float* from = sums + group * 2 * norm.C + c;
-      mean_g = hn::Mul(share, channel.channels.load_at(from));
-      mean_product = hn::Mul(share, channel.channels.load_at(from + norm.C));
-    }
+    const ChannelNormBackward backward(channel, share_of(counts, group), sums, norm.C, group, c);
     for (std::int64_t pixel = 0; pixel < norm.pixels; ++pixel, offset += norm.C) {
       const Floats xhat = channel.normalised(channel.channels.load_at(x + offset));
       const Floats g = channel.gradient(xhat, channel.channels.load_at(dy + offset));
-      const Floats centred = hn::NegMulAdd(xhat, mean_product, hn::Sub(g, mean_g));
-      channel.channels.store_at(hn::Mul(factor, centred), dx + offset);
+      channel.channels.store_at(backward.dx(xhat, g), dx + offset);
     }
   };
   for_each_row_and_channels(norm, visit);

@@ -8,6 +8,7 @@
 
 #include "kernels/batch_norm.h"
 #include "kernels/cuda/channel_lanes.cuh"
+#include "kernels/cuda/channel_norm.cuh"
 #include "kernels/cuda/divisor.cuh"
 #include "kernels/cuda/grid.h"
 #include "kernels/cuda/simt.h"
@@ -31,37 +32,6 @@ struct Places {
     return {norm.groups.group_of(at.quotient), channels.divide(at.remainder).remainder};
   }
 };
-
-// One over the values of each channel that a group has.
-struct Shares {
-  float of[kMaxRowGroups];
-
-  // An index that is not known would put the array into local memory.
-  __device__ __forceinline__ float at(int group) const {
-    float share = of[0];
-#pragma unroll
-    for (int i = 1; i < kMaxRowGroups; ++i) share = i == group ? of[i] : share;
-    return share;
-  }
-};
-
-__device__ __forceinline__ float normalised(const BatchNorm& norm, int group, std::int64_t c,
-                                            float x) {
-  const float* moments = norm.moments + group * kMoments * norm.C + c;
-  return (x - moments[0]) * moments[2 * norm.C];
-}
-
-__device__ __forceinline__ float unrectified(const BatchNorm& norm, int group, std::int64_t c,
-                                             float xhat) {
-  return fmaf(xhat, norm.scale[group][c], norm.shift[group][c]);
-}
-
-// g: the gradient behind the rectifier. It asks for the sign of its output, which its input has,
-// too.
-__device__ __forceinline__ float gradient(const BatchNorm& norm, int group, std::int64_t c,
-                                          float xhat, float dy) {
-  return rectified_gradient(norm.rectifier, unrectified(norm, group, c, xhat), dy);
-}
 
 // y may be x: each thread reads its element before it writes it.
 __global__ void batch_norm_forward_kernel(BatchNorm norm, Places places, std::int64_t size,
@@ -123,13 +93,8 @@ __global__ void batch_norm_backward_kernel(BatchNorm norm, Shares shares, Places
   for (std::int64_t i = global_thread(); i < size; i += global_threads()) {
     const auto [group, c] = places.of(norm, i);
     const float xhat = normalised(norm, group, c, x[i]);
-    float g = gradient(norm, group, c, xhat, dy[i]);
-    if (sums != nullptr) {
-      const float share = shares.at(group);
-      const float* from = sums + std::int64_t{group} * 2 * norm.C + c;
-      g = fmaf(-xhat, share * from[norm.C], g - share * from[0]);
-    }
-    dx[i] = norm.scale[group][c] * norm.moments[(group * kMoments + 2) * norm.C + c] * g;
+    const float g = gradient(norm, group, c, xhat, dy[i]);
+    dx[i] = input_gradient(norm, shares, sums, group, c, xhat, g);
   }
 }
 
@@ -167,14 +132,6 @@ __global__ void fold_batch_norm_kernel(FoldShape shape, std::int64_t size, const
 }
 
 std::int64_t size_of(const BatchNorm& norm) { return norm.groups.rows() * norm.pixels * norm.C; }
-
-Shares shares_of(const BatchNormCounts& counts) {
-  Shares shares{};
-  for (int group = 0; group < kMaxRowGroups; ++group) {
-    shares.of[group] = 1.0F / static_cast<float>(counts.of[group]);
-  }
-  return shares;
-}
 
 Places places_of(const BatchNorm& norm) { return {Divisor(norm.pixels * norm.C), Divisor(norm.C)}; }
 

@@ -78,6 +78,15 @@ HWY_INLINE void drop_units(const Dropout& dropout, std::int64_t unit, std::int64
   }
 }
 
+// Calls visit(segment, row) for every row, in order.
+template <typename Visit>
+HWY_INLINE void for_each_dropped_row(const DropoutRows& rows, const Visit& visit) {
+  for (int run = 0; run < rows.runs; ++run) {
+    const DropoutRows::Run& of = rows.run[run];
+    for (std::int64_t i = 0; i < of.rows; ++i) visit(of.segment, of.begin + i);
+  }
+}
+
 void dropout_simd(const Dropout& dropout, const DropoutRows& rows, std::int64_t step,
                   const float* x, float* y) {
   const WordTag d;
@@ -85,8 +94,8 @@ void dropout_simd(const Dropout& dropout, const DropoutRows& rows, std::int64_t 
   const Words threshold = hn::Set(d, dropout_threshold(dropout.probability));
   const Floats scale = broadcast(dropout_scale(dropout.probability));
   const std::int64_t blocks = dropout_blocks(dropout.units);
-  for (std::int64_t i = 0; i < rows.rows; ++i) {
-    const PhiloxCounter counter = dropout_counter(0, rows.segment, rows.begin + i, step);
+  for_each_dropped_row(rows, [&](std::uint32_t segment, std::int64_t row) HWY_ATTR {
+    const PhiloxCounter counter = dropout_counter(0, segment, row, step);
     for (std::int64_t block = 0; block < blocks; block += kLanes) {
       const WordVectors words =
           philox_vectors(hn::Iota(d, static_cast<std::uint32_t>(block)), counter, key);
@@ -100,7 +109,7 @@ void dropout_simd(const Dropout& dropout, const DropoutRows& rows, std::int64_t 
     }
     x += dropout.pixels * dropout.units;
     y += dropout.pixels * dropout.units;
-  }
+  });
 }
 
 }  // namespace
@@ -116,15 +125,22 @@ void require_valid(const Dropout& dropout, const DropoutRows& rows) {
   GRADFLIP_REQUIRE(
       dropout.probability >= 0.0 && dropout.probability < 1.0,
       message("dropout: a probability of ", dropout.probability, "; it must be in [0, 1)"));
-  GRADFLIP_REQUIRE(dropout.units > 0 && dropout.pixels > 0 && rows.rows >= 0 && rows.begin >= 0,
-                   message("dropout: ", rows.rows, " rows from ", rows.begin, " (>= 0) of ",
-                           dropout.pixels, " pixels and ", dropout.units, " units (> 0)"));
+  GRADFLIP_REQUIRE(dropout.units > 0 && dropout.pixels > 0,
+                   message("dropout: rows of ", dropout.pixels, " pixels and ", dropout.units,
+                           " units; both must be > 0"));
+  GRADFLIP_REQUIRE(rows.runs >= 0 && rows.runs <= kMaxDropoutRuns,
+                   message("dropout: ", rows.runs, " runs of rows, of at most ", kMaxDropoutRuns));
+  for (int run = 0; run < rows.runs; ++run) {
+    const DropoutRows::Run& of = rows.run[run];
+    GRADFLIP_REQUIRE(of.rows >= 0 && of.begin >= 0,
+                     message("dropout: ", of.rows, " rows from ", of.begin, "; both must be >= 0"));
+  }
 }
 
 void dropout(Cpu /*ctx*/, const Dropout& dropout, const DropoutRows& rows, const std::int64_t* step,
              const float* x, float* y) {
   require_valid(dropout, rows);
-  if (rows.rows == 0) return;
+  if (rows.rows() == 0) return;
   HWY_DYNAMIC_DISPATCH(dropout_simd)(dropout, rows, *step, x, y);
 }
 

@@ -10,16 +10,16 @@ namespace gradflip {
 namespace {
 
 __global__ void dropout_kernel(Dropout dropout, DropoutRows rows, PhiloxKey key,
-                               std::uint32_t threshold, float scale,
+                               std::uint32_t threshold, float scale, std::int64_t size,
                                const std::int64_t* __restrict__ step, const float* x, float* y) {
   const std::int64_t blocks = dropout_blocks(dropout.units);
   const std::int64_t row_size = dropout.pixels * dropout.units;
-  for (std::int64_t at = global_thread(); at < rows.rows * blocks; at += global_threads()) {
+  for (std::int64_t at = global_thread(); at < size; at += global_threads()) {
     const std::int64_t row = at / blocks;
     const std::int64_t block = at % blocks;
+    const DropoutRows::Run own = rows.at(row);
     const PhiloxCounter words = philox4x32(
-        dropout_counter(static_cast<std::uint32_t>(block), rows.segment, rows.begin + row, *step),
-        key);
+        dropout_counter(static_cast<std::uint32_t>(block), own.segment, own.begin, *step), key);
     for (std::int64_t word = 0; word < 4; ++word) {
       const std::int64_t unit = word * blocks + block;
       if (unit >= dropout.units) break;
@@ -37,11 +37,11 @@ __global__ void dropout_kernel(Dropout dropout, DropoutRows rows, PhiloxKey key,
 void dropout(Cuda ctx, const Dropout& dropout, const DropoutRows& rows, const std::int64_t* step,
              const float* x, float* y) {
   require_valid(dropout, rows);
-  if (rows.rows == 0) return;
-  const std::int64_t threads = rows.rows * dropout_blocks(dropout.units);
+  const std::int64_t threads = rows.rows() * dropout_blocks(dropout.units);
+  if (threads == 0) return;
   launch(dropout_kernel, elementwise_grid(ctx, threads), kElementwiseBlock, 0, ctx, dropout, rows,
          dropout_key(dropout.seed, dropout.stream), dropout_threshold(dropout.probability),
-         dropout_scale(dropout.probability), step, x, y);
+         dropout_scale(dropout.probability), threads, step, x, y);
 }
 
 }  // namespace gradflip

@@ -23,10 +23,32 @@ struct Dropout {
   std::int64_t pixels = 1;  // values of a unit, which lie `units` apart: x is (rows, pixels, units)
 };
 
-// Which rows of the batch there are: [begin, begin + rows) of a segment.
+// Which rows of the batch there are, one run behind the other: [begin, begin + rows) of a segment
+// each. Small enough to be a kernel's argument.
+inline constexpr int kMaxDropoutRuns = 8;
 struct DropoutRows {
-  std::uint32_t segment = 0;
-  std::int64_t begin = 0, rows = 0;
+  struct Run {
+    std::uint32_t segment = 0;
+    std::int64_t begin = 0, rows = 0;
+  };
+  int runs = 0;
+  Run run[kMaxDropoutRuns] = {};
+
+  static DropoutRows of(std::uint32_t segment, std::int64_t begin, std::int64_t rows) {
+    return {.runs = 1, .run = {{segment, begin, rows}}};
+  }
+
+  GRADFLIP_HOST_DEVICE std::int64_t rows() const {
+    std::int64_t all = 0;
+    for (int i = 0; i < runs; ++i) all += run[i].rows;
+    return all;
+  }
+  // What the row at `row` in [0, rows()) is: a run of its own.
+  GRADFLIP_HOST_DEVICE Run at(std::int64_t row) const {
+    int i = 0;
+    while (row >= run[i].rows) row -= run[i++].rows;
+    return {run[i].segment, run[i].begin + row, 1};
+  }
 };
 
 // step: in the context's memory, >= 0. Overwrites y, which may be x; rows may be 0. Throws

@@ -111,6 +111,7 @@ class Compiler {
   void fuse_forward() {
     if (!draft_.objective) apply(fold_batch_norms);
     apply(fuse_batch_norms);
+    apply(fuse_batch_norm_pools);
     apply(fuse_conv_blocks);
     apply(fuse_conv_layers);
     apply([this](const Graph& graph,

@@ -15,28 +15,10 @@
 #include "runtime/ops/conv_layer.h"
 #include "runtime/ops/max_pool2d.h"
 #include "runtime/ops/relu.h"
+#include "runtime/pool_misfit.h"
 
 namespace gradflip {
 namespace {
-
-std::string extents_text(std::int64_t h, std::int64_t w) { return message(h, "x", w); }
-
-Misfit pool_misfit(const ops::Pool2dGeometry& pool) {
-  const std::string window = extents_text(pool.window_h, pool.window_w);
-  if (pool.window_h != pool.stride_h || pool.window_w != pool.stride_w) {
-    const bool overlaps = pool.window_h > pool.stride_h || pool.window_w > pool.stride_w;
-    return message("the pool's windows ", overlaps ? "overlap" : "leave gaps", " (", window,
-                   ", stride ", extents_text(pool.stride_h, pool.stride_w), ")");
-  }
-  if (pool.pad_h != 0 || pool.pad_w != 0) {
-    return message("the pool is padded (", extents_text(pool.pad_h, pool.pad_w), ")");
-  }
-  if (pool.window_h * pool.window_w >= kDeadWinner) {
-    return message("the pool's windows are ", window, ", of at most ", kDeadWinner - 1,
-                   " positions");
-  }
-  return {};
-}
 
 // conv2d + bias + relu + max_pool2d, one behind the other.
 struct ConvChain {
@@ -54,14 +36,14 @@ std::optional<ConvChain> chain_above(const GraphRewrite& rewrite, const Node& po
   return chain.conv == nullptr ? std::nullopt : std::optional(chain);
 }
 
-Misfit pool_misfit(const GraphRewrite& rewrite, const Node& pool) {
+Misfit pool_node_misfit(const GraphRewrite& rewrite, const Node& pool) {
   if (Misfit misfit = pool_misfit(*attributes_of<ops::Pool2dGeometry>(*pool.op))) return misfit;
   if (rewrite.readers(pool.outputs[1]) != 0) return "another node reads the pool's winners";
   return {};
 }
 
 Misfit chain_misfit(const GraphRewrite& rewrite, const ConvChain& chain) {
-  if (Misfit misfit = pool_misfit(rewrite, *chain.pool)) return misfit;
+  if (Misfit misfit = pool_node_misfit(rewrite, *chain.pool)) return misfit;
   for (const Node* node : {chain.conv, chain.bias, chain.relu}) {
     if (const int readers = rewrite.readers(node->outputs[0]); readers != 1) {
       return message("what ", node->op->name(), " makes has ", readers,
@@ -81,7 +63,7 @@ Misfit layer_misfit(const GraphRewrite& rewrite, const Node& layer, const Node& 
   if (layer.inputs.size() < 3) return "it has no bias";
   const Rectifier& rectifier = attributes_of<ops::ConvLayerAttributes>(*layer.op)->rectifier;
   if (rectifier.slope != 0.0F || std::isfinite(rectifier.cap)) return "it does not end in a ReLU";
-  if (Misfit misfit = pool_misfit(rewrite, pool)) return misfit;
+  if (Misfit misfit = pool_node_misfit(rewrite, pool)) return misfit;
   if (const int readers = rewrite.readers(layer.outputs[0]); readers != 1) {
     return message("what ", layer.op->name(), " makes has ", readers,
                    " readers, not the pool alone");

@@ -30,6 +30,11 @@ Rewritten fold_batch_norms(const Graph& graph, std::span<const Value> keep);
 // Run it before autodiff: the gradient is one of both.
 Rewritten fuse_batch_norms(const Graph& graph, std::span<const Value> keep);
 
+// batch_norm, with the rectifier that it has taken in, + max_pool2d -> batch_norm_pool, where nothing
+// else reads the value between or the winners, and the pool's windows neither overlap nor are
+// padded. Run it behind fuse_batch_norms and before autodiff.
+Rewritten fuse_batch_norm_pools(const Graph& graph, std::span<const Value> keep);
+
 // conv2d + bias + relu + max_pool2d -> conv_block, where nothing else reads the values between and
 // the pool's windows neither overlap nor are padded. Run it before autodiff: the fused operation
 // has its own gradient. `keep`: values that are wanted outside of the graph.

@@ -5,6 +5,8 @@
 namespace gradflip::ops {
 namespace {
 
+static_assert(kMaxDropoutRuns >= kMaxSegments);
+
 // Inputs: x, step. Linear in x, so that its gradient is the same of what arrives.
 class DropoutOp final : public OpWith<DropoutAttributes> {
  public:
@@ -31,20 +33,16 @@ class DropoutOp final : public OpWith<DropoutAttributes> {
   }
 
   void run(const Launch& launch) const override {
-    const Shape& shape = launch.inputs[0].shape;
-    const Dropout kernel = kernel_of(shape);
-    const auto* x = launch.in<float>(0);
-    auto* y = launch.out<float>(0);
+    DropoutRows rows;
     for (std::size_t segment = 0; segment < launch.segments.size(); ++segment) {
       if (!rows_.contains_segment(static_cast<int>(segment))) continue;
       const SegmentRange& range = launch.segments[segment];
-      const DropoutRows rows{static_cast<std::uint32_t>(segment), range.begin, range.count};
-      dispatch(launch, [&](auto ctx) {
-        gradflip::dropout(ctx, kernel, rows, launch.in<std::int64_t>(1), x, y);
-      });
-      x += range.count * shape.size();
-      y += range.count * shape.size();
+      rows.run[rows.runs++] = {static_cast<std::uint32_t>(segment), range.begin, range.count};
     }
+    dispatch(launch, [&](auto ctx) {
+      gradflip::dropout(ctx, kernel_of(launch.inputs[0].shape), rows, launch.in<std::int64_t>(1),
+                        launch.in<float>(0), launch.out<float>(0));
+    });
   }
 
  private:

@@ -6,7 +6,7 @@
 #include <limits>
 
 #include "kernels/moments.h"
-#include "tests/kernels/batch_norm_cases.h"
+#include "tests/kernels/batch_norm_arrays.h"
 #include "tests/kernels/simd_targets.h"
 #include "tests/support/backends.h"
 #include "tests/support/compare.h"
@@ -17,69 +17,6 @@ namespace gradflip {
 namespace {
 
 using reference::widen;
-
-constexpr Rectifier kRectifiers[] = {kIdentity, {}, {.slope = 0.1F}, {.slope = 0.0F, .cap = 0.8F}};
-
-reference::BatchNormCase with_rectifier(reference::BatchNormCase norm, const Rectifier& rectifier) {
-  norm.slope = rectifier.slope;
-  norm.cap = rectifier.cap;
-  return norm;
-}
-
-// Moments as the kernels take them.
-std::vector<float> joined(const reference::BatchNormCase& norm, const reference::Moments& of) {
-  std::vector<float> moments;
-  for (int group = 0; group < norm.groups; ++group) {
-    const auto add = [&](const auto& value_of) {
-      for (std::int64_t c = 0; c < norm.C; ++c) {
-        moments.push_back(static_cast<float>(value_of(group * norm.C + c)));
-      }
-    };
-    add([&](std::int64_t i) { return of.mean[i]; });
-    add([&](std::int64_t i) { return of.variance[i]; });
-    add([&](std::int64_t i) { return 1.0 / std::sqrt(of.variance[i] + norm.epsilon); });
-  }
-  return moments;
-}
-
-// What the kernels get, and the doubles that hold it.
-template <typename Ctx>
-struct NormArrays {
-  NormArrays(const NormSize& size, const Rectifier& rectifier)
-      : norm(with_rectifier(reference_case(size.groups, size.pixels, size.C), rectifier)),
-        x(random_floats(norm.size(), 1)),
-        dy(random_floats(norm.size(), 2)),
-        scale(random_floats(size.groups.groups * size.C, 3)),
-        shift(random_floats(size.groups.groups * size.C, 4)),
-        of(reference::moments(norm, widen(x))),
-        moments(joined(norm, of)),
-        device_x(x, Base::kOffByOne),
-        device_dy(dy, Base::kOffByOne),
-        device_scale(scale),
-        device_shift(shift),
-        device_moments(moments) {
-    call = {.groups = size.groups,
-            .pixels = size.pixels,
-            .C = size.C,
-            .rectifier = rectifier,
-            .moments = device_moments.data()};
-    for (int group = 0; group < size.groups.groups; ++group) {
-      call.scale[group] = device_scale.data() + group * size.C;
-      call.shift[group] = device_shift.data() + group * size.C;
-      counts.of[group] = size.groups.rows_of(group) * size.pixels;
-    }
-  }
-
-  reference::Affine affine() const { return {widen(scale), widen(shift)}; }
-
-  reference::BatchNormCase norm;
-  std::vector<float> x, dy, scale, shift;
-  reference::Moments of;
-  std::vector<float> moments;
-  GuardedBuffer<float, Ctx> device_x, device_dy, device_scale, device_shift, device_moments;
-  BatchNorm call;
-  BatchNormCounts counts;
-};
 
 template <typename Ctx>
 class BatchNormTest : public BackendTest<Ctx> {};
@@ -229,6 +166,24 @@ TYPED_TEST(BatchNormTest, ANanPassesTheRectifier) {
     const std::vector<float> got = y.read();
     for (std::size_t i = 0; i < got.size(); ++i) EXPECT_EQ(std::isnan(got[i]), i == 25) << i;
   }
+}
+
+// Where there is no cap an infinity has not reached it.
+TYPED_TEST(BatchNormTest, AnInfinityPassesTheGradientOfARelu) {
+  for_each_simd_target<TypeParam>([&] {
+    NormArrays<TypeParam> arrays({RowGroups::one(1), 1, 20}, {});
+    arrays.x.assign(20, std::numeric_limits<float>::infinity());
+    const auto x = this->upload(arrays.x), dy = this->upload(std::vector<float>(20, 2.0F));
+    const auto scale = this->upload(std::vector<float>(20, 1.0F));
+    arrays.call.scale[0] = scale.data();
+    auto sums = this->poisoned(2 * 20);
+    auto workspace =
+        this->template poisoned<std::uint8_t>(batch_norm_workspace_bytes(this->ctx(), 1, 20));
+    batch_norm_sums(this->ctx(), arrays.call, x.data(), dy.data(), Write::kOverwrite, sums.data(),
+                    workspace.data());
+    const std::vector<float> got = sums.read();
+    for (std::size_t c = 0; c < 20; ++c) EXPECT_EQ(got[c], 2.0F) << c;
+  });
 }
 
 TYPED_TEST(BatchNormTest, ABatchWithoutRowsHasSumsOfZero) {

@@ -18,12 +18,18 @@ std::vector<float> expected(const Dropout& dropout, const DropoutRows& rows, std
                             const std::vector<float>& x) {
   std::vector<float> y;
   const std::int64_t blocks = (dropout.units + 3) / 4;
-  for (std::int64_t row = 0; row < rows.rows; ++row) {
+  std::vector<DropoutRows::Run> alone;  // a row each
+  for (const DropoutRows::Run& run : rows.run) {
+    for (std::int64_t row = 0; row < run.rows; ++row) {
+      alone.push_back({run.segment, run.begin + row, 1});
+    }
+  }
+  for (const DropoutRows::Run& row : alone) {
     for (std::int64_t pixel = 0; pixel < dropout.pixels; ++pixel) {
       for (std::int64_t unit = 0; unit < dropout.units; ++unit) {
         const PhiloxCounter words =
-            philox4x32(dropout_counter(static_cast<std::uint32_t>(unit % blocks), rows.segment,
-                                       rows.begin + row, step),
+            philox4x32(dropout_counter(static_cast<std::uint32_t>(unit % blocks), row.segment,
+                                       row.begin, step),
                        dropout_key(dropout.seed, dropout.stream));
         const double share = words[static_cast<std::size_t>(unit / blocks)] / 4294967296.0;
         const float scale = static_cast<float>(1.0 / (1.0 - dropout.probability));
@@ -58,8 +64,8 @@ TYPED_TEST(DropoutTest, DropsWhatTheHeaderSays) {
                               .probability = 0.3,
                               .units = units,
                               .pixels = pixels};
-        const DropoutRows rows{.segment = 1, .begin = 5, .rows = 3};
-        const std::vector<float> x = random_floats(3 * units * pixels, 1);
+        const DropoutRows rows{.runs = 4, .run = {{1, 5, 3}, {0, 0, 0}, {7, 2, 1}, {0, 9, 2}}};
+        const std::vector<float> x = random_floats(6 * units * pixels, 1);
         const std::int64_t step = (std::int64_t{1} << 33) + 2;
         EXPECT_EQ(this->run(dropout, rows, step, x), expected(dropout, rows, step, x));
       }
@@ -69,7 +75,8 @@ TYPED_TEST(DropoutTest, DropsWhatTheHeaderSays) {
 
 TYPED_TEST(DropoutTest, DropsAsManyAsItSaysAndKeepsTheMean) {
   const Dropout dropout{.seed = 1, .probability = 0.1, .units = 20000};
-  const std::vector<float> y = this->run(dropout, {.rows = 2}, 0, std::vector<float>(40000, 1.0F));
+  const std::vector<float> y =
+      this->run(dropout, DropoutRows::of(0, 0, 2), 0, std::vector<float>(40000, 1.0F));
   double dropped = 0.0, sum = 0.0;
   for (const float value : y) {
     dropped += value == 0.0F ? 1.0 : 0.0;
@@ -86,36 +93,38 @@ TYPED_TEST(DropoutTest, MasksOfOthersAreOthers) {
   Dropout seed = base, stream = base;
   seed.seed = 2;
   stream.stream = 3;
-  const std::vector<float> mask = this->run(base, {.rows = 1}, 4, ones);
-  EXPECT_EQ(this->run(base, {.rows = 1}, 4, ones), mask);
-  EXPECT_NE(this->run(seed, {.rows = 1}, 4, ones), mask);
-  EXPECT_NE(this->run(stream, {.rows = 1}, 4, ones), mask);
-  EXPECT_NE(this->run(base, {.rows = 1}, 5, ones), mask);
-  EXPECT_NE(this->run(base, {.begin = 1, .rows = 1}, 4, ones), mask);
-  EXPECT_NE(this->run(base, {.segment = 1, .rows = 1}, 4, ones), mask);
+  const std::vector<float> mask = this->run(base, DropoutRows::of(0, 0, 1), 4, ones);
+  EXPECT_EQ(this->run(base, DropoutRows::of(0, 0, 1), 4, ones), mask);
+  EXPECT_NE(this->run(seed, DropoutRows::of(0, 0, 1), 4, ones), mask);
+  EXPECT_NE(this->run(stream, DropoutRows::of(0, 0, 1), 4, ones), mask);
+  EXPECT_NE(this->run(base, DropoutRows::of(0, 0, 1), 5, ones), mask);
+  EXPECT_NE(this->run(base, DropoutRows::of(0, 1, 1), 4, ones), mask);
+  EXPECT_NE(this->run(base, DropoutRows::of(1, 0, 1), 4, ones), mask);
 }
 
 TYPED_TEST(DropoutTest, ARowDoesNotDependOnHowTheBatchIsCut) {
   const Dropout dropout{.seed = 5, .probability = 0.5, .units = 37, .pixels = 2};
   const std::vector<float> x = random_floats(4 * 74, 2);
-  const std::vector<float> whole = this->run(dropout, {.begin = 10, .rows = 4}, 1, x);
+  const std::vector<float> whole = this->run(dropout, DropoutRows::of(0, 10, 4), 1, x);
   const std::vector<float> last(x.begin() + 3 * 74, x.end());
-  EXPECT_EQ(this->run(dropout, {.begin = 13, .rows = 1}, 1, last),
+  EXPECT_EQ(this->run(dropout, DropoutRows::of(0, 13, 1), 1, last),
             std::vector<float>(whole.begin() + 3 * 74, whole.end()));
 }
 
 TYPED_TEST(DropoutTest, AProbabilityOfZeroIsTheIdentity) {
   std::vector<float> x = random_floats(50, 3);
   x[3] = std::numeric_limits<float>::infinity();
-  EXPECT_EQ(this->run({.probability = 0.0, .units = 50}, {.rows = 1}, 0, x), x);
+  EXPECT_EQ(this->run({.probability = 0.0, .units = 50}, DropoutRows::of(0, 0, 1), 0, x), x);
 }
 
 // What is dropped leaves nothing behind.
 TYPED_TEST(DropoutTest, ADroppedNanIsZero) {
   const Dropout dropout{.seed = 1, .probability = 0.5, .units = 400};
-  const std::vector<float> y = this->run(
-      dropout, {.rows = 1}, 0, std::vector<float>(400, std::numeric_limits<float>::quiet_NaN()));
-  const std::vector<float> mask = this->run(dropout, {.rows = 1}, 0, std::vector<float>(400, 1.0F));
+  const std::vector<float> y =
+      this->run(dropout, DropoutRows::of(0, 0, 1), 0,
+                std::vector<float>(400, std::numeric_limits<float>::quiet_NaN()));
+  const std::vector<float> mask =
+      this->run(dropout, DropoutRows::of(0, 0, 1), 0, std::vector<float>(400, 1.0F));
   for (std::size_t i = 0; i < y.size(); ++i) EXPECT_EQ(std::isnan(y[i]), mask[i] != 0.0F) << i;
 }
 
@@ -124,14 +133,15 @@ TYPED_TEST(DropoutTest, TakesPlaceInTheInput) {
   const std::vector<float> x = random_floats(90, 4);
   const auto steps = this->upload(std::vector<std::int64_t>{3});
   auto both = this->upload(x);
-  gradflip::dropout(this->ctx(), dropout, {.rows = 2}, steps.data(), both.data(), both.data());
-  EXPECT_EQ(both.read(), expected(dropout, {.rows = 2}, 3, x));
+  gradflip::dropout(this->ctx(), dropout, DropoutRows::of(0, 0, 2), steps.data(), both.data(),
+                    both.data());
+  EXPECT_EQ(both.read(), expected(dropout, DropoutRows::of(0, 0, 2), 3, x));
 }
 
 TYPED_TEST(DropoutTest, RefusesToDropEverything) {
   for (const double probability : {1.0, -0.1, 2.0, std::nan("")}) {
     EXPECT_THROW(gradflip::dropout(this->ctx(), {.probability = probability, .units = 1},
-                                   {.rows = 1}, nullptr, nullptr, nullptr),
+                                   DropoutRows::of(0, 0, 1), nullptr, nullptr, nullptr),
                  std::invalid_argument);
   }
 }

@@ -81,6 +81,30 @@ TYPED_TEST(DropoutGraphTest, ChannelsAreDroppedWhole) {
   }
 }
 
+// Beside those of everything else: whatever the number of segments.
+TYPED_TEST(DropoutGraphTest, TakesOneLaunch) {
+  if (!can_record(this->ctx())) return;
+  std::vector<std::int64_t> launches;
+  for (const int layers : {1, 2}) {
+    DropoutGraph dropout(true);
+    Graph& graph = dropout.graph;
+    Value y = dropout.y;
+    for (int layer = 1; layer < layers; ++layer) {
+      y = ops::dropout(graph, y, dropout.step, {.seed = 7, .stream = 4, .probability = 0.4});
+    }
+    GraphRunner runner(graph, {kDropSource, kDropTarget}, 1, {}, this->ctx());
+    for (const Value each : dropout.x) {
+      runner.bind(each, std::vector<float>(static_cast<std::size_t>(kDropRows * 30), 1.0F));
+    }
+    runner.bind(dropout.step, std::vector<std::int64_t>{0});
+    runner.bind_results();
+    runner.run(2);
+    ASSERT_NE(runner.recorded_step(), nullptr);
+    launches.push_back(runner.recorded_step()->launches());
+  }
+  EXPECT_EQ(launches[1], launches[0] + 1);
+}
+
 TEST(DropoutOpTest, DropoutRefusesToDropEverything) {
   Graph graph;
   const Value x = graph.external("x", {Dtype::kF32, {4}, segment_rows(0)});

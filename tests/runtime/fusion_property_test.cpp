@@ -131,8 +131,7 @@ class DraftRun {
 // Fused and unfused, each number is made of the same sums in another order, of some thousand terms
 // at most, over three steps: 1e-5 of the largest number beside it is a hundred roundings. The 1e-6
 // are for what is small because its parts cancel, which are of the order of one. Of 20,000 seeds
-// two exceed it on the CPU: in 19604 the input of a ReLU is 0 or 3e-8, and in 1736 weights
-// are 1.06e-5 apart.
+// three exceed it on the CPU (512, 6640 and 17576): small gradients, at most 3.5e-6 apart.
 constexpr double kOfLargest = 1e-5, kOfParts = 1e-6;
 
 // Not if one of them is not finite.
@@ -180,7 +179,11 @@ class FusionPropertyTest : public BackendTest<Ctx> {
     for (const std::int64_t steps : {1, 2}) {
       unfused->run(steps);
       fused->run(steps);
-      ASSERT_EQ(unfused->state().guard().frozen, 0);
+      ASSERT_EQ(fused->state().guard().frozen, unfused->state().guard().frozen);
+      if (unfused->state().guard().frozen != 0) {
+        ++diverged_;  // into what is not finite: there is nothing to compare
+        return;
+      }
       const auto want = unfused->seen(), got = fused->seen();
       ASSERT_EQ(got.size(), want.size());
       for (const auto& [name, values] : want) {
@@ -188,6 +191,8 @@ class FusionPropertyTest : public BackendTest<Ctx> {
       }
     }
   }
+
+  std::uint32_t diverged_ = 0;  // drafts
 };
 TYPED_TEST_SUITE(FusionPropertyTest, Backends, BackendNames);
 
@@ -195,6 +200,7 @@ TYPED_TEST(FusionPropertyTest, RandomDraftsComputeTheSame) {
   for (std::uint32_t seed = 1; seed <= kDrafts && !this->HasFailure(); ++seed) {
     this->expect_same(seed);
   }
+  EXPECT_LE(this->diverged_, kDrafts / 100);
 }
 
 // No draft is refused, each fusion finds enough to do and can tell what it leaves, and there are
@@ -211,7 +217,8 @@ TEST(FusionPropertyTest, RandomDraftsAreFused) {
           graph = compile(draft, random.parameters, {.whole_batch = whole, .record_capacity = 1})
                       .graph);
       for (const char* op : {"conv_block", "conv_layer", "weighed_loss", "heads", "linear_merge",
-                             "sampled_conv_block", "training_update"}) {
+                             "sampled_conv_block", "training_update", "batch_norm",
+                             "batch_norm_pool", "dropout", "augment"}) {
         drafts[op] += graph.count(op) > 0 ? 1 : 0;
       }
       for (const Unfused& left : unfused(graph, whole)) {
@@ -229,7 +236,7 @@ TEST(FusionPropertyTest, RandomDraftsAreFused) {
     drafts["clipped"] += std::isfinite(with.max_norm) ? 1 : 0;
     drafts["Adam"] += std::holds_alternative<AdamOptions>(with.rule) ? 1 : 0;
   }
-  EXPECT_EQ(drafts.size(), 15U);
+  EXPECT_EQ(drafts.size(), 19U);
   for (const auto& [kind, count] : drafts) EXPECT_GE(count, 25) << kind;
   for (const char* op : {"conv_block", "conv_layer", "weighed_loss", "heads", "linear_merge",
                          "sampled_conv_block", "training_update"}) {

@@ -33,7 +33,7 @@ class RandomDraft {
         choices_(seed),
         lambda_(declare_schedules()),
         inputs_(choices_, draft.graph, draft.step, rows),
-        layers_(choices_, draft.graph, parameters, lambda_),
+        layers_(choices_, draft, parameters, lambda_, rows),
         features_(features()),
         terms_(choices_, draft.graph, draft.step, lambda_, features_) {
     const std::uint32_t heads = 1 + choices_.below(3);
@@ -76,7 +76,7 @@ class RandomDraft {
       if (choices_.oddly(5)) x = layers_.arithmetic(x);
     }
     if (blocks == 0 || choices_.once_in(5)) {
-      x = ops::relu(graph(), layers_.layer("feature_extractor.fc", x, 1 + choices_.below(9)));
+      x = layers_.hidden("feature_extractor.fc", x, 1 + choices_.below(9));
     }
     for (std::uint32_t more = choices_.oddly(2) ? 1 + choices_.below(3) : 0; more > 0; --more) {
       x = layers_.arithmetic(x);
@@ -91,7 +91,7 @@ class RandomDraft {
     for (std::uint32_t layer = 0; layer < layers; ++layer) {
       // Wider than the kernels of small heads take, now and then.
       const std::int64_t out = choices_.oddly(20) ? 257 : choices_.one_of({1, 3, 8});
-      x = hidden_ = ops::relu(graph(), layers_.layer(message(name, ".fc", layer), x, out));
+      x = hidden_ = layers_.hidden(message(name, ".fc", layer), x, out);
     }
     const Value logits_of = x;
     RowLosses loss;

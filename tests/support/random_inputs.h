@@ -10,9 +10,11 @@
 
 #include "kernels/require.h"
 #include "runtime/graph.h"
+#include "runtime/ops/augment.h"
 #include "runtime/ops/concat_rows.h"
 #include "runtime/ops/gather.h"
 #include "runtime/ops/sample.h"
+#include "tests/support/augment_programs.h"
 #include "tests/support/random_choices.h"
 #include "tests/support/random_data.h"
 
@@ -86,9 +88,21 @@ class RandomInputs {
     const std::int64_t count = graph_.type(sources[0].images).shape[0];
     const Value labels =
         input("labels", {Dtype::kI32, {count}, {}}, random_labels(count, kClasses, data_seed()));
-    const Value gathered = ops::gather_normalize(graph_, sources, mean, scale);
+    const Value gathered = choices_.oddly(4) ? augmented(sources, mean, scale)
+                                             : ops::gather_normalize(graph_, sources, mean, scale);
     classes = ops::gather_labels(graph_, labels, sources[0].indices);
     return gathered;
+  }
+
+  Value augmented(const std::vector<ops::ImageSource>& sources, Value mean, Value scale) {
+    std::vector<ops::AugmentedSource> changed;
+    changed.reserve(sources.size());
+    for (const ops::ImageSource& source : sources) {
+      changed.push_back({source.images, source.indices, strong_augmentation()});
+    }
+    const Value bytes = ops::augment(graph_, step_, changed,
+                                     {.seed = data_seed(), .channels = graph_.type(mean).shape[0]});
+    return ops::normalize(graph_, bytes, mean, scale);
   }
 
   RandomChoices& choices_;

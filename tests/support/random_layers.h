@@ -5,7 +5,10 @@
 #include <cmath>
 #include <map>
 #include <string>
+#include <utility>
+#include <vector>
 
+#include "runtime/draft.h"
 #include "runtime/graph.h"
 #include "runtime/ops/bias.h"
 #include "runtime/ops/concat_rows.h"
@@ -21,15 +24,21 @@
 #include "runtime/ops/stop_gradient.h"
 #include "runtime/parameters.h"
 #include "tests/support/random_choices.h"
+#include "tests/support/random_normalisation.h"
 #include "tests/support/random_terms.h"
 
 namespace gradflip {
 
 class RandomLayers {
  public:
-  // lambda: an f32 scalar, a constant to autodiff.
-  RandomLayers(RandomChoices& choices, Graph& graph, Parameters& parameters, Value lambda)
-      : choices_(choices), graph_(graph), parameters_(parameters), lambda_(lambda) {}
+  // lambda: an f32 scalar, a constant to autodiff. rows: of the draft's segments.
+  RandomLayers(RandomChoices& choices, Draft& draft, Parameters& parameters, Value lambda,
+               const std::vector<std::int64_t>& rows)
+      : choices_(choices),
+        graph_(draft.graph),
+        parameters_(parameters),
+        lambda_(lambda),
+        normalisation_(choices, draft, parameters, rows) {}
 
   // One value for each name and bank, however often it is asked for.
   Value parameter(const std::string& name, const Shape& shape, std::int64_t fan_in, int bank = 0) {
@@ -45,9 +54,22 @@ class RandomLayers {
 
   // A linear layer. Another bank's needs that of bank 0.
   Value layer(const std::string& name, Value x, std::int64_t out, int bank = 0) {
+    const Value y = product(name, x, out, bank);
     const std::int64_t in = graph_.type(x).shape.size();
-    const Value y = ops::linear(graph_, x, parameter(name + ".weight", {out, in}, in, bank));
     return ops::bias(graph_, y, parameter(name + ".bias", {out}, in, bank));
+  }
+
+  // What is behind a layer within a network: a ReLU, most often.
+  Value hidden(const std::string& name, Value x, std::int64_t out) {
+    // Ahead of a batch norm there is no bias, whose gradient would be nothing but rounding.
+    Value y = choices_.oddly(6) ? normalisation_.batch_norm(name + ".bn", product(name, x, out, 0))
+                                : layer(name, x, out);
+    y = rectifier(y);
+    return choices_.oddly(5) ? normalisation_.dropout(y) : y;
+  }
+
+  Value rectifier(Value x) {
+    return choices_.oddly(6) ? ops::leaky_relu(graph_, x, 0.1F) : ops::relu(graph_, x);
   }
 
   // Pictures to pictures; x itself where they have become too small.
@@ -66,11 +88,16 @@ class RandomLayers {
       return ops::conv_block(graph_, x, filter, bias(), {conv, window_h, window_w});
     }
     Value y = ops::conv2d(graph_, x, filter, conv);
-    if (!choices_.oddly(10)) y = ops::bias(graph_, y, bias());
-    y = ops::relu(graph_, y);
+    if (choices_.once_in(4)) {
+      y = normalisation_.batch_norm(name + ".bn", y);
+    } else if (!choices_.oddly(10)) {
+      y = ops::bias(graph_, y, bias());
+    }
+    if (!choices_.oddly(10)) y = rectifier(y);
     ops::Pool2dGeometry pool{window_h, window_w, window_h, window_w};
     if (choices_.oddly(5)) pool.stride_h = 1;  // windows that overlap
-    return choices_.oddly(5) ? y : ops::max_pool2d(graph_, y, pool);
+    if (!choices_.oddly(5)) y = ops::max_pool2d(graph_, y, pool);
+    return choices_.oddly(5) ? normalisation_.dropout(y) : y;
   }
 
   // Rows to the same rows: reversed, some of them, a constant, or as they are.
@@ -122,10 +149,16 @@ class RandomLayers {
   }
 
  private:
+  Value product(const std::string& name, Value x, std::int64_t out, int bank) {
+    const std::int64_t in = graph_.type(x).shape.size();
+    return ops::linear(graph_, x, parameter(name + ".weight", {out, in}, in, bank));
+  }
+
   RandomChoices& choices_;
   Graph& graph_;
   Parameters& parameters_;
   Value lambda_;
+  RandomNormalisation normalisation_;
   std::map<std::string, std::int32_t> indices_;
   std::map<std::pair<std::string, int>, Value> values_;
 };
