@@ -12,6 +12,10 @@ struct NetworkOptions {
   std::int64_t hidden_layers = 1;
   std::int64_t hidden_units = 15;  // of each
   Activation activation = Activation::kRelu;
+
+  // Of digits-m, digits-m-plus and digits-l: the share of values that they drop behind each pool, and
+  // that of whole channels of the features.
+  double dropout = 0.1, channel_dropout = 0.0;
 };
 
 }  // namespace gradflip

@@ -154,6 +154,14 @@ std::vector<OptionField> fields(TrainingOptions& o) {
                               o.network_options.activation,
                               {{Activation::kRelu, "relu"}, {Activation::kSigmoid, "sigmoid"}}),
                 "network", {"mlp"}),
+      only_with(real_option({"dropout", kNetwork,
+                             "share of values that the networks digits-... drop behind each pool"},
+                            o.network_options.dropout, Real::kBelowOne, UsedAs::kF32),
+                "network", {"digits-m", "digits-m-plus", "digits-l"}),
+      only_with(real_option(
+                    {"channel-dropout", kNetwork, "share of the features' channels that they drop"},
+                    o.network_options.channel_dropout, Real::kBelowOne, UsedAs::kF32),
+                "network", {"digits-m", "digits-m-plus", "digits-l"}),
       choice_option({"pixels", kNetwork,
                      "what a byte becomes, as a share of 255: minus the training sets' mean, as it "
                      "is, from -1 to 1, or by fungtion's numbers for each domain"},

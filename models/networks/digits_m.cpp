@@ -4,8 +4,8 @@
 
 namespace gradflip {
 
-Network digits_m(const NetworkInput& input) {
-  return digits_m_network("digits-m", input, /*padded=*/false);
+Network digits_m(const NetworkInput& input, const NetworkOptions& options) {
+  return digits_m_network("digits-m", input, options, /*padded=*/false);
 }
 
 }  // namespace gradflip

@@ -4,10 +4,12 @@
 #include <string>
 
 #include "models/network.h"
+#include "models/network_options.h"
 
 namespace gradflip {
 
 // padded: the first two convolutions, too.
-Network digits_m_network(std::string name, const NetworkInput& input, bool padded);
+Network digits_m_network(std::string name, const NetworkInput& input, const NetworkOptions& options,
+                         bool padded);
 
 }  // namespace gradflip

@@ -4,8 +4,8 @@
 
 namespace gradflip {
 
-Network digits_m_plus(const NetworkInput& input) {
-  return digits_m_network("digits-m-plus", input, /*padded=*/true);
+Network digits_m_plus(const NetworkInput& input, const NetworkOptions& options) {
+  return digits_m_network("digits-m-plus", input, options, /*padded=*/true);
 }
 
 }  // namespace gradflip

@@ -3,9 +3,10 @@
 #pragma once
 
 #include "models/network.h"
+#include "models/network_options.h"
 
 namespace gradflip {
 
-Network digits_m_plus(const NetworkInput& input);
+Network digits_m_plus(const NetworkInput& input, const NetworkOptions& options = {});
 
 }  // namespace gradflip
