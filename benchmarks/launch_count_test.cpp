@@ -123,11 +123,10 @@ TYPED_TEST(LaunchCountTest, AStepOfTwoViewsHasMoreThanOnPaper) {
   if (counted.launches == 0) return;
   EXPECT_EQ(counted.nodes, nodes_on_paper(bench::dann_of_two_views(), recipe));
   EXPECT_EQ(counted.of_nodes, counted.launches);
-  EXPECT_LE(counted.launches, 136);  // as it was in 2026-11, for 90 nodes
-  EXPECT_THAT(
-      std::vector(counted.several.begin(), counted.several.end()),
-      testing::IsSubsetOf({"augment", "batch_norm_sums", "check_finite", "concat_rows",
-                           "conv2d_backward_filter", "dropout", "place_rows", "row_moments"}));
+  EXPECT_LE(counted.launches, 118);  // as it was in 2026-11, for 86 nodes
+  EXPECT_THAT(std::vector(counted.several.begin(), counted.several.end()),
+              testing::IsSubsetOf({"augment", "batch_norm_sums", "check_finite", "concat_rows",
+                                   "conv2d_backward_filter", "place_rows", "row_moments"}));
   this->RecordProperty("launches", std::to_string(counted.launches));
 }
 
