@@ -15,6 +15,7 @@ void add_gemm_cases(Suite& suite);
 void add_grl_cases(Suite& suite);
 void add_loss_cases(Suite& suite);
 void add_pointwise_cases(Suite& suite);
+void add_normalisation_cases(Suite& suite);
 void add_sgd_cases(Suite& suite);
 void add_optimizer_cases(Suite& suite);
 void add_gather_cases(Suite& suite);

@@ -88,6 +88,7 @@ Suite make_suite(const Arguments& arguments, const Context& context) {
   add_grl_cases(suite);
   add_loss_cases(suite);
   add_pointwise_cases(suite);
+  add_normalisation_cases(suite);
   add_sgd_cases(suite);
   add_optimizer_cases(suite);
   add_gather_cases(suite);

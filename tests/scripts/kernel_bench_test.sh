@@ -34,7 +34,8 @@ expected = {"conv_block_forward", "conv_block_backward_data", "conv_block_backwa
             "linear_backward_weight", "merge_fused", "merge_composed", "grl_backward", "softmax_cross_entropy",
             "softmax_cross_entropy_rows", "bce_with_logits", "bce_with_logits_rows", "relu_forward", "relu_backward",
             "exp", "max_pool2d_forward", "max_pool2d_backward", "mean_pool2d_forward", "mean_pool2d_backward",
-            "instance_norm_forward", "softmax", "log_softmax", "sgd", "adam", "average",
+            "instance_norm_forward", "moments", "batch_norm_forward", "batch_norm_sums", "batch_norm_backward",
+            "batch_norm_pool_forward", "batch_norm_pool_backward", "dropout", "softmax", "log_softmax", "sgd", "adam", "average",
             "gradient_norm", "gather_normalize", "augment", "sampled_conv_block", "heads_forward",
             "heads_backward_data", "heads_backward_weights", "training_update"}
 assert operations == expected, operations ^ expected
