@@ -82,6 +82,19 @@ const std::vector<Preset>& presets() {
         {"batch-norm", "separate"},
         {"label-predictor-sees", "both"},
         {"domain-logits", std::int64_t{2}}}},
+      // Our own: what digits look like changes, not their shape; docs/recipes.md has the reasons.
+      {"digits",
+       {{"network", "digits-m"},
+        {"channel-dropout", 0.5},
+        {"pixels", "half"},
+        {"augment",
+         "2 of (contrast=0.9, brightness=0.9, channels=0.5, invert, solarize, posterize=4, "
+         "blur=1)"},
+        {"optimizer", "adam"},
+        {"learning-rate", 1e-3},
+        {"learning-rate-schedule", "cosine"},
+        {"batch-norm", "per-domain"},
+        {"label-predictor-sees", "both"}}},
   };
   return kPresets;
 }

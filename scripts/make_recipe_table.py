@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Writes the table of docs/recipes.md from docs/results/recipes/*.json (made by scripts/record_recipes.sh).
+"""Writes the tables of docs/recipes.md from docs/results/recipes/*.json (made by scripts/record_recipes.sh) and from
+docs/results/recipes/weights (made by scripts/choose_domain_weight.py).
 
 usage: scripts/make_recipe_table.py [--check] [--root FOLDER]
 
@@ -15,6 +16,7 @@ import re
 import statistics
 import sys
 
+import choose_domain_weight
 from make_readme_tables import duration, load, percent, replace_table, table
 
 RECORD = re.compile(r"(?P<preset>.+)-(?P<data>[a-z]+)-seed(?P<seed>\d+)\.json")
@@ -82,7 +84,10 @@ def main():
     arguments = parser.parse_args()
     path = arguments.root / "docs" / "recipes.md"
     old = path.read_text(encoding="utf-8")
-    new = replace_table(old, "recipes", lines_of(arguments.root / "docs" / "results" / "recipes"), path.name)
+    folder = arguments.root / "docs" / "results" / "recipes"
+    new = replace_table(old, "recipes", lines_of(folder), path.name)
+    weights = choose_domain_weight.measured(folder / "weights")
+    new = replace_table(new, "weights", choose_domain_weight.table(weights) if weights else ["No weight is measured yet."], path.name)
     if arguments.check:
         if new != old:
             sys.exit("make_recipe_table: docs/recipes.md is out of date; run scripts/make_recipe_table.py")

@@ -32,6 +32,8 @@ paper invert 5
 tf-dann difference 1
 jvanvugt difference 1
 jvanvugt-adda difference 1
+digits invert 3
+digits difference 1
 fungtion invert 3
 fungtion difference 1
 '

@@ -70,7 +70,7 @@ TEST(PresetTest, AnUnknownNameIsAnsweredWithTheKnownOnes) {
   EXPECT_THAT([] { preset("papier"); },
               ThrowsMessage<std::invalid_argument>(
                   "--preset: there is no \"papier\"; choose one of "
-                  "paper, deepda, tf-dann, jvanvugt, jvanvugt-adda, fungtion"));
+                  "paper, deepda, tf-dann, jvanvugt, jvanvugt-adda, fungtion, digits"));
 }
 
 }  // namespace

@@ -9,7 +9,7 @@ import tempfile
 import unittest
 
 SCRIPT = pathlib.Path(__file__).resolve().parents[2] / "scripts" / "make_recipe_table.py"
-PAGE = "# x\n<!-- recipes:begin -->\nold\n<!-- recipes:end -->\nend\n"
+PAGE = "# x\n<!-- recipes:begin -->\nold\n<!-- recipes:end -->\n<!-- weights:begin -->\n<!-- weights:end -->\nend\n"
 PUBLISHED = [{"preset": "own", "data": "invert", "figure": None, "source": None},
              {"preset": "theirs-too", "data": "invert", "figure": ".71", "source": "a page"},
              {"preset": "theirs-too", "data": "difference", "figure": ".7", "source": "a page"}]
