@@ -58,6 +58,7 @@ TEST(AllocationTest, ANormalisedAndAugmentedStepAllocatesNothingAfterTheFirst) {
   const TinyDomains domains(Cpu{}, 200, 200);
   Recipe recipe;
   recipe.training.steps = 10;
+  recipe.training.source_batch = recipe.training.target_batch = 24;  // two shards
   recipe.training.augment = "strong";
   recipe.training.optimizer = OptimizerKind::kAdam;
   for (const BatchStatistics statistics : {BatchStatistics::kJoint, BatchStatistics::kPerDomain}) {
