@@ -17,7 +17,7 @@ import statistics
 import sys
 
 import choose_domain_weight
-from make_readme_tables import duration, load, percent, replace_table, table
+from make_readme_tables import load, percent, replace_table, table
 
 RECORD = re.compile(r"(?P<preset>.+)-(?P<data>[a-z]+)-seed(?P<seed>\d+)\.json")
 
@@ -51,7 +51,6 @@ def row(published, documents):
         spread([run["target_test_accuracy"] for run in runs]),
         str(len(runs)),
         spread([run["source_test_accuracy"] for run in runs]),
-        duration(statistics.median(run["seconds"] for run in runs)),
     ]
 
 
@@ -71,7 +70,7 @@ def lines_of(folder):
     if not shown:
         return ["No recipe is recorded yet."]
     documents = [found[each["preset"], each["data"]] for each in shown]
-    header = ["preset", "data", "published", "ours", "seeds", "source test", "a run took"]
+    header = ["preset", "data", "published", "ours", "seeds", "source test"]
     rows = [row(each, of_it) for each, of_it in zip(shown, documents)]
     return table(header, rows) + ["", "```sh", *map(command, documents), "```"]
 
