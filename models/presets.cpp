@@ -94,7 +94,8 @@ const std::vector<Preset>& presets() {
         {"learning-rate", 1e-3},
         {"learning-rate-schedule", "cosine"},
         {"batch-norm", "per-domain"},
-        {"label-predictor-sees", "both"}}},
+        {"label-predictor-sees", "both"},
+        {"domain-weight", 3.0}}},
   };
   return kPresets;
 }
