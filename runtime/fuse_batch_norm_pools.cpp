@@ -3,6 +3,7 @@
 #include "runtime/fusion.h"
 #include "runtime/graph_rewrite.h"
 #include "runtime/op.h"
+#include "runtime/ops/batch_norm_parts.h"
 #include "runtime/ops/batch_norm_pool.h"
 #include "runtime/ops/max_pool2d.h"
 #include "runtime/pool_misfit.h"
@@ -22,13 +23,9 @@ Rewritten fuse_batch_norm_pools(const Graph& graph, std::span<const Value> keep)
         *attributes_of<ops::BatchNormAttributes>(*norm->op), pool->window_h, pool->window_w};
     rewrite.replace(index, {rewrite.producer_index(node.inputs[0])},
                     [inputs = norm->inputs, y = node.outputs[0], attributes](Successor& fused) {
-                      std::vector<ops::ChannelAffine> affine;
-                      for (std::size_t i = 2; i + 1 < inputs.size(); i += 2) {
-                        affine.push_back({fused.now(inputs[i]), fused.now(inputs[i + 1])});
-                      }
-                      fused.becomes(y,
-                                    ops::batch_norm_pool(fused.graph(), fused.now(inputs[0]),
-                                                         fused.now(inputs[1]), affine, attributes));
+                      const std::vector<Value> now = fused.now(inputs);
+                      fused.becomes(y, ops::batch_norm_pool(fused.graph(), now[0], now[1],
+                                                            ops::affine_of(now), attributes));
                     });
   }
   return rewrite.apply();

@@ -4,6 +4,7 @@
 #include "runtime/graph_rewrite.h"
 #include "runtime/op.h"
 #include "runtime/ops/batch_norm.h"
+#include "runtime/ops/batch_norm_parts.h"
 #include "runtime/ops/bias.h"
 #include "runtime/ops/conv2d.h"
 #include "runtime/ops/fold_batch_norm.h"
@@ -68,12 +69,9 @@ Rewritten fuse_batch_norms(const Graph& graph, std::span<const Value> keep) {
     attributes.rectifier = relu->rectifier;
     rewrite.replace(index, {rewrite.producer_index(node.inputs[0])},
                     [inputs = norm->inputs, y = node.outputs[0], attributes](Successor& fused) {
-                      std::vector<ops::ChannelAffine> affine;
-                      for (std::size_t i = 2; i + 1 < inputs.size(); i += 2) {
-                        affine.push_back({fused.now(inputs[i]), fused.now(inputs[i + 1])});
-                      }
-                      fused.becomes(y, ops::batch_norm(fused.graph(), fused.now(inputs[0]),
-                                                       fused.now(inputs[1]), affine, attributes));
+                      const std::vector<Value> now = fused.now(inputs);
+                      fused.becomes(y, ops::batch_norm(fused.graph(), now[0], now[1],
+                                                       ops::affine_of(now), attributes));
                     });
   }
   return rewrite.apply();

@@ -87,13 +87,8 @@ class EndingMatch {
   const Misfit& misfit() const { return misfit_; }
 
   void append(Successor& fused) const {
-    const auto now = [&](const std::vector<Value>& values) {
-      std::vector<Value> mapped;
-      mapped.reserve(values.size());
-      for (const Value value : values) mapped.push_back(fused.now(value));
-      return mapped;
-    };
-    const std::vector<Value> losses = now(losses_), recorded = now(recorded_), after = now(after_);
+    const std::vector<Value> losses = fused.now(losses_), recorded = fused.now(recorded_),
+                             after = fused.now(after_);
     ops::training_update(fused.graph(),
                          {.update = {.weights = fused.now(values_.weights),
                                      .gradients = fused.now(values_.gradients),

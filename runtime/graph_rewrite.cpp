@@ -13,6 +13,12 @@ Value Successor::now(Value old) const {
   return value;
 }
 
+std::vector<Value> Successor::now(std::span<const Value> old) const {
+  std::vector<Value> values;
+  for (const Value value : old) values.push_back(now(value));
+  return values;
+}
+
 Value Successor::brought_forward(Value old) {
   if (!rewritten_(old).none()) return rewritten_(old);
   const Node& node = old_.nodes()[static_cast<std::size_t>(old_.info(old).producer)];
@@ -91,9 +97,7 @@ Rewritten GraphRewrite::apply() const {
     if (replacement != replacements_.end()) {
       replacement->second(successor);
     } else if (!is_absorbed(index)) {
-      std::vector<Value> inputs;
-      for (const Value input : node.inputs) inputs.push_back(successor.now(input));
-      const std::vector<Value> outputs = result.graph.append(node.op, std::move(inputs));
+      const std::vector<Value> outputs = result.graph.append(node.op, successor.now(node.inputs));
       for (std::size_t i = 0; i < outputs.size(); ++i) {
         successor.becomes(node.outputs[i], outputs[i]);
       }

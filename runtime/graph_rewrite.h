@@ -21,6 +21,7 @@ class Successor {
   Graph& graph() { return rewritten_.graph; }
   // What an old value is now. Throws std::invalid_argument if it is not there yet, or no more.
   Value now(Value old) const;
+  std::vector<Value> now(std::span<const Value> old) const;
   // The same, where the node that makes it may come later in the old graph, and is absorbed: its
   // inputs must be there.
   Value brought_forward(Value old);

@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "benchmarks/kernels/cases.h"
+#include "benchmarks/kernels/pool_shape.h"
 #include "benchmarks/support/arrays.h"
 #include "benchmarks/support/check.h"
 #include "kernels/batch_norm_pool.h"
@@ -21,18 +22,6 @@ using reference::widen;
 
 constexpr float kEpsilon = 1e-5F;
 constexpr double kDropped = 0.1;
-
-Pool2dShape pool_behind(const ConvLayer& layer, std::int64_t batch) {
-  const ConvBlockShape& block = layer.shape;
-  return {.N = batch,
-          .H = block.conv.P(),
-          .W = block.conv.Q(),
-          .C = block.conv.K,
-          .window_h = block.pool_h,
-          .window_w = block.pool_w,
-          .stride_h = block.pool_h,
-          .stride_w = block.pool_w};
-}
 
 // A batch of two domains, half of each, with statistics of each.
 template <typename Ctx>

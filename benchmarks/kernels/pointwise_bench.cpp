@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "benchmarks/kernels/cases.h"
+#include "benchmarks/kernels/pool_shape.h"
 #include "benchmarks/support/arrays.h"
 #include "benchmarks/support/check.h"
 #include "kernels/elementwise.h"
@@ -23,19 +24,6 @@ namespace {
 
 using reference::Sums;
 using reference::widen;
-
-// Before the pool, as conv2d leaves it.
-Pool2dShape pool_of(const ConvLayer& layer, std::int64_t batch) {
-  const ConvBlockShape& block = layer.shape;
-  return {.N = batch,
-          .H = block.conv.P(),
-          .W = block.conv.Q(),
-          .C = block.conv.K,
-          .window_h = block.pool_h,
-          .window_w = block.pool_w,
-          .stride_h = block.pool_h,
-          .stride_w = block.pool_w};
-}
 
 template <typename Ctx>
 struct PictureArrays {
@@ -130,7 +118,7 @@ std::vector<PictureCase<Ctx>> picture_cases() {
 template <typename Ctx>
 void add_pictures(Suite& suite, Ctx ctx, std::int64_t batch) {
   const ConvLayer& layer = suite.shapes.conv_layers.front();
-  const Pool2dShape shape = pool_of(layer, batch), small = pool_of(layer, kCheckBatch);
+  const Pool2dShape shape = pool_behind(layer, batch), small = pool_behind(layer, kCheckBatch);
   const auto floats = static_cast<double>(batch * shape.C);
   for (const PictureCase<Ctx>& one : picture_cases<Ctx>()) {
     const double bytes = 4.0 * floats *

@@ -123,6 +123,14 @@ std::vector<Value> norm_inputs(Value x, Value moments, std::span<const ChannelAf
   return inputs;
 }
 
+std::vector<ChannelAffine> affine_of(std::span<const Value> norm_inputs) {
+  std::vector<ChannelAffine> affine;
+  for (std::size_t i = 2; i + 1 < norm_inputs.size(); i += 2) {
+    affine.push_back({norm_inputs[i], norm_inputs[i + 1]});
+  }
+  return affine;
+}
+
 std::vector<Value> norm_gradients(const GradientRequest& request,
                                   const BatchNormAttributes& attributes, Value summed,
                                   const MakeInputGradient& make_dx) {

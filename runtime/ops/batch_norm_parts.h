@@ -15,6 +15,8 @@
 namespace gradflip::ops {
 
 std::vector<Value> norm_inputs(Value x, Value moments, std::span<const ChannelAffine> affine);
+// The last argument, from what norm_inputs gives.
+std::vector<ChannelAffine> affine_of(std::span<const Value> norm_inputs);
 
 // Throws std::invalid_argument, beginning with `name`, unless they fit each other.
 void require_norm_operands(std::string_view name, std::span<const ValueType> inputs,

@@ -72,6 +72,13 @@ TYPED_TEST(StageRunTest, RepetitionsCanHaveSamplesOfTheirOwn) {
   of_steps->run(12);
   EXPECT_NE(four->weights(), shared->weights());
   EXPECT_NE(four->weights(), of_steps->weights());  // the order is the update's own
+
+  this->recipe_.training.learning_rate = 1e-20;  // only the samples tell one loss from the next
+  const auto still = this->trainer(labels(1, true), 2);
+  still->run(1);
+  const double first = still->epoch_report().find("label_loss").value();
+  still->run(1);
+  EXPECT_NE(still->epoch_report().find("label_loss").value(), first);
 }
 
 // The second stage keeps what the first one learned as a bank, and goes on.
